@@ -1,0 +1,48 @@
+"""`sources`: where events come from, and how their columns become the contract's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from segmentation.config.model import Name, Section, SqlExpression
+
+Scalar = str | int | float | bool
+
+
+class Lookup(Section):
+    """A small reference table joined to a source (products, campaigns): each row of the source meets at most one."""
+
+    format: Literal["csv", "json", "parquet", "delta"] = Field("parquet", description="Spark reader of the reference table.")
+    path: str = Field(description="Where it is; `package:NAME/FILE` is a file that an installed Python package ships.")
+    options: dict[str, Scalar] = Field({}, description="Passed to the Spark reader.")
+    on: list[str] = Field(min_length=1, description="Columns of the same name in both, the reference table's key.")
+
+
+class Columns(Section):
+    """Contract column -> Spark SQL expression over the source's columns."""
+
+    event_id: SqlExpression | None = Field(None, description="The source's own id of an event. Default: a hash of what the event says.")
+    event_name: SqlExpression = Field(description="What happened.")
+    event_ts: SqlExpression = Field(description="When it happened, as a timestamp.")
+    received_ts: SqlExpression | None = Field(None, description="When the source received it.")
+    platform: SqlExpression | None = Field(None, description="web, app, store, …")
+    session_key: SqlExpression | None = Field(None, description="A session id that the source already has.")
+    amount: SqlExpression | None = Field(None, description="Value of the event.")
+    currency: SqlExpression | None = Field(None, description="ISO 4217 code of the amount.")
+    identifiers: dict[Name, SqlExpression] = Field(
+        min_length=1, description="Identifier type -> expression; null means absent."
+    )
+    properties: dict[Name, SqlExpression] = Field({}, description="Property name -> expression.")
+
+
+class Source(Section):
+    """One source of events."""
+
+    name: Name = Field(description="Its name in `events.source`.")
+    format: Literal["csv", "json", "parquet", "delta"] = Field(description="Spark reader.")
+    path: str = Field(description="A file, folder or glob; `package:NAME/FILE` is a file that an installed Python package ships.")
+    options: dict[str, Scalar] = Field({}, description="Passed to the Spark reader.")
+    lookups: list[Lookup] = Field([], description="Reference tables to join before mapping.")
+    columns: Columns = Field(description="The mapping.")

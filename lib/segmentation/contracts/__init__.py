@@ -1,0 +1,1 @@
+"""What every room may import: table schemas, and the errors a user can meet."""

@@ -1,0 +1,92 @@
+"""Tables that ingestion writes."""
+
+from segmentation.contracts.table import (
+    BOOLEAN,
+    DATE,
+    LONG,
+    LONG_MAP,
+    MONEY,
+    STRING,
+    STRING_MAP,
+    STRINGS,
+    TIMESTAMP,
+    Col,
+    Table,
+)
+
+EVENTS = Table(
+    name="events",
+    grain="one accepted event",
+    keys=("event_id",),
+    cluster_by=("event_date",),
+    unindexed=("identifiers", "properties", "session_key"),
+    columns=(
+        Col("event_id", STRING, "the source's id, or a hash of what the event says", required=True),
+        Col("event_name", STRING, "what happened: page_view, purchase, …", required=True),
+        Col("event_ts", TIMESTAMP, "when it happened, UTC", required=True),
+        Col("received_ts", TIMESTAMP, "when the source received it, UTC; null where it does not say"),
+        Col("event_date", DATE, "UTC date of event_ts", required=True),
+        Col("source", STRING, "name of the source in the configuration", required=True),
+        Col("platform", STRING, "web, app, store, …"),
+        Col("identifiers", STRING_MAP, "identifier type -> normalised value; personal types hold tokens", required=True),
+        Col("session_key", STRING, "the source's own session id"),
+        Col("amount", MONEY, "value of the event in `currency`; negative for a return"),
+        Col("currency", STRING, "ISO 4217 code"),
+        Col("properties", STRING_MAP, "whatever else the source's mapping names"),
+        Col("is_bot", BOOLEAN, "looks automatic; later stages leave it out", required=True),
+        Col("is_test", BOOLEAN, "made by a declared test account; later stages leave it out", required=True),
+        Col("batch_id", STRING, "the batch that brought it", required=True),
+        Col("batch_seq", LONG, "order in which batches arrived: age of identifiers is counted in it", required=True),
+    ),
+)
+
+EVENTS_QUARANTINE = Table(
+    name="events_quarantine",
+    grain="one refused row",
+    keys=("source", "batch_id"),
+    unindexed=("raw",),
+    columns=(
+        Col("source", STRING, "name of the source in the configuration", required=True),
+        Col("batch_id", STRING, "the batch that brought it", required=True),
+        Col("reasons", STRINGS, "every reason for which it was refused", required=True),
+        Col("raw", STRING, "the row as JSON; values of personal identifiers are replaced by tokens"),
+        Col("quarantined_ts", TIMESTAMP, "when the batch was taken in, UTC", required=True),
+    ),
+)
+
+INGEST_BATCHES = Table(
+    name="ingest_batches",
+    grain="one batch of one source",
+    keys=("batch_id",),
+    columns=(
+        Col("batch_id", STRING, "hash of the source and the files", required=True),
+        Col("batch_seq", LONG, "order of arrival, from 1", required=True),
+        Col("source", STRING, "name of the source in the configuration", required=True),
+        Col("status", STRING, "planned, done", required=True),
+        Col("files", STRINGS, "the files that it read"),
+        Col("source_schema", STRING, "columns and types that the files had, as DDL"),
+        Col("rows_read", LONG, "rows in the files"),
+        Col("accepted", LONG, "rows that became events"),
+        Col("quarantined", LONG, "rows refused"),
+        Col("duplicates", LONG, "rows that were already there, in this batch or an earlier one"),
+        Col("reasons", LONG_MAP, "refused rows by reason"),
+        Col("min_event_date", DATE, "first date among the accepted events"),
+        Col("max_event_date", DATE, "last date among the accepted events"),
+        Col("ingested_ts", TIMESTAMP, "when it was taken in, UTC"),
+    ),
+)
+
+VAULT = Table(
+    name="vault",
+    grain="one personal value",
+    keys=("token",),
+    unindexed=("token", "value"),
+    columns=(
+        Col("token", STRING, "keyed HMAC-SHA256 of the normalised value", required=True),
+        Col("identifier_type", STRING, "email, phone, name, address, …", required=True),
+        Col("value", STRING, "the normalised value in clear: the only place that has it", required=True),
+        Col("first_batch_id", STRING, "the batch that brought it first", required=True),
+    ),
+)
+
+TABLES = (EVENTS, EVENTS_QUARANTINE, INGEST_BATCHES, VAULT)

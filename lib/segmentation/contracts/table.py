@@ -1,0 +1,89 @@
+"""How a table of the warehouse is declared: its grain, its columns, its keys and its layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    LongType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+from segmentation.contracts.errors import MissingColumnsError
+
+STRING, LONG, DOUBLE, BOOLEAN = StringType(), LongType(), DoubleType(), BooleanType()
+DATE, TIMESTAMP = DateType(), TimestampType()
+MONEY = DecimalType(18, 4)
+STRINGS = ArrayType(STRING)
+STRING_MAP = MapType(STRING, STRING)
+LONG_MAP = MapType(STRING, LONG)
+DOUBLE_MAP = MapType(STRING, DOUBLE)
+
+
+@dataclass(frozen=True)
+class Col:
+    """One column: its name, Spark type, meaning, and whether every row has it."""
+
+    name: str
+    type: DataType
+    comment: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table: ``grain`` says in words what one row is, ``keys`` in columns.
+
+    ``partition_by`` is for tables of which a writer owns and replaces whole slices; ``cluster_by`` (liquid
+    clustering) for large ones that are read by a range. ``open_columns`` lets a table carry more DOUBLE columns
+    than are declared (features). ``unindexed`` columns get no file statistics: personal values must not reach
+    the Delta log.
+    """
+
+    name: str
+    grain: str
+    columns: tuple[Col, ...]
+    keys: tuple[str, ...]
+    partition_by: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    open_columns: bool = False
+    unindexed: tuple[str, ...] = ()
+    properties: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def schema(self) -> StructType:
+        """The columns as a Spark schema, with comments. Nothing is NOT NULL in Delta: `required` is checked on write."""
+        return StructType([StructField(c.name, c.type, True, {"comment": c.comment}) for c in self.columns])
+
+    def conform(self, df: DataFrame) -> DataFrame:
+        """`df` with exactly this table's columns, in order, each of its declared type.
+
+        Open tables keep their further columns behind the declared ones. Raises `MissingColumnsError`.
+        """
+        check_columns(df, self.column_names, f"the rows for table '{self.name}'")
+        declared: list[Column] = [F.col(c.name).cast(c.type).alias(c.name) for c in self.columns]
+        further = [F.col(name) for name in df.columns if name not in self.column_names] if self.open_columns else []
+        return df.select(*declared, *further)
+
+
+def check_columns(df: DataFrame, needed: tuple[str, ...] | list[str] | set[str], what: str) -> None:
+    """Raises `MissingColumnsError`, naming `what`, if `df` lacks one of the `needed` columns."""
+    missing = set(needed) - set(df.columns)
+    if missing:
+        raise MissingColumnsError(what, missing, df.columns)

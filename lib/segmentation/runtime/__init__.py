@@ -1,0 +1,1 @@
+"""Running: the Spark session, the warehouse, the record of runs, progress, and the command line."""

@@ -1,0 +1,1 @@
+"""Commands, one module a group; each module lists its own in `COMMANDS`."""

@@ -1,0 +1,42 @@
+"""Commands that run stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from segmentation.contracts.errors import ConfigError, Problem
+from segmentation.runtime.options import Common, common_options
+from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.stage import Stage
+from segmentation.stages.pipeline import STAGES
+
+
+@click.command(epilog="\b\nExample:\n  segmentation run --config conf/example.yml --as-of 2026-01-31")
+@click.option("--stages", metavar="A,B", help=f"Only these, in order: {','.join(STAGES)}.")
+@common_options
+def run(common: Common, stages: str | None) -> None:
+    """Run the whole pipeline; what is already done is not done again."""
+    chosen = list(STAGES) if stages is None else [name.strip() for name in stages.split(",")]
+    unknown = [name for name in chosen if name not in STAGES]
+    if unknown:
+        raise ConfigError([Problem("--stages", f"there is no stage '{name}' (there are {', '.join(STAGES)})") for name in unknown])
+    _execute(common, [stage for name, stage in STAGES.items() if name in chosen])
+
+
+def _execute(common: Common, stages: list[Stage], **options: Any) -> None:
+    settings = common.settings()
+    run_stages(common.spark(settings), settings, stages, Request(common.as_of, options), common.progress())
+
+
+def _command(stage: Stage) -> click.Command:
+    @click.command(name=stage.name, help=stage.help, epilog=f"\b\nExample:\n  segmentation {stage.name} --config conf/example.yml")
+    @common_options
+    def command(common: Common, **options: Any) -> None:
+        _execute(common, [stage], **options)
+
+    return command
+
+
+COMMANDS = (run, *map(_command, STAGES.values()))

@@ -1,0 +1,75 @@
+"""Options that every command takes, and what they make."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+from pyspark.sql import SparkSession
+
+from segmentation.config.settings import Settings, load_settings
+from segmentation.runtime.progress import Progress
+from segmentation.runtime.spark import get_spark
+
+
+@dataclass(frozen=True)
+class Common:
+    """The common options of one call."""
+
+    config: Path | None
+    as_of: date | None
+    log_format: Literal["text", "json"]
+    overrides: tuple[str, ...]
+
+    def settings(self, default: Path | None = None, base: Path | None = None) -> Settings:
+        """The configuration that the call names. Raises `ConfigError`; a missing --config is a usage error."""
+        path = self.config or default
+        if path is None:
+            raise click.UsageError("Missing option '--config': name a configuration file, such as conf/example.yml.")
+        return load_settings(path, self.overrides, base)
+
+    def progress(self) -> Progress:
+        return Progress(self.log_format)
+
+    def spark(self, settings: Settings) -> SparkSession:
+        return get_spark(settings.spark)
+
+
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--config`, `--as-of`, `--log-format`, `--set` and `--debug`; passes them as one `Common`."""
+
+    @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration (YAML).")
+    @click.option("--as-of", metavar="DATE", callback=_date, help="YYYY-MM-DD. Default: the newest event's date.")
+    @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How progress is written.")
+    @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides one value; repeatable.")
+    @click.option("--debug", is_flag=True, is_eager=True, expose_value=False, callback=_debug, help="Show stack traces.")
+    @functools.wraps(command)
+    def with_common(
+        *args: Any,
+        config: Path | None,
+        as_of: date | None,
+        log_format: Literal["text", "json"],
+        overrides: tuple[str, ...],
+        **kwargs: Any,
+    ) -> Any:
+        return command(*args, Common(config, as_of, log_format, overrides), **kwargs)
+
+    return with_common
+
+
+def _date(_: click.Context, __: click.Parameter, value: str | None) -> date | None:
+    if value is None:
+        return None
+    try:
+        return datetime.strptime(value, "%Y-%m-%d").date()
+    except ValueError:
+        raise click.BadParameter(f"'{value}' is not a date YYYY-MM-DD.") from None
+
+
+def _debug(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.find_root().ensure_object(dict)["debug"] = value or context.find_root().ensure_object(dict).get("debug")

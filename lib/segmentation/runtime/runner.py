@@ -1,0 +1,191 @@
+"""Running stages in order, on one warehouse, so that a run that was killed anywhere is simply started again.
+
+Each stage is a row of `runs`. A stage is passed over when it succeeded before with the same fingerprint: the same
+versions of the tables it reads, the same part of the configuration, the same date, the same code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+import segmentation
+from segmentation.config.settings import Settings
+from segmentation.contracts.catalogue import CATALOGUE
+from segmentation.contracts.errors import SegmentationError
+from segmentation.runtime.progress import Progress, StageReport
+from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.runtime.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, beside the configuration."""
+
+    as_of: date | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_stages(
+    spark: SparkSession, settings: Settings, stages: Sequence[Stage], request: Request, progress: Progress
+) -> list[StageReport]:
+    """Runs `stages` in order and returns what each did. Raises what a stage raises, after it is in `runs`."""
+    warehouse = Warehouse(spark, settings.warehouse, run_id=str(uuid.uuid4()))
+    with warehouse.lock():
+        return [_run_stage(stage, warehouse, settings, request, progress) for stage in stages]
+
+
+def _run_stage(
+    stage: Stage, warehouse: Warehouse, settings: Settings, request: Request, progress: Progress
+) -> StageReport:
+    started = datetime.now(UTC)
+    inputs = _versions(warehouse, (*stage.reads, *stage.state))
+    context = StageContext(
+        spark=warehouse.spark,
+        settings=settings,
+        warehouse=warehouse,
+        inputs=inputs,
+        now=started,
+        tell=progress.tell,
+        code_version=code_version(),
+        as_of_option=request.as_of,
+        options=request.options,
+        _newest=None if request.as_of else _newest_event(warehouse),
+    )
+    # What a stage wrote itself last time is not among the things that make it stale.
+    read = {table: version for table, version in inputs.items() if table not in {*stage.state, *stage.writes}}
+    row = {
+        "run_id": warehouse.run_id,
+        "stage": stage.name,
+        "started_ts": started,
+        "inputs": inputs,
+        "config_sha256": settings.sha256(),
+        "code_version": context.code_version,
+        "fingerprint": _fingerprint(stage, settings, context, read),
+    }
+    warehouse.spark.sparkContext.setJobDescription(f"segmentation {stage.name}")
+    with progress.stage(stage.name):
+        if stage.reusable and (earlier := _reusable(warehouse, stage, row["fingerprint"])):
+            outcome, mode = earlier, "reused"
+            outputs = _versions(warehouse, stage.writes)
+        else:
+            _record(warehouse, {**row, "status": "running"})
+            try:
+                outcome = stage.run(context)
+            except BaseException as error:
+                _record(warehouse, {**row, "status": "failed", "ended_ts": datetime.now(UTC), "error": describe(error)})
+                raise
+            mode = outcome.mode
+            outputs = _versions(warehouse, stage.writes)
+        ended = datetime.now(UTC)
+        _record(
+            warehouse,
+            {
+                **row,
+                "status": "succeeded",
+                "ended_ts": ended,
+                "outputs": outputs,
+                "rows_in": outcome.rows_in,
+                "rows_out": outcome.rows_out,
+                "figures": outcome.figures,
+                "mode": mode,
+            },
+        )
+        report = StageReport(
+            run_id=warehouse.run_id,
+            stage=stage.name,
+            mode=mode,
+            rows_in=outcome.rows_in,
+            rows_out=outcome.rows_out,
+            figures=outcome.figures,
+            seconds=(ended - started).total_seconds(),
+            message=outcome.message,
+        )
+    progress.done(report)
+    return report
+
+
+def describe(error: BaseException) -> str:
+    """An error for `runs` and for the terminal: our own words whole, of others only the kind (they may quote rows)."""
+    if isinstance(error, SegmentationError):
+        return str(error)
+    kind = type(error).__name__
+    condition = error.getCondition() if isinstance(error, PySparkException) else None
+    return f"{kind} [{condition}]" if condition else kind
+
+
+@cache
+def code_version() -> str:
+    """The package's version with a hash of its source, so that two versions of the code never pass for one."""
+    digest = hashlib.sha256()
+    for path, content in sorted(_sources(files("segmentation"), "")):
+        digest.update(path.encode() + b"\0" + content + b"\0")
+    return f"{segmentation.__version__}+{digest.hexdigest()[:12]}"
+
+
+def _sources(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
+    found = []
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            found += _sources(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith((".py", ".html", ".css", ".js", ".txt", ".yml")):
+            found.append((prefix + entry.name, entry.read_bytes()))
+    return found
+
+
+def _versions(warehouse: Warehouse, names: Sequence[str]) -> dict[str, int]:
+    versions = {name: warehouse.version(name) for name in names}
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+def _newest_event(warehouse: Warehouse) -> date | None:
+    row = warehouse.read_or_empty("ingest_batches").agg(F.max("max_event_date")).first()
+    return row[0] if row else None
+
+
+def _fingerprint(stage: Stage, settings: Settings, context: StageContext, read: Mapping[str, int]) -> str:
+    depends = stage.depends_on(settings)
+    parts = {
+        "stage": stage.name,
+        "inputs": read,
+        "config": repr(depends),
+        "as_of": str(context.as_of_option or context._newest),
+        "code": context.code_version,
+        "options": {key: str(value) for key, value in context.options.items()},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _reusable(warehouse: Warehouse, stage: Stage, fingerprint: str) -> Outcome | None:
+    """What the stage did when it last succeeded, if that was with this fingerprint and its tables are still there."""
+    last = (
+        warehouse.read_or_empty("runs")
+        .where((F.col("stage") == stage.name) & F.col("status").isin("succeeded", "failed"))
+        .orderBy(F.col("started_ts").desc())
+        .first()
+    )
+    same = last is not None and last["status"] == "succeeded" and last["fingerprint"] == fingerprint
+    if not same or not all(warehouse.exists(name) for name in stage.writes):
+        return None
+    assert last is not None
+    return Outcome(last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed")
+
+
+def _record(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
+    table = CATALOGUE["runs"]
+    row = warehouse.spark.createDataFrame([tuple(values.get(name) for name in table.column_names)], table.schema)
+    warehouse.replace_slice("runs", row, run_id=values["run_id"], stage=values["stage"])
+
+

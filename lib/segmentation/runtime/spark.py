@@ -1,0 +1,79 @@
+"""The Spark session: the one that is already there, or one of our own in local mode."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib.resources import as_file, files
+
+from pyspark.sql import SparkSession
+
+from segmentation.config.spark import SparkSettings
+from segmentation.runtime.jars import jar_paths
+
+_DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+_LOCAL = {
+    # The UI listens on every address; nobody looks at it in local mode.
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    # Two hundred shuffle tasks and fifty snapshot tasks are for clusters: here each costs more than its work.
+    "spark.sql.shuffle.partitions": "8",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.catalogImplementation": "in-memory",
+}
+
+_RUNTIME = {
+    "spark.sql.session.timeZone": "UTC",
+    # Delta refuses to read back by path what was removed later than this; pinned versions must stay readable.
+    "spark.databricks.delta.properties.defaults.deletedFileRetentionDuration": "interval 365 days",
+    "spark.databricks.delta.properties.defaults.logRetentionDuration": "interval 365 days",
+}
+
+
+def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkSession:
+    """The active session, or a new one: under spark-submit with what it was given, else in local mode.
+
+    Raises `ConfigError` when a session of our own is needed and its jars are not there.
+    """
+    spark = SparkSession.getActiveSession()
+    if spark is None:
+        builder = SparkSession.builder.appName(app_name)
+        for key, value in _DELTA.items():
+            builder = builder.config(key, value)
+        if not _submitted():
+            for key, value in _local_conf(settings).items():
+                builder = builder.config(key, value)
+        spark = builder.getOrCreate()
+        spark.sparkContext.setLogLevel("ERROR")
+    for key, value in _RUNTIME.items():
+        spark.conf.set(key, value)
+    if spark.sparkContext.getCheckpointDir() is None:
+        spark.sparkContext.setCheckpointDir(tempfile.mkdtemp(prefix="segmentation-checkpoints-"))
+    return spark
+
+
+def _submitted() -> bool:
+    """Whether spark-submit started this process: then master, jars and memory are its business."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _local_conf(settings: SparkSettings) -> dict[str, str]:
+    class_path = os.pathsep.join(map(str, jar_paths(settings.packages)))
+    with as_file(files("segmentation.runtime") / "log4j2.properties") as log4j:
+        logging = f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"
+    further = {key: str(value) for key, value in settings.conf.items()}
+    java = " ".join(filter(None, [logging, further.pop("spark.driver.extraJavaOptions", "")]))
+    return {
+        **_LOCAL,
+        "spark.master": settings.master,
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.extraClassPath": class_path,
+        "spark.driver.extraJavaOptions": java,
+        **further,
+    }

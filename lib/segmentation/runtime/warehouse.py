@@ -1,0 +1,165 @@
+"""The Delta tables of one warehouse: reading them at a pinned version, and the three ways in which they are written.
+
+Every write can be made twice: it replaces exactly what it owns, or carries a transaction id. Every commit carries
+the run's id as Delta user metadata.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.readwriter import DataFrameWriter
+from pyspark.sql.types import DataType, MapType, ArrayType, StructField, StructType
+
+from segmentation.config.paths import is_catalog
+from segmentation.contracts.catalogue import CATALOGUE
+from segmentation.contracts.errors import InputError, WarehouseBusyError
+from segmentation.contracts.table import Table
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write left: the table's Delta version, and the rows that this write put there."""
+
+    version: int
+    rows: int
+
+
+@dataclass
+class Warehouse:
+    """Tables under a folder or URI, or in `catalog.schema`. `run_id` marks the commits."""
+
+    spark: SparkSession
+    root: str
+    run_id: str = ""
+    _known: set[str] = field(default_factory=set)
+
+    def exists(self, name: str) -> bool:
+        """Whether the table has been created."""
+        if name in self._known:
+            return True
+        there = (
+            self.spark.catalog.tableExists(f"{self.root}.{name}")
+            if is_catalog(self.root)
+            else DeltaTable.isDeltaTable(self.spark, self._path(name))
+        )
+        if there:
+            self._known.add(name)
+        return there
+
+    def version(self, name: str) -> int | None:
+        """The newest Delta version of a table, or None where it does not exist."""
+        return int(self._delta(name).history(1).first()["version"]) if self.exists(name) else None  # type: ignore[index]
+
+    def read(self, name: str, version: int | None = None) -> DataFrame:
+        """A table as it is now, or was at a Delta version. Raises `InputError` where it does not exist."""
+        if not self.exists(name):
+            raise InputError(f"The table '{name}' does not exist in this warehouse yet: run the stage that writes it first.")
+        reader = self.spark.read
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.table(f"{self.root}.{name}") if is_catalog(self.root) else reader.format("delta").load(self._path(name))
+
+    def read_or_empty(self, name: str, version: int | None = None) -> DataFrame:
+        """A table, or no rows of its schema where it does not exist yet."""
+        if self.exists(name):
+            return self.read(name, version)
+        return self.spark.createDataFrame([], CATALOGUE[name].schema)
+
+    def replace(self, name: str, df: DataFrame) -> Written:
+        """Replaces all rows of a table in one commit."""
+        return self._write(name, df, {}, "overwrite")
+
+    def replace_slice(self, name: str, df: DataFrame, **equals: object) -> Written:
+        """Replaces the rows in which the named columns have these values, in one commit; `df` holds only such rows."""
+        predicate = " AND ".join(f"{column} = {_literal(value)}" for column, value in equals.items())
+        return self._write(name, df, {"replaceWhere": predicate}, "overwrite")
+
+    def append_once(self, name: str, df: DataFrame, writer: str, number: int) -> Written:
+        """Appends the rows of transaction `number` of `writer`, unless that, or a later one, was made before.
+
+        Delta skips a repeated transaction silently even if its rows differ: derive both from what the rows say.
+        """
+        return self._write(name, df, {"txnAppId": writer, "txnVersion": str(number)}, "append")
+
+    def path(self, inside: str) -> str:
+        """A place for files that are not tables (models, checkpoints), beside the tables."""
+        if is_catalog(self.root):
+            raise InputError("A warehouse named catalog.schema has no folder of its own for models: set one with --set.")
+        return f"{self.root.rstrip('/')}/{inside}"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the warehouse for one run. On a local folder the lock goes with the process, however it ends;
+        elsewhere Delta's own conflict check lets one of two runs win. Raises `WarehouseBusyError`."""
+        if "://" in self.root or is_catalog(self.root):
+            yield
+            return
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        with (Path(self.root) / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WarehouseBusyError(
+                    "Another run is at work on this warehouse: wait until it has ended, then start again."
+                ) from None
+            yield
+
+    def _path(self, name: str) -> str:
+        return f"{self.root.rstrip('/')}/{name}"
+
+    def _delta(self, name: str) -> DeltaTable:
+        if is_catalog(self.root):
+            return DeltaTable.forName(self.spark, f"{self.root}.{name}")
+        return DeltaTable.forPath(self.spark, self._path(name))
+
+    def _write(self, name: str, df: DataFrame, options: dict[str, str], mode: str) -> Written:
+        table = CATALOGUE[name]
+        self._create(table)
+        rows = table.conform(df)
+        writer: DataFrameWriter = rows.write.format("delta").mode(mode).option("userMetadata", self.run_id).options(**options)
+        if table.open_columns:
+            writer = writer.option("mergeSchema", "true")
+        if is_catalog(self.root):
+            writer.saveAsTable(f"{self.root}.{name}")
+        else:
+            writer.save(self._path(name))
+        last = self._delta(name).history(1).first()
+        assert last is not None, "a table that was written has a history"
+        return Written(int(last["version"]), int((last["operationMetrics"] or {}).get("numOutputRows", 0)))
+
+    def _create(self, table: Table) -> None:
+        if self.exists(table.name):
+            return
+        fields = [StructField(c.name, c.type, not c.required, {"comment": c.comment}) for c in table.columns]
+        builder = DeltaTable.createIfNotExists(self.spark).addColumns(StructType(fields)).comment(table.grain)
+        if is_catalog(self.root):
+            builder = builder.tableName(f"{self.root}.{table.name}")
+        else:
+            builder = builder.location(self._path(table.name))
+        if table.partition_by:
+            builder = builder.partitionedBy(*table.partition_by)
+        if table.cluster_by:
+            builder = builder.clusterBy(*table.cluster_by)
+        properties = dict(table.properties)
+        if table.unindexed:
+            indexed = [c.name for c in table.columns if c.name not in table.unindexed and _has_statistics(c.type)]
+            properties["delta.dataSkippingStatsColumns"] = ",".join(indexed)
+        for key, value in properties.items():
+            builder = builder.property(key, value)
+        builder.execute()
+        self._known.add(table.name)
+
+
+def _has_statistics(kind: DataType) -> bool:
+    return not isinstance(kind, (MapType, ArrayType))
+
+
+def _literal(value: object) -> str:
+    return str(value) if isinstance(value, int) else "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,5 @@
+"""All stages, in the order in which data flows."""
+
+from segmentation.runtime.stage import Stage
+
+STAGES: dict[str, Stage] = {stage.name: stage for stage in ()}

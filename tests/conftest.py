@@ -1,0 +1,50 @@
+"""What all tests share: one Spark session, and a warehouse of its own for each test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from segmentation.config.spark import SparkSettings
+from segmentation.runtime.spark import get_spark
+
+_FOR_TESTS = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -Duser.timezone=UTC",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _utc() -> None:
+    """Python's own local time is UTC too, so that a timestamp in a test means the same in and out of Spark."""
+    import os
+
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """One session for all tests, started when the first test asks for it."""
+    scratch = tmp_path_factory.mktemp("spark")
+    session = get_spark(
+        SparkSettings(
+            master="local[2]",
+            driver_memory="1g",
+            conf={**_FOR_TESTS, "spark.local.dir": str(scratch), "spark.sql.warehouse.dir": str(scratch / "warehouse")},
+        )
+    )
+    session.sparkContext.setCheckpointDir(str(scratch / "checkpoints"))
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def warehouse_path(tmp_path: Path) -> Path:
+    """An empty folder for the tables of one test."""
+    return tmp_path / "warehouse"
