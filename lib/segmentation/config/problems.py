@@ -19,7 +19,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
         match detail["type"]:
             case "extra_forbidden":
                 known = _known_keys(root, location[:-1])
-                near = next(iter(get_close_matches(str(location[-1]), known, 1)), None)
+                near = next(iter(get_close_matches(str(location[-1]), known, 1, 0.5)), None)
                 problem = Problem(key, "unknown key", suggestion=near)
             case "missing":
                 problem = Problem(key, "is missing")

@@ -1,0 +1,97 @@
+"""Running stages: what is recorded, what is passed over, and what a failure leaves."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from segmentation.config.settings import Settings
+from segmentation.contracts.catalogue import CATALOGUE
+from segmentation.contracts.errors import InputError, WarehouseBusyError
+from segmentation.runtime.progress import Progress
+from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.runtime.warehouse import Warehouse
+from tests.factories import minimal_settings
+
+
+def _persons(context: StageContext) -> Outcome:
+    rows = [("p1", None, None, 1, {}), ("p2", None, None, 2, {})]
+    written = context.warehouse.replace("persons", context.spark.createDataFrame(rows, CATALOGUE["persons"].schema))
+    return Outcome(rows_in=3, rows_out=written.rows, figures={"refused": 1})
+
+
+def _stage(run=_persons, **changes) -> Stage:  # noqa: ANN001, ANN003
+    base = {
+        "name": "identity",
+        "help": "",
+        "reads": ("events",),
+        "writes": ("persons",),
+        "run": run,
+        "depends_on": lambda settings: settings.identity,
+    }
+    return Stage(**{**base, **changes})
+
+
+@pytest.fixture
+def settings(warehouse_path: Path) -> Settings:
+    return minimal_settings(warehouse=str(warehouse_path))
+
+
+def _run(spark: SparkSession, settings: Settings, stage: Stage, log: io.StringIO | None = None) -> str:
+    progress = Progress("json", log or io.StringIO())
+    return run_stages(spark, settings, [stage], Request(), progress)[0].mode
+
+
+def test_a_run_is_recorded_and_reused_until_something_changes(spark: SparkSession, settings: Settings) -> None:
+    log = io.StringIO()
+    assert _run(spark, settings, _stage(), log) == "full"
+    said = json.loads(log.getvalue())
+    assert (said["stage"], said["rows_in"], said["rows_out"], said["figures"]) == ("identity", 3, 2, {"refused": 1})
+
+    warehouse = Warehouse(spark, settings.warehouse)
+    version = warehouse.version("persons")
+    assert _run(spark, settings, _stage()) == "reused"
+    assert warehouse.version("persons") == version, "a stage that is passed over writes nothing"
+
+    other = settings.model_copy(update={"identity": settings.identity.model_copy(update={"max_component_size": 7})})
+    assert _run(spark, other, _stage()) == "full"
+
+    runs = warehouse.read("runs").orderBy("started_ts").collect()
+    assert [(row["status"], row["mode"]) for row in runs] == [
+        ("succeeded", "full"),
+        ("succeeded", "reused"),
+        ("succeeded", "full"),
+    ]
+    assert runs[0]["outputs"] == {"persons": version}
+    metadata = spark.sql(f"DESCRIBE HISTORY delta.`{settings.warehouse}/persons` LIMIT 1").first()["userMetadata"]
+    assert metadata == runs[2]["run_id"]
+
+
+def test_a_failure_is_recorded_without_what_it_quotes(spark: SparkSession, settings: Settings) -> None:
+    def fail(_: StageContext) -> Outcome:
+        raise ValueError("jane@example.com is not a number")
+
+    with pytest.raises(ValueError, match="jane"):
+        _run(spark, settings, _stage(fail))
+    row = Warehouse(spark, settings.warehouse).read("runs").first()
+    assert (row["status"], row["error"]) == ("failed", "ValueError")
+    assert _run(spark, settings, _stage()) == "full", "a failed stage is not passed over"
+
+
+def test_a_missing_table_is_said_with_the_next_step(spark: SparkSession, settings: Settings) -> None:
+    def read(context: StageContext) -> Outcome:
+        context.read("events")
+        raise AssertionError
+
+    with pytest.raises(InputError, match="'events' does not exist .* run the stage that writes it first"):
+        _run(spark, settings, _stage(read))
+
+
+def test_two_runs_at_once(spark: SparkSession, settings: Settings) -> None:
+    with Warehouse(spark, settings.warehouse).lock(), pytest.raises(WarehouseBusyError, match="Another run"):
+        _run(spark, settings, _stage())
