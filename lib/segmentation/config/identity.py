@@ -15,12 +15,16 @@ PERSONAL_TYPES = frozenset({"email", "phone", "name", "address"})
 class IdentifierType(Section):
     """One type of identifier."""
 
-    max_per_person: int | None = Field(None, ge=1, description="No person has more values of this type than this.")
+    max_per_person: int | None = Field(
+        None, ge=1, description="No person has more values of this type than this."
+    )
     normalise: Literal["none", "trim", "lower", "email", "phone"] | None = Field(
-        None, description="How values are made comparable. Default: `email` and `phone` for those types, else `trim`."
+        None,
+        description="How values are made comparable. Default: `email` and `phone` for those types, else `trim`.",
     )
     personal: bool | None = Field(
-        None, description="Replaced by keyed tokens at ingestion. Default: true for email, phone, name, address."
+        None,
+        description="Replaced by keyed tokens at ingestion. Default: true for email, phone, name, address.",
     )
 
 
@@ -31,7 +35,9 @@ class IdentitySettings(Section):
         min_length=1, description="Identifier types in order of trust, strongest first."
     )
     max_component_size: int = Field(
-        500, ge=2, description="A group of identifiers larger than this is cut at its weakest edges until it is not."
+        500,
+        ge=2,
+        description="A group of identifiers larger than this is cut at its weakest edges until it is not.",
     )
 
     def is_personal(self, identifier_type: str) -> bool:

@@ -30,10 +30,14 @@ class Settings(Section):
     warehouse: str = Field(description="A folder or object-store URI for the tables, or `catalog.schema`.")
     sources: list[Source] = Field(min_length=1, description="Where events come from.")
     identity: IdentitySettings = Field(description="How identifiers become persons.")
-    sessions: SessionSettings = Field(SessionSettings(), description="How a person's events are cut into sessions.")
+    sessions: SessionSettings = Field(
+        SessionSettings(), description="How a person's events are cut into sessions."
+    )
     features: FeatureSettings = Field(FeatureSettings(), description="What is measured of each person.")
     clustering: ClusteringSettings = Field(ClusteringSettings(), description="How segments are found.")
-    segments: SegmentSettings = Field(SegmentSettings(), description="How versions are assigned and published.")
+    segments: SegmentSettings = Field(
+        SegmentSettings(), description="How versions are assigned and published."
+    )
     exports: list[ExportSettings] = Field([], description="Where published segments are delivered.")
     spark: SparkSettings = Field(SparkSettings(), description="How Spark is started in local mode.")
 
@@ -70,9 +74,13 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"There is no configuration file '{path}': give one with --config, starting from conf/example.yml.") from None
+        raise ConfigError(
+            f"There is no configuration file '{path}': give one with --config, starting from conf/example.yml."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration file '{path}' cannot be read ({type(error).__name__}).") from None
+        raise ConfigError(
+            f"The configuration file '{path}' cannot be read ({type(error).__name__})."
+        ) from None
     try:
         raw = yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.YAMLError as error:
@@ -81,7 +89,9 @@ def _read(path: Path) -> dict[str, Any]:
         problem = getattr(error, "problem", None) or "not YAML"
         raise ConfigError(f"The configuration file '{path}' is not valid YAML{where}: {problem}.") from None
     if not isinstance(raw, dict):
-        raise ConfigError(f"The configuration file '{path}' must hold keys such as warehouse: and sources:, see conf/example.yml.")
+        raise ConfigError(
+            f"The configuration file '{path}' must hold keys such as warehouse: and sources:, see conf/example.yml."
+        )
     return raw
 
 
@@ -94,7 +104,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, (str, int, float, bool)):
                 if key in seen:
-                    raise yaml.MarkedYAMLError(problem=f"the key '{key}' stands twice", problem_mark=key_node.start_mark)
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key '{key}' stands twice", problem_mark=key_node.start_mark
+                    )
                 seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -136,7 +148,9 @@ def _position(items: list[Any], key: str, override: str) -> int:
         return names.index(key)
     if key.isdigit() and int(key) < len(items):
         return int(key)
-    raise ConfigError(f"--set {override}: the list has no item '{key}' (0 to {len(items) - 1}, or {', '.join(map(str, names))}).")
+    raise ConfigError(
+        f"--set {override}: the list has no item '{key}' (0 to {len(items) - 1}, or {', '.join(map(str, names))})."
+    )
 
 
 def _undeclared_identifiers(raw: Mapping[str, Any]) -> list[Problem]:

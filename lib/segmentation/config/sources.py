@@ -14,16 +14,24 @@ Scalar = str | int | float | bool
 class Lookup(Section):
     """A small reference table joined to a source (products, campaigns): each row of the source meets at most one."""
 
-    format: Literal["csv", "json", "parquet", "delta"] = Field("parquet", description="Spark reader of the reference table.")
-    path: str = Field(description="Where it is; `package:NAME/FILE` is a file that an installed Python package ships.")
+    format: Literal["csv", "json", "parquet", "delta"] = Field(
+        "parquet", description="Spark reader of the reference table."
+    )
+    path: str = Field(
+        description="Where it is; `package:NAME/FILE` is a file that an installed Python package ships."
+    )
     options: dict[str, Scalar] = Field({}, description="Passed to the Spark reader.")
-    on: list[str] = Field(min_length=1, description="Columns of the same name in both, the reference table's key.")
+    on: list[str] = Field(
+        min_length=1, description="Columns of the same name in both, the reference table's key."
+    )
 
 
 class Columns(Section):
     """Contract column -> Spark SQL expression over the source's columns."""
 
-    event_id: SqlExpression | None = Field(None, description="The source's own id of an event. Default: a hash of what the event says.")
+    event_id: SqlExpression | None = Field(
+        None, description="The source's own id of an event. Default: a hash of what the event says."
+    )
     event_name: SqlExpression = Field(description="What happened.")
     event_ts: SqlExpression = Field(description="When it happened, as a timestamp.")
     received_ts: SqlExpression | None = Field(None, description="When the source received it.")
@@ -42,7 +50,9 @@ class Source(Section):
 
     name: Name = Field(description="Its name in `events.source`.")
     format: Literal["csv", "json", "parquet", "delta"] = Field(description="Spark reader.")
-    path: str = Field(description="A file, folder or glob; `package:NAME/FILE` is a file that an installed Python package ships.")
+    path: str = Field(
+        description="A file, folder or glob; `package:NAME/FILE` is a file that an installed Python package ships."
+    )
     options: dict[str, Scalar] = Field({}, description="Passed to the Spark reader.")
     lookups: list[Lookup] = Field([], description="Reference tables to join before mapping.")
     columns: Columns = Field(description="The mapping.")

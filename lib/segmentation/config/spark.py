@@ -11,8 +11,11 @@ class SparkSettings(Section):
     """Start-up of Spark where no session exists yet (local mode)."""
 
     master: str = Field("local[*]", description="Spark master.")
-    driver_memory: str = Field("4g", pattern=r"^\d+[mg]$", description="Heap of the driver, which in local mode is all of Spark.")
+    driver_memory: str = Field(
+        "4g", pattern=r"^\d+[mg]$", description="Heap of the driver, which in local mode is all of Spark."
+    )
     packages: list[str] = Field(
-        [], description="Maven coordinates in place of the ones that `segmentation doctor` names (Delta Lake, GraphFrames)."
+        [],
+        description="Maven coordinates in place of the ones that `segmentation doctor` names (Delta Lake, GraphFrames).",
     )
     conf: dict[str, str | int | float | bool] = Field({}, description="Further Spark settings.")

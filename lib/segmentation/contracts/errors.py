@@ -55,7 +55,9 @@ class MissingColumnsError(InputError):
 
     def __init__(self, what: str, missing: Iterable[str], available: Iterable[str]) -> None:
         lacking, have = sorted(missing), sorted(available)
-        super().__init__(f"{what} lacks the column{'s'[: len(lacking) > 1]} {_listed(lacking)}; it has {_listed(have, 20)}.")
+        super().__init__(
+            f"{what} lacks the column{'s'[: len(lacking) > 1]} {_listed(lacking)}; it has {_listed(have, 20)}."
+        )
 
 
 class PublicationRefused(SegmentationError):  # noqa: N818 - a refusal is an outcome, and reads as one

@@ -28,7 +28,12 @@ EVENTS = Table(
         Col("event_date", DATE, "UTC date of event_ts", required=True),
         Col("source", STRING, "name of the source in the configuration", required=True),
         Col("platform", STRING, "web, app, store, …"),
-        Col("identifiers", STRING_MAP, "identifier type -> normalised value; personal types hold tokens", required=True),
+        Col(
+            "identifiers",
+            STRING_MAP,
+            "identifier type -> normalised value; personal types hold tokens",
+            required=True,
+        ),
         Col("session_key", STRING, "the source's own session id"),
         Col("amount", MONEY, "value of the event in `currency`; negative for a return"),
         Col("currency", STRING, "ISO 4217 code"),
@@ -36,7 +41,12 @@ EVENTS = Table(
         Col("is_bot", BOOLEAN, "looks automatic; later stages leave it out", required=True),
         Col("is_test", BOOLEAN, "made by a declared test account; later stages leave it out", required=True),
         Col("batch_id", STRING, "the batch that brought it", required=True),
-        Col("batch_seq", LONG, "order in which batches arrived: age of identifiers is counted in it", required=True),
+        Col(
+            "batch_seq",
+            LONG,
+            "order in which batches arrived: age of identifiers is counted in it",
+            required=True,
+        ),
     ),
 )
 

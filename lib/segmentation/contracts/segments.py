@@ -83,7 +83,11 @@ SEGMENT_CHANGES = Table(
     keys=("segment_version", "person_id"),
     partition_by=("segment_version",),
     columns=(
-        Col("segment_version", LONG, "the version in which the person is elsewhere than in the published one before"),
+        Col(
+            "segment_version",
+            LONG,
+            "the version in which the person is elsewhere than in the published one before",
+        ),
         Col("person_id", STRING, "who", required=True),
         Col("from_segment_id", STRING, "null: was not there"),
         Col("to_segment_id", STRING, "null: is not there any more"),

@@ -78,7 +78,9 @@ class Table:
         """
         check_columns(df, self.column_names, f"the rows for table '{self.name}'")
         declared: list[Column] = [F.col(c.name).cast(c.type).alias(c.name) for c in self.columns]
-        further = [F.col(name) for name in df.columns if name not in self.column_names] if self.open_columns else []
+        further = (
+            [F.col(name) for name in df.columns if name not in self.column_names] if self.open_columns else []
+        )
         return df.select(*declared, *further)
 
 

@@ -85,7 +85,10 @@ def _run_stage(
             try:
                 outcome = stage.run(context)
             except BaseException as error:
-                _record(warehouse, {**row, "status": "failed", "ended_ts": datetime.now(UTC), "error": describe(error)})
+                _record(
+                    warehouse,
+                    {**row, "status": "failed", "ended_ts": datetime.now(UTC), "error": describe(error)},
+                )
                 raise
             mode = outcome.mode
             outputs = _versions(warehouse, stage.writes)
@@ -180,12 +183,14 @@ def _reusable(warehouse: Warehouse, stage: Stage, fingerprint: str) -> Outcome |
     if not same or not all(warehouse.exists(name) for name in stage.writes):
         return None
     assert last is not None
-    return Outcome(last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed")
+    return Outcome(
+        last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed"
+    )
 
 
 def _record(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
     table = CATALOGUE["runs"]
-    row = warehouse.spark.createDataFrame([tuple(values.get(name) for name in table.column_names)], table.schema)
+    row = warehouse.spark.createDataFrame(
+        [tuple(values.get(name) for name in table.column_names)], table.schema
+    )
     warehouse.replace_slice("runs", row, run_id=values["run_id"], stage=values["stage"])
-
-

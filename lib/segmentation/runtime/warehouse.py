@@ -60,11 +60,17 @@ class Warehouse:
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """A table as it is now, or was at a Delta version. Raises `InputError` where it does not exist."""
         if not self.exists(name):
-            raise InputError(f"The table '{name}' does not exist in this warehouse yet: run the stage that writes it first.")
+            raise InputError(
+                f"The table '{name}' does not exist in this warehouse yet: run the stage that writes it first."
+            )
         reader = self.spark.read
         if version is not None:
             reader = reader.option("versionAsOf", version)
-        return reader.table(f"{self.root}.{name}") if is_catalog(self.root) else reader.format("delta").load(self._path(name))
+        return (
+            reader.table(f"{self.root}.{name}")
+            if is_catalog(self.root)
+            else reader.format("delta").load(self._path(name))
+        )
 
     def read_or_empty(self, name: str, version: int | None = None) -> DataFrame:
         """A table, or no rows of its schema where it does not exist yet."""
@@ -91,7 +97,9 @@ class Warehouse:
     def path(self, inside: str) -> str:
         """A place for files that are not tables (models, checkpoints), beside the tables."""
         if is_catalog(self.root):
-            raise InputError("A warehouse named catalog.schema has no folder of its own for models: set one with --set.")
+            raise InputError(
+                "A warehouse named catalog.schema has no folder of its own for models: set one with --set."
+            )
         return f"{self.root.rstrip('/')}/{inside}"
 
     @contextmanager
@@ -123,7 +131,9 @@ class Warehouse:
         table = CATALOGUE[name]
         self._create(table)
         rows = table.conform(df)
-        writer: DataFrameWriter = rows.write.format("delta").mode(mode).option("userMetadata", self.run_id).options(**options)
+        writer: DataFrameWriter = (
+            rows.write.format("delta").mode(mode).option("userMetadata", self.run_id).options(**options)
+        )
         if table.open_columns:
             writer = writer.option("mergeSchema", "true")
         if is_catalog(self.root):
@@ -149,7 +159,9 @@ class Warehouse:
             builder = builder.clusterBy(*table.cluster_by)
         properties = dict(table.properties)
         if table.unindexed:
-            indexed = [c.name for c in table.columns if c.name not in table.unindexed and _has_statistics(c.type)]
+            indexed = [
+                c.name for c in table.columns if c.name not in table.unindexed and _has_statistics(c.type)
+            ]
             properties["delta.dataSkippingStatsColumns"] = ",".join(indexed)
         for key, value in properties.items():
             builder = builder.property(key, value)
@@ -162,4 +174,8 @@ def _has_statistics(kind: DataType) -> bool:
 
 
 def _literal(value: object) -> str:
-    return str(value) if isinstance(value, int) else "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return (
+        str(value)
+        if isinstance(value, int)
+        else "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    )

@@ -78,7 +78,11 @@ def test_text_that_is_not_yaml_and_a_file_that_is_not_there(tmp_path: Path) -> N
 
 
 def test_single_values_can_be_overridden(tmp_path: Path) -> None:
-    overrides = ["sessions.timeout_minutes=45", "sources.web.path=s3a://bucket/web", "warehouse=main.segments"]
+    overrides = [
+        "sessions.timeout_minutes=45",
+        "sources.web.path=s3a://bucket/web",
+        "warehouse=main.segments",
+    ]
     settings = load_settings(_file(tmp_path), overrides)
     assert settings.sessions.timeout_minutes == 45
     assert settings.sources[0].path == "s3a://bucket/web"

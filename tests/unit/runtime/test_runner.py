@@ -21,7 +21,9 @@ from tests.factories import minimal_settings
 
 def _persons(context: StageContext) -> Outcome:
     rows = [("p1", None, None, 1, {}), ("p2", None, None, 2, {})]
-    written = context.warehouse.replace("persons", context.spark.createDataFrame(rows, CATALOGUE["persons"].schema))
+    written = context.warehouse.replace(
+        "persons", context.spark.createDataFrame(rows, CATALOGUE["persons"].schema)
+    )
     return Outcome(rows_in=3, rows_out=written.rows, figures={"refused": 1})
 
 
@@ -47,18 +49,27 @@ def _run(spark: SparkSession, settings: Settings, stage: Stage, log: io.StringIO
     return run_stages(spark, settings, [stage], Request(), progress)[0].mode
 
 
-def test_a_run_is_recorded_and_reused_until_something_changes(spark: SparkSession, settings: Settings) -> None:
+def test_a_run_is_recorded_and_reused_until_something_changes(
+    spark: SparkSession, settings: Settings
+) -> None:
     log = io.StringIO()
     assert _run(spark, settings, _stage(), log) == "full"
     said = json.loads(log.getvalue())
-    assert (said["stage"], said["rows_in"], said["rows_out"], said["figures"]) == ("identity", 3, 2, {"refused": 1})
+    assert (said["stage"], said["rows_in"], said["rows_out"], said["figures"]) == (
+        "identity",
+        3,
+        2,
+        {"refused": 1},
+    )
 
     warehouse = Warehouse(spark, settings.warehouse)
     version = warehouse.version("persons")
     assert _run(spark, settings, _stage()) == "reused"
     assert warehouse.version("persons") == version, "a stage that is passed over writes nothing"
 
-    other = settings.model_copy(update={"identity": settings.identity.model_copy(update={"max_component_size": 7})})
+    other = settings.model_copy(
+        update={"identity": settings.identity.model_copy(update={"max_component_size": 7})}
+    )
     assert _run(spark, other, _stage()) == "full"
 
     runs = warehouse.read("runs").orderBy("started_ts").collect()
@@ -68,7 +79,9 @@ def test_a_run_is_recorded_and_reused_until_something_changes(spark: SparkSessio
         ("succeeded", "full"),
     ]
     assert runs[0]["outputs"] == {"persons": version}
-    metadata = spark.sql(f"DESCRIBE HISTORY delta.`{settings.warehouse}/persons` LIMIT 1").first()["userMetadata"]
+    metadata = spark.sql(f"DESCRIBE HISTORY delta.`{settings.warehouse}/persons` LIMIT 1").first()[
+        "userMetadata"
+    ]
     assert metadata == runs[2]["run_id"]
 
 

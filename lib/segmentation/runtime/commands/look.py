@@ -2,4 +2,71 @@
 
 from __future__ import annotations
 
-COMMANDS = ()
+import json
+from difflib import get_close_matches
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table as Grid
+
+from segmentation.contracts.catalogue import CATALOGUE
+from segmentation.contracts.errors import ConfigError, Problem
+from segmentation.runtime.options import Common, common_options
+from segmentation.runtime.warehouse import Warehouse
+
+_CLOSED = {"vault": "it holds personal values in clear, which only linking, export and erasure read"}
+
+
+@click.command(
+    epilog="\b\nExample:\n  segmentation show segments_current --limit 5 --config conf/example.yml"
+)
+@click.argument("table")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Rows to print.")
+@click.option("--version", type=click.IntRange(0), help="The table as it was at this Delta version.")
+@common_options
+def show(common: Common, table: str, limit: int, version: int | None) -> None:
+    """Print the first rows of a table of the warehouse."""
+    if table not in CATALOGUE:
+        near = next(iter(get_close_matches(table, CATALOGUE, 1)), None)
+        raise ConfigError(
+            [
+                Problem(
+                    "TABLE",
+                    f"there is no table '{table}' (there are {', '.join(CATALOGUE)})",
+                    suggestion=near,
+                )
+            ]
+        )
+    if table in _CLOSED:
+        raise ConfigError(f"The table '{table}' is not shown: {_CLOSED[table]}.")
+    settings = common.settings()
+    warehouse = Warehouse(common.spark(settings), settings.warehouse)
+    df = warehouse.read(table, version)
+    rows = [row.asDict(recursive=True) for row in df.orderBy(*CATALOGUE[table].keys).limit(limit).collect()]
+    if common.log_format == "json":
+        for row in rows:
+            click.echo(json.dumps(row, default=str))
+        return
+    grid = Grid(title=f"{table}: {CATALOGUE[table].grain} a row", title_justify="left")
+    for name in df.columns:
+        grid.add_column(name, overflow="fold")
+    for row in rows:
+        grid.add_row(*(_cell(row[name]) for name in df.columns))
+    console = Console()
+    console.print(grid)
+    if len(rows) == limit:
+        console.print(f"The first {limit}; --limit shows more.")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
+COMMANDS = (show,)
