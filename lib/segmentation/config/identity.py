@@ -15,9 +15,7 @@ PERSONAL_TYPES = frozenset({"email", "phone", "name", "address"})
 class IdentifierType(Section):
     """One type of identifier."""
 
-    max_per_person: int | None = Field(
-        None, ge=1, description="No person has more values of this type than this."
-    )
+    max_per_person: int | None = Field(None, ge=1, description="No person has more values of this type than this.")
     normalise: Literal["none", "trim", "lower", "email", "phone"] | None = Field(
         None,
         description="How values are made comparable. Default: `email` and `phone` for those types, else `trim`.",

@@ -33,18 +33,14 @@ def resolve(settings: Settings, base: Path) -> Settings:
             update={
                 "path": place(source.path, f"sources.{number}.path"),
                 "lookups": [
-                    lookup.model_copy(
-                        update={"path": place(lookup.path, f"sources.{number}.lookups.{position}.path")}
-                    )
+                    lookup.model_copy(update={"path": place(lookup.path, f"sources.{number}.lookups.{position}.path")})
                     for position, lookup in enumerate(source.lookups)
                 ],
             }
         )
         for number, source in enumerate(settings.sources)
     ]
-    warehouse = (
-        settings.warehouse if is_catalog(settings.warehouse) else place(settings.warehouse, "warehouse")
-    )
+    warehouse = settings.warehouse if is_catalog(settings.warehouse) else place(settings.warehouse, "warehouse")
     if problems:
         raise ConfigError(problems)
     return settings.model_copy(update={"sources": sources, "warehouse": warehouse})

@@ -24,9 +24,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
             case "missing":
                 problem = Problem(key, "is missing")
             case "literal_error":
-                allowed = [
-                    part.strip(" '") for part in detail["ctx"]["expected"].replace(" or ", ",").split(",")
-                ]
+                allowed = [part.strip(" '") for part in detail["ctx"]["expected"].replace(" or ", ",").split(",")]
                 near = next(iter(get_close_matches(str(detail["input"]), allowed, 1)), None)
                 problem = Problem(key, f"must be one of {', '.join(allowed)}", detail["input"], near)
             case "value_error":

@@ -30,14 +30,10 @@ class Settings(Section):
     warehouse: str = Field(description="A folder or object-store URI for the tables, or `catalog.schema`.")
     sources: list[Source] = Field(min_length=1, description="Where events come from.")
     identity: IdentitySettings = Field(description="How identifiers become persons.")
-    sessions: SessionSettings = Field(
-        SessionSettings(), description="How a person's events are cut into sessions."
-    )
+    sessions: SessionSettings = Field(SessionSettings(), description="How a person's events are cut into sessions.")
     features: FeatureSettings = Field(FeatureSettings(), description="What is measured of each person.")
     clustering: ClusteringSettings = Field(ClusteringSettings(), description="How segments are found.")
-    segments: SegmentSettings = Field(
-        SegmentSettings(), description="How versions are assigned and published."
-    )
+    segments: SegmentSettings = Field(SegmentSettings(), description="How versions are assigned and published.")
     exports: list[ExportSettings] = Field([], description="Where published segments are delivered.")
     spark: SparkSettings = Field(SparkSettings(), description="How Spark is started in local mode.")
 
@@ -78,9 +74,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"There is no configuration file '{path}': give one with --config, starting from conf/example.yml."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"The configuration file '{path}' cannot be read ({type(error).__name__})."
-        ) from None
+        raise ConfigError(f"The configuration file '{path}' cannot be read ({type(error).__name__}).") from None
     try:
         raw = yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.YAMLError as error:

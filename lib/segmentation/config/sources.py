@@ -17,13 +17,9 @@ class Lookup(Section):
     format: Literal["csv", "json", "parquet", "delta"] = Field(
         "parquet", description="Spark reader of the reference table."
     )
-    path: str = Field(
-        description="Where it is; `package:NAME/FILE` is a file that an installed Python package ships."
-    )
+    path: str = Field(description="Where it is; `package:NAME/FILE` is a file that an installed Python package ships.")
     options: dict[str, Scalar] = Field({}, description="Passed to the Spark reader.")
-    on: list[str] = Field(
-        min_length=1, description="Columns of the same name in both, the reference table's key."
-    )
+    on: list[str] = Field(min_length=1, description="Columns of the same name in both, the reference table's key.")
 
 
 class Columns(Section):

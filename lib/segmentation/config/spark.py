@@ -12,7 +12,7 @@ class SparkSettings(Section):
 
     master: str = Field("local[*]", description="Spark master.")
     driver_memory: str = Field(
-        "4g", pattern=r"^\d+[mg]$", description="Heap of the driver, which in local mode is all of Spark."
+        "4g", pattern=r"^\d+[mg]$", description="Heap of the driver: in local mode, of all."
     )
     packages: list[str] = Field(
         [],

@@ -4,7 +4,5 @@ from segmentation.contracts import activation, behaviour, events, identity, runs
 from segmentation.contracts.table import Table
 
 CATALOGUE: dict[str, Table] = {
-    table.name: table
-    for area in (events, identity, behaviour, segments, activation, runs)
-    for table in area.TABLES
+    table.name: table for area in (events, identity, behaviour, segments, activation, runs) for table in area.TABLES
 }

@@ -68,8 +68,8 @@ class Table:
 
     @property
     def schema(self) -> StructType:
-        """The columns as a Spark schema, with comments. Nothing is NOT NULL in Delta: `required` is checked on write."""
-        return StructType([StructField(c.name, c.type, True, {"comment": c.comment}) for c in self.columns])
+        """The columns as a Spark schema, with comments; Delta itself refuses null in a required one."""
+        return StructType([StructField(c.name, c.type, not c.required, {"comment": c.comment}) for c in self.columns])
 
     def conform(self, df: DataFrame) -> DataFrame:
         """`df` with exactly this table's columns, in order, each of its declared type.
@@ -78,9 +78,7 @@ class Table:
         """
         check_columns(df, self.column_names, f"the rows for table '{self.name}'")
         declared: list[Column] = [F.col(c.name).cast(c.type).alias(c.name) for c in self.columns]
-        further = (
-            [F.col(name) for name in df.columns if name not in self.column_names] if self.open_columns else []
-        )
+        further = [F.col(name) for name in df.columns if name not in self.column_names] if self.open_columns else []
         return df.select(*declared, *further)
 
 

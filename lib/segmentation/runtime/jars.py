@@ -42,7 +42,9 @@ def jar_paths(packages: Sequence[str] = ()) -> list[Path]:
     missing = [coordinate for coordinate, path in wanted.items() if not path.is_file()]
     if missing:
         names = " ".join(missing)
-        raise ConfigError(f"Jars are missing ({names}): run `python -m segmentation.runtime.jars {' '.join(packages)}` once.")
+        raise ConfigError(
+            f"Jars are missing ({names}): run `python -m segmentation.runtime.jars {' '.join(packages)}` once."
+        )
     return list(wanted.values())
 
 

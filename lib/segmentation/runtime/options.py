@@ -30,9 +30,7 @@ class Common:
         """The configuration that the call names. Raises `ConfigError`; a missing --config is a usage error."""
         path = self.config or default
         if path is None:
-            raise click.UsageError(
-                "Missing option '--config': name a configuration file, such as conf/example.yml."
-            )
+            raise click.UsageError("Missing option '--config': name a configuration file, such as conf/example.yml.")
         return load_settings(path, self.overrides, base)
 
     def progress(self) -> Progress:
@@ -45,15 +43,9 @@ class Common:
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--config`, `--as-of`, `--log-format`, `--set` and `--debug`; passes them as one `Common`."""
 
-    @click.option(
-        "--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration (YAML)."
-    )
-    @click.option(
-        "--as-of", metavar="DATE", callback=_date, help="YYYY-MM-DD. Default: the newest event's date."
-    )
-    @click.option(
-        "--log-format", type=click.Choice(["text", "json"]), default="text", help="How progress is written."
-    )
+    @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration (YAML).")
+    @click.option("--as-of", metavar="DATE", callback=_date, help="YYYY-MM-DD. Default: the newest event's date.")
+    @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How progress is written.")
     @click.option(
         "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides one value; repeatable."
     )
@@ -84,6 +76,4 @@ def _date(_: click.Context, __: click.Parameter, value: str | None) -> date | No
 
 
 def _debug(context: click.Context, _: click.Parameter, value: bool) -> None:
-    context.find_root().ensure_object(dict)["debug"] = value or context.find_root().ensure_object(dict).get(
-        "debug"
-    )
+    context.find_root().ensure_object(dict)["debug"] = value or context.find_root().ensure_object(dict).get("debug")

@@ -66,6 +66,7 @@ def _run_stage(
     )
     # What a stage wrote itself last time is not among the things that make it stale.
     read = {table: version for table, version in inputs.items() if table not in {*stage.state, *stage.writes}}
+    fingerprint = _fingerprint(stage, settings, context, read)
     row = {
         "run_id": warehouse.run_id,
         "stage": stage.name,
@@ -73,11 +74,11 @@ def _run_stage(
         "inputs": inputs,
         "config_sha256": settings.sha256(),
         "code_version": context.code_version,
-        "fingerprint": _fingerprint(stage, settings, context, read),
+        "fingerprint": fingerprint,
     }
     warehouse.spark.sparkContext.setJobDescription(f"segmentation {stage.name}")
     with progress.stage(stage.name):
-        if stage.reusable and (earlier := _reusable(warehouse, stage, row["fingerprint"])):
+        if stage.reusable and (earlier := _reusable(warehouse, stage, fingerprint)):
             outcome, mode = earlier, "reused"
             outputs = _versions(warehouse, stage.writes)
         else:
@@ -183,14 +184,10 @@ def _reusable(warehouse: Warehouse, stage: Stage, fingerprint: str) -> Outcome |
     if not same or not all(warehouse.exists(name) for name in stage.writes):
         return None
     assert last is not None
-    return Outcome(
-        last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed"
-    )
+    return Outcome(last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed")
 
 
 def _record(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
     table = CATALOGUE["runs"]
-    row = warehouse.spark.createDataFrame(
-        [tuple(values.get(name) for name in table.column_names)], table.schema
-    )
+    row = warehouse.spark.createDataFrame([tuple(values.get(name) for name in table.column_names)], table.schema)
     warehouse.replace_slice("runs", row, run_id=values["run_id"], stage=values["stage"])

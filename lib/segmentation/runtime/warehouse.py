@@ -15,7 +15,7 @@ from pathlib import Path
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.readwriter import DataFrameWriter
-from pyspark.sql.types import DataType, MapType, ArrayType, StructField, StructType
+from pyspark.sql.types import ArrayType, DataType, MapType
 
 from segmentation.config.paths import is_catalog
 from segmentation.contracts.catalogue import CATALOGUE
@@ -147,8 +147,7 @@ class Warehouse:
     def _create(self, table: Table) -> None:
         if self.exists(table.name):
             return
-        fields = [StructField(c.name, c.type, not c.required, {"comment": c.comment}) for c in table.columns]
-        builder = DeltaTable.createIfNotExists(self.spark).addColumns(StructType(fields)).comment(table.grain)
+        builder = DeltaTable.createIfNotExists(self.spark).addColumns(table.schema).comment(table.grain)
         if is_catalog(self.root):
             builder = builder.tableName(f"{self.root}.{table.name}")
         else:
@@ -159,9 +158,7 @@ class Warehouse:
             builder = builder.clusterBy(*table.cluster_by)
         properties = dict(table.properties)
         if table.unindexed:
-            indexed = [
-                c.name for c in table.columns if c.name not in table.unindexed and _has_statistics(c.type)
-            ]
+            indexed = [c.name for c in table.columns if c.name not in table.unindexed and _has_statistics(c.type)]
             properties["delta.dataSkippingStatsColumns"] = ",".join(indexed)
         for key, value in properties.items():
             builder = builder.property(key, value)
@@ -174,8 +171,4 @@ def _has_statistics(kind: DataType) -> bool:
 
 
 def _literal(value: object) -> str:
-    return (
-        str(value)
-        if isinstance(value, int)
-        else "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
-    )
+    return str(value) if isinstance(value, int) else "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.factories import minimal_settings
 
 from segmentation.config.settings import Settings
 from segmentation.contracts.catalogue import CATALOGUE
@@ -16,18 +17,15 @@ from segmentation.runtime.progress import Progress
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
-from tests.factories import minimal_settings
 
 
 def _persons(context: StageContext) -> Outcome:
     rows = [("p1", None, None, 1, {}), ("p2", None, None, 2, {})]
-    written = context.warehouse.replace(
-        "persons", context.spark.createDataFrame(rows, CATALOGUE["persons"].schema)
-    )
+    written = context.warehouse.replace("persons", context.spark.createDataFrame(rows, CATALOGUE["persons"].schema))
     return Outcome(rows_in=3, rows_out=written.rows, figures={"refused": 1})
 
 
-def _stage(run=_persons, **changes) -> Stage:  # noqa: ANN001, ANN003
+def _stage(run=_persons, **changes) -> Stage:
     base = {
         "name": "identity",
         "help": "",
@@ -49,9 +47,7 @@ def _run(spark: SparkSession, settings: Settings, stage: Stage, log: io.StringIO
     return run_stages(spark, settings, [stage], Request(), progress)[0].mode
 
 
-def test_a_run_is_recorded_and_reused_until_something_changes(
-    spark: SparkSession, settings: Settings
-) -> None:
+def test_a_run_is_recorded_and_reused_until_something_changes(spark: SparkSession, settings: Settings) -> None:
     log = io.StringIO()
     assert _run(spark, settings, _stage(), log) == "full"
     said = json.loads(log.getvalue())
@@ -67,9 +63,7 @@ def test_a_run_is_recorded_and_reused_until_something_changes(
     assert _run(spark, settings, _stage()) == "reused"
     assert warehouse.version("persons") == version, "a stage that is passed over writes nothing"
 
-    other = settings.model_copy(
-        update={"identity": settings.identity.model_copy(update={"max_component_size": 7})}
-    )
+    other = settings.model_copy(update={"identity": settings.identity.model_copy(update={"max_component_size": 7})})
     assert _run(spark, other, _stage()) == "full"
 
     runs = warehouse.read("runs").orderBy("started_ts").collect()
@@ -79,9 +73,7 @@ def test_a_run_is_recorded_and_reused_until_something_changes(
         ("succeeded", "full"),
     ]
     assert runs[0]["outputs"] == {"persons": version}
-    metadata = spark.sql(f"DESCRIBE HISTORY delta.`{settings.warehouse}/persons` LIMIT 1").first()[
-        "userMetadata"
-    ]
+    metadata = spark.sql(f"DESCRIBE HISTORY delta.`{settings.warehouse}/persons` LIMIT 1").first()["userMetadata"]
     assert metadata == runs[2]["run_id"]
 
 
@@ -101,7 +93,7 @@ def test_a_missing_table_is_said_with_the_next_step(spark: SparkSession, setting
         context.read("events")
         raise AssertionError
 
-    with pytest.raises(InputError, match="'events' does not exist .* run the stage that writes it first"):
+    with pytest.raises(InputError, match=r"'events' does not exist .* run the stage that writes it first"):
         _run(spark, settings, _stage(read))
 
 

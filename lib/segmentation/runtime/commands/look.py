@@ -18,9 +18,7 @@ from segmentation.runtime.warehouse import Warehouse
 _CLOSED = {"vault": "it holds personal values in clear, which only linking, export and erasure read"}
 
 
-@click.command(
-    epilog="\b\nExample:\n  segmentation show segments_current --limit 5 --config conf/example.yml"
-)
+@click.command(epilog="\b\nExample:\n  segmentation show segments_current --limit 5 --config conf/example.yml")
 @click.argument("table")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Rows to print.")
 @click.option("--version", type=click.IntRange(0), help="The table as it was at this Delta version.")

@@ -21,7 +21,8 @@ def run(common: Common, stages: str | None) -> None:
     chosen = list(STAGES) if stages is None else [name.strip() for name in stages.split(",")]
     unknown = [name for name in chosen if name not in STAGES]
     if unknown:
-        raise ConfigError([Problem("--stages", f"there is no stage '{name}' (there are {', '.join(STAGES)})") for name in unknown])
+        there = ", ".join(STAGES)
+        raise ConfigError([Problem("--stages", f"there is no stage '{name}' (there are {there})") for name in unknown])
     _execute(common, [stage for name, stage in STAGES.items() if name in chosen])
 
 
@@ -31,7 +32,9 @@ def _execute(common: Common, stages: list[Stage], **options: Any) -> None:
 
 
 def _command(stage: Stage) -> click.Command:
-    @click.command(name=stage.name, help=stage.help, epilog=f"\b\nExample:\n  segmentation {stage.name} --config conf/example.yml")
+    @click.command(
+        name=stage.name, help=stage.help, epilog=f"\b\nExample:\n  segmentation {stage.name} --config conf/example.yml"
+    )
     @common_options
     def command(common: Common, **options: Any) -> None:
         _execute(common, [stage], **options)
