@@ -1,0 +1,1 @@
+"""What each segment is: statistics, names, rules in words, and the report."""
