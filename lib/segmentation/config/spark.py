@@ -16,6 +16,6 @@ class SparkSettings(Section):
     )
     packages: list[str] = Field(
         [],
-        description="Maven coordinates in place of the ones that `segmentation doctor` names (Delta Lake, GraphFrames).",
+        description="Maven coordinates in place of the ones that `segmentation doctor` names.",
     )
     conf: dict[str, str | int | float | bool] = Field({}, description="Further Spark settings.")

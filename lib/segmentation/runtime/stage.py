@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from segmentation.config.settings import Settings
 from segmentation.contracts.catalogue import CATALOGUE
+from segmentation.contracts.errors import InputError
 from segmentation.runtime.warehouse import Warehouse
 
 
@@ -40,8 +41,6 @@ class StageContext:
         """The date that the run is for: `--as-of`, else the newest event's."""
         found = self.as_of_option or self._newest
         if found is None:
-            from segmentation.contracts.errors import InputError
-
             raise InputError("There are no events yet: run `segmentation ingest` first.")
         return found
 
