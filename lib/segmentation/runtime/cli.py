@@ -35,13 +35,14 @@ for module in (pipeline, look, world):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with the status of the contract; also what the files in `jobs/` call."""
-    sys.exit(_status(list(sys.argv[1:] if arguments is None else arguments)))
+    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
 
 
-def _status(arguments: list[str]) -> int:
+def run_command(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit status; errors go to standard error in one sentence."""
     debug = "--debug" in arguments
     try:
-        cli.main(args=arguments, prog_name="segmentation", standalone_mode=False)
+        cli.main(args=list(arguments), prog_name="segmentation", standalone_mode=False)
     except click.exceptions.Abort:
         return _fail("Stopped.", 1)
     except click.ClickException as error:
