@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from tests.shop import KINDS, PEOPLE_A_KIND, write_shop
 
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.runtime.cli import run_command
 from segmentation.stages.pipeline import STAGES
-from tests.shop import KINDS, PEOPLE_A_KIND, write_shop
 
 KEY = "0123456789abcdef" * 4
 CLOCK = {"quarantined_ts", "ingested_ts", "created_ts", "published_ts", "delivered_ts", "run_id", "inputs", "files"}
