@@ -1,0 +1,1 @@
+"""The bed of known truth: a simulated world, and the score of a warehouse against it."""
