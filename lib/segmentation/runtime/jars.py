@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ COORDINATES = (
     # Carries GraphFrames 0.9.2 under its own class names; GraphFrames' own artifact does as well where it can be had.
     "org.apache.sedona:sedona-spark-shaded-4.0_2.13:1.8.0",
 )
-"""Maven coordinates; `spark.packages` in the configuration takes their place."""
+"""Maven coordinates; `spark.packages` in the configuration takes their place, and may also name local jar files."""
 
 
 def jar_folder() -> Path:
@@ -37,63 +38,75 @@ def jar_folder() -> Path:
 
 
 def jar_paths(packages: Sequence[str] = ()) -> list[Path]:
-    """The fetched jar of each coordinate. Raises `ConfigError` naming those that are not there."""
-    wanted = {coordinate: jar_folder() / _file_name(coordinate) for coordinate in packages or COORDINATES}
-    missing = [coordinate for coordinate, path in wanted.items() if not path.is_file()]
+    """The jar file of each coordinate or path. Raises `ConfigError` naming those that are not there."""
+    wanted = {package: _place(package) for package in packages or COORDINATES}
+    missing = [package for package, path in wanted.items() if not path.is_file()]
+    for package in missing:
+        if _is_file_name(package):
+            raise ConfigError(f"spark.packages names the jar file '{package}', which does not exist.")
     if missing:
-        names = " ".join(missing)
-        raise ConfigError(
-            f"Jars are missing ({names}): run `python -m segmentation.runtime.jars {' '.join(packages)}` once."
-        )
+        command = " ".join(["python -m segmentation.runtime.jars", *packages])
+        raise ConfigError(f"Jars are missing ({' '.join(missing)}): run scripts/setup, or `{command}`, once.")
     return list(wanted.values())
 
 
 def fetch(packages: Sequence[str] = ()) -> list[str]:
     """Fetches the jars that are not there yet and returns their coordinates. Raises `ConfigError`."""
-    folder = jar_folder()
-    missing = [c for c in packages or COORDINATES if not (folder / _file_name(c)).is_file()]
-    if missing:
+    missing = [c for c in packages or COORDINATES if not _is_file_name(c) and not _place(c).is_file()]
+    for coordinate in missing:
         with tempfile.TemporaryDirectory() as scratch:
-            script = Path(scratch) / "resolve.py"
-            script.write_text(_RESOLVE, encoding="utf-8")
-            done = subprocess.run(
-                [sys.executable, str(script), scratch, *missing], capture_output=True, text=True, check=False
-            )
-            if done.returncode != 0:
-                raise ConfigError(f"Could not fetch {' '.join(missing)} from Maven:\n{done.stderr[-2000:]}")
-            folder.mkdir(parents=True, exist_ok=True)
-            for coordinate in missing:
-                group, artifact, version = coordinate.split(":")
-                found = Path(scratch) / "ivy" / "jars" / f"{group}_{artifact}-{version}.jar"
-                aside = folder / f".{_file_name(coordinate)}.part"
-                shutil.copyfile(found, aside)
-                aside.rename(folder / _file_name(coordinate))
+            found = _download(coordinate, Path(scratch))
+            target = _place(coordinate)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # Under its own name only when it is whole, whoever else fetches or reads at the same time.
+            aside = target.with_name(f".{target.name}.{os.getpid()}")
+            shutil.copyfile(found, aside)
+            aside.replace(target)
     return missing
 
 
-def _file_name(coordinate: str) -> str:
+def _is_file_name(package: str) -> bool:
+    return package.endswith(".jar")
+
+
+def _place(package: str) -> Path:
+    if _is_file_name(package):
+        return Path(package).expanduser().absolute()
+    _, artifact, version = _parts(package)
+    return jar_folder() / f"{artifact}-{version}.jar"
+
+
+def _parts(coordinate: str) -> list[str]:
+    parts = coordinate.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise ConfigError(f"'{coordinate}' in spark.packages is neither group:artifact:version nor a path ending in .jar.")
+    return parts
+
+
+def _download(coordinate: str, folder: Path) -> Path:
+    """The jar of one coordinate, fetched into `folder` by the Ivy that Spark carries."""
+    command = [
+        *(java(), "-cp", str(Path(pyspark.__file__).parent / "jars" / "*"), "org.apache.ivy.Main"),
+        *("-m2compatible", "-warn", "-notransitive", "-confs", "default", "-types", "jar"),
+        *("-cache", str(folder / "cache"), "-dependency", *_parts(coordinate)),
+        *("-retrieve", str(folder / "[artifact]-[revision].[ext]")),
+    ]
     try:
-        _, artifact, version = coordinate.split(":")
-    except ValueError:
-        raise ConfigError(f"'{coordinate}' is not group:artifact:version.") from None
-    return f"{artifact}-{version}.jar"
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ConfigError("Java was not found: install Java 17 or newer, or point JAVA_HOME to one.") from None
+    found = folder / _place(coordinate).name
+    if found.is_file() and zipfile.is_zipfile(found):
+        return found
+    if "UNRESOLVED" in done.stdout and ":::: ERRORS" not in done.stdout:
+        raise ConfigError(f"Maven Central has no jar {coordinate}: see that it is spelt right and released.")
+    raise ConfigError(f"Could not fetch {coordinate} from Maven Central: see that it can be reached, then try again.")
 
 
-# Runs in a process of its own: Spark's Ivy reads its settings when the JVM starts.
-_RESOLVE = """
-import sys
-from pyspark.sql import SparkSession
-scratch, *coordinates = sys.argv[1:]
-spark = (
-    SparkSession.builder.master("local[1]")
-    .config("spark.ui.enabled", "false")
-    .config("spark.jars.ivy", scratch + "/ivy")
-    .getOrCreate()
-)
-for coordinate in coordinates:
-    spark.sql(f"ADD JAR 'ivy://{coordinate}?transitive=false'")
-spark.stop()
-"""
+def java() -> str:
+    """The Java that Spark starts."""
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home) / "bin" / "java") if home else "java"
 
 
 if __name__ == "__main__":
