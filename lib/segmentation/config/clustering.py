@@ -1,9 +1,69 @@
-"""`clustering`: how models are fitted and chosen."""
+"""`clustering`: how people are prepared for a model, and how a model is fitted and chosen."""
 
 from __future__ import annotations
 
-from segmentation.config.model import Section
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from segmentation.config.model import Name, Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Algorithm = Literal["bisecting_kmeans", "gaussian_mixture", "kmeans"]
+
+
+class Clusters(Section):
+    """How many clusters are tried."""
+
+    min: int = Field(3, ge=2, le=100, description="Fewest clusters.")
+    max: int = Field(8, ge=2, le=100, description="Most clusters: as many segments as a team can act on.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Clusters:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+        return self
+
+
+class Transform(Section):
+    """How a feature becomes comparable with the others."""
+
+    winsorise: Share = Field(
+        0.01, lt=0.25, description="Values beyond this quantile at either end are drawn in to it; 0: none."
+    )
+    log_above_skewness: float = Field(
+        1.0, ge=0, description="Features that are never negative and more skewed than this enter as log(1 + x)."
+    )
+    missing: Literal["median", "zero"] = Field("median", description="What stands in for a missing value.")
+
+
+class Stability(Section):
+    """Refits on random halves of the people: a segment that depends on who happens to be in is no segment."""
+
+    finalists: int = Field(3, ge=1, le=20, description="Candidates, best silhouette first, that are refitted.")
+    refits: int = Field(3, ge=0, le=50, description="Refits of each; 0: stability is not measured.")
+    floor: Share = Field(0.6, description="Least mean adjusted Rand index between a candidate and its refits.")
 
 
 class ClusteringSettings(Section):
     """Fitting and choosing."""
+
+    features: list[Name] = Field([], description="Features that enter the model. Default: all.")
+    exclude: list[Name] = Field([], description="Features that do not.")
+    algorithms: list[Algorithm] = Field(
+        ["bisecting_kmeans", "gaussian_mixture"], min_length=1, description="What is tried."
+    )
+    k: Clusters = Field(Clusters(), description="How many clusters are tried.")
+    min_share: Share = Field(
+        0.02, description="A candidate whose smallest cluster has less of the people is passed over."
+    )
+    max_share: Share = Field(
+        0.7, description="A candidate whose largest cluster has more of the people is passed over."
+    )
+    transform: Transform = Field(Transform(), description="How features are made comparable.")
+    stability: Stability = Field(Stability(), description="How steady a candidate must be.")
+    sample: int = Field(100_000, ge=100, description="People to fit on, at most: a fixed sample. All are scored.")
+    max_iterations: int = Field(
+        30, ge=1, le=1000, description="Most passes of one fit (of one level, in bisecting k-means)."
+    )
+    seed: int = Field(17, description="Of sampling and of the fits.")

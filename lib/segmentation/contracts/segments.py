@@ -29,7 +29,8 @@ MODELS = Table(
         Col("path", STRING, "where the fitted pipeline is, relative to the warehouse", required=True),
         Col("candidates", STRING, "JSON: every candidate with its figures"),
         Col("choice", STRING, "why this candidate, in words"),
-        Col("clusters", STRING, "JSON: a cluster's centre in feature units, its size, its segment"),
+        Col("clusters", STRING, "JSON: each cluster's number, its centre in the features' units, its size"),
+        Col("fit_number", LONG, "1, 2, 3, … in the order of fitting: the newest scores", required=True),
     ),
 )
 
@@ -49,6 +50,8 @@ SEGMENT_VERSIONS = Table(
         Col("reason", STRING, "why it was rejected, rolled back or accepted in spite of a gate"),
         Col("config_sha256", STRING, "hash of the configuration", required=True),
         Col("code_version", STRING, "version of the suite", required=True),
+        Col("compared_with", LONG, "the version that was published when it was assigned; null: none was"),
+        Col("continuity", STRING, "JSON: each cluster's segment; segments carried on, born, died, split, merged"),
     ),
 )
 

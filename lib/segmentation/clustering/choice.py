@@ -1,0 +1,86 @@
+"""Choosing one candidate, with the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from segmentation.clustering.candidates import Candidate
+from segmentation.config.clustering import ClusteringSettings
+from segmentation.contracts.errors import InputError
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen candidate, all with their figures, and why."""
+
+    chosen: Candidate
+    candidates: tuple[Candidate, ...]
+    reason: str
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    settings: ClusteringSettings,
+    with_stability: Callable[[Sequence[Candidate]], Sequence[Candidate]],
+) -> Choice:
+    """The candidate with the best silhouette among those that keep the limits on sizes and are found again.
+
+    Stability costs refits, so only `stability.finalists` candidates are asked for it. Where none keeps a limit the
+    best that there is is chosen, and the reason says so: publication has gates of its own. Raises `InputError`
+    where no candidate could be fitted.
+    """
+    fitted = [candidate for candidate in candidates if candidate.failure is None]
+    if not fitted:
+        reasons = "; ".join(f"{candidate.title}: {candidate.failure}" for candidate in candidates[:5])
+        raise InputError(f"No clusters could be found ({reasons}): lower clustering.k, or take in more people.")
+    sized = [candidate for candidate in fitted if _keeps_limits(candidate, settings)]
+    finalists = sorted(sized or fitted, key=_rank)[: settings.stability.finalists]
+    judged = {candidate.label: candidate for candidate in with_stability(finalists)}
+    floor = settings.stability.floor if settings.stability.refits else 0.0
+    steady = [candidate for candidate in judged.values() if candidate.figures.get("stability", 1.0) >= floor]
+    best = min(steady, key=_rank) if steady else max(judged.values(), key=lambda c: (c.figures["stability"], c.label))
+    everyone = tuple(judged.get(candidate.label, candidate) for candidate in candidates)
+    return Choice(best, everyone, _explain(best, list(judged.values()), fitted, sized, steady, settings))
+
+
+def _keeps_limits(candidate: Candidate, settings: ClusteringSettings) -> bool:
+    return settings.min_share <= min(candidate.shares) and max(candidate.shares) <= settings.max_share
+
+
+def _rank(candidate: Candidate) -> tuple[float, int, str]:
+    """Best silhouette first; of two alike (to a millionth) the one with fewer clusters."""
+    return -round(candidate.figures["silhouette"], 6), candidate.k, candidate.label
+
+
+def _explain(
+    best: Candidate,
+    finalists: Sequence[Candidate],
+    fitted: Sequence[Candidate],
+    sized: Sequence[Candidate],
+    steady: Sequence[Candidate],
+    settings: ClusteringSettings,
+) -> str:
+    limits = f"{settings.min_share:.0%} to {settings.max_share:.0%} of the people in each cluster"
+    among = (
+        f"of {len(sized)} out of {len(fitted)} candidates that keep the limits on sizes ({limits})"
+        if sized
+        else f"of {len(fitted)} candidates, none of which keeps the limits on sizes ({limits})"
+    )
+    parts = [f"{best.title[:1].upper()}{best.title[1:]}: silhouette {best.figures['silhouette']:.3f}"]
+    better = [other for other in finalists if _rank(other) < _rank(best)]
+    if not steady:
+        parts.append(f"the steadiest of the {len(finalists)} best {among}")
+    elif better:
+        parts.append(f"the best that is found again {among}")
+    else:
+        parts.append(f"the best {among}")
+    if "stability" in best.figures:
+        agreement = f"(adjusted Rand index {best.figures['stability']:.2f}, {settings.stability.floor:.2f} is asked)"
+        parts.append(f"refits on halves of the people {'agree' if steady else 'agree too little'} with it {agreement}")
+    others = sorted((other for other in finalists if other is not best), key=_rank)
+    if others:
+        runner_up = others[0]
+        steadiness = f", agreement {runner_up.figures['stability']:.2f}" if "stability" in runner_up.figures else ""
+        parts.append(f"next: {runner_up.title} (silhouette {runner_up.figures['silhouette']:.3f}{steadiness})")
+    return "; ".join(parts) + "."

@@ -1,0 +1,117 @@
+"""The fitted model as it is kept: Spark's own pipeline in a folder, and one row of `models`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pyspark.ml import PipelineModel
+from pyspark.sql import DataFrame, Row, SparkSession
+
+from segmentation.clustering.algorithms import centres
+from segmentation.clustering.choice import Choice
+from segmentation.clustering.preparation import Preparation
+from segmentation.clustering.selection import Population
+from segmentation.config.clustering import ClusteringSettings
+from segmentation.contracts.segments import MODELS
+
+FIT_VERSION = 1
+"""Goes up when the same people and settings would be fitted otherwise: a model's id then says so."""
+
+FOLDER = "_models"
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A row of `models`, as Python values."""
+
+    model_id: str
+    number: int
+    algorithm: str
+    k: int
+    features: tuple[str, ...]
+    feature_set: str
+    trained_as_of: date
+    path: str
+    clusters: tuple[dict[str, Any], ...]
+    choice: str
+
+    @classmethod
+    def from_row(cls, row: Row) -> FittedModel:
+        return cls(
+            model_id=row["model_id"],
+            number=row["fit_number"],
+            algorithm=row["algorithm"],
+            k=row["k"],
+            features=tuple(row["features"]),
+            feature_set=row["params"]["feature_set"],
+            trained_as_of=row["trained_as_of"],
+            path=row["path"],
+            clusters=tuple(json.loads(row["clusters"])),
+            choice=row["choice"],
+        )
+
+
+def model_id(population: Population, as_of: date, features: Sequence[str], settings: ClusteringSettings) -> str:
+    """A hash of all that a fit depends on: people and features, date, settings, and how fits are done."""
+    parts = [FIT_VERSION, population.fingerprint, population.feature_set, str(as_of), list(features), settings.sha256()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def pipeline(preparation: Preparation, choice: Choice) -> PipelineModel:
+    """Preparing and model in one: all that scoring needs."""
+    assert choice.chosen.model is not None, "a candidate that failed is never chosen"
+    return PipelineModel([*preparation.transformers(), choice.chosen.model])
+
+
+def model_row(
+    spark: SparkSession,
+    identity: str,
+    number: int,
+    as_of: date,
+    population: Population,
+    preparation: Preparation,
+    choice: Choice,
+    settings: ClusteringSettings,
+) -> DataFrame:
+    """The model's one row for `models`."""
+    best = choice.chosen
+    assert best.model is not None, "a candidate that failed is never chosen"
+    params = {
+        "feature_set": population.feature_set,
+        "people": str(population.people),
+        "seed": str(settings.seed),
+        "sample": str(settings.sample),
+        "max_iterations": str(settings.max_iterations),
+        "transform": settings.transform.model_dump_json(),
+        "left_out": "; ".join(preparation.dropped),
+        "fit_version": str(FIT_VERSION),
+    }
+    clusters = [
+        {"cluster": number, "size": size, "centre": preparation.original(centre)}
+        for number, (size, centre) in enumerate(zip(best.sizes, centres(best.model), strict=True))
+    ]
+    values = {
+        "model_id": identity,
+        "algorithm": best.algorithm,
+        "k": best.k,
+        "features": [feature.name for feature in preparation.features],
+        "params": params,
+        "metrics": {
+            **best.figures,
+            "smallest_share": min(best.shares),
+            "largest_share": max(best.shares),
+            "sample_people": float(sum(best.sizes)),
+        },
+        "trained_as_of": as_of,
+        "path": f"{FOLDER}/{identity}",
+        "candidates": json.dumps([candidate.summary() for candidate in choice.candidates]),
+        "choice": choice.reason,
+        "clusters": json.dumps(clusters),
+        "fit_number": number,
+    }
+    return spark.createDataFrame([tuple(values[name] for name in MODELS.column_names)], MODELS.schema)

@@ -1,0 +1,52 @@
+"""Scoring people with a saved model: a cluster for each, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.ml import PipelineModel
+from pyspark.ml.clustering import BisectingKMeansModel, GaussianMixtureModel, KMeansModel
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.clustering.algorithms import CLUSTER, centres
+from segmentation.contracts.table import check_columns
+
+
+def score_people(
+    features: DataFrame, fitted: PipelineModel, names: Sequence[str], keep: Sequence[str] = ()
+) -> DataFrame:
+    """Places everyone, in batch or in a stream.
+
+    In: one row a person with the model's features `names`. Out: `person_id`, the columns `keep`, `cluster` INT,
+    `probability` and `margin` DOUBLE. A mixture gives the probability of the cluster, and as margin how far the next
+    likely one is behind; a hard model gives no probability, and as margin 1 - d1 / d2 for the Euclidean distances to
+    the own and to the nearest other centre: 0 between two clusters, 1 at the own centre. (Bisecting k-means walks
+    down its tree, so that another centre may be nearer: margin 0.) Raises `MissingColumnsError`.
+    """
+    check_columns(features, ["person_id", *names, *keep], "the features to score")
+    scored = fitted.transform(features.select("person_id", *names, *keep))
+    model = fitted.stages[-1]
+    if isinstance(model, GaussianMixtureModel):
+        probabilities = vector_to_array(F.col("probability"))
+        ranked = F.sort_array(probabilities, asc=False)
+        probability = F.element_at(probabilities, F.col(CLUSTER) + 1)
+        margin = F.element_at(ranked, 1) - F.element_at(ranked, 2)
+    else:
+        assert isinstance(model, BisectingKMeansModel | KMeansModel), "train saves no other model"
+        probability, margin = F.lit(None).cast("double"), _margin([PREFIX + name for name in names], centres(model))
+    return scored.select("person_id", *keep, CLUSTER, probability.alias("probability"), margin.alias("margin"))
+
+
+def _margin(coordinates: Sequence[str], middles: Sequence[Sequence[float]]) -> Column:
+    if len(middles) == 1:
+        return F.lit(1.0)
+    squared = [
+        reduce(Column.__add__, ((F.col(x) - at) * (F.col(x) - at) for x, at in zip(coordinates, middle, strict=True)))
+        for middle in middles
+    ]
+    own = F.element_at(F.array(*squared), F.col(CLUSTER) + 1)
+    others = F.array_min(F.array(*(F.when(F.col(CLUSTER) != number, d) for number, d in enumerate(squared))))
+    return F.when(others > own, F.lit(1.0) - F.sqrt(own / others)).otherwise(F.lit(0.0))

@@ -1,0 +1,102 @@
+"""Which people and which features a model is fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType
+
+from segmentation.config.clustering import ClusteringSettings
+from segmentation.contracts.errors import ConfigError, InputError, Problem
+from segmentation.contracts.table import check_columns
+
+ROWS_PER_PARTITION = 100_000
+"""Up to here everybody is in one partition. Sums of doubles, and so fits, then come out the same to the last bit on
+any cluster; with more partitions they agree but for rounding."""
+
+_BUCKETS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Population:
+    """Everyone with features at one date: how many, and a hash of their features that no row order changes."""
+
+    people: int
+    fingerprint: str
+    feature_set: str
+
+
+def choose_features(features: DataFrame, settings: ClusteringSettings) -> list[str]:
+    """The DOUBLE columns of `features` that enter the model, in the order of their names.
+
+    Raises `ConfigError` where the configuration names one that is not there, or leaves none.
+    """
+    available = sorted(field.name for field in features.schema.fields if isinstance(field.dataType, DoubleType))
+    problems = [
+        Problem(
+            f"clustering.{key}",
+            f"there is no feature '{name}'",
+            suggestion=next(iter(get_close_matches(name, available, 1)), None),
+        )
+        for key, names in (("features", settings.features), ("exclude", settings.exclude))
+        for name in names
+        if name not in available
+    ]
+    if problems:
+        raise ConfigError(problems)
+    chosen = [name for name in available if name in (settings.features or available) and name not in settings.exclude]
+    if not chosen:
+        raise ConfigError("clustering.exclude leaves no feature for the model: exclude fewer.")
+    return chosen
+
+
+def describe_population(features: DataFrame, names: Sequence[str]) -> Population:
+    """Counts and fingerprints the people of one date in one pass.
+
+    In: one row a person with `feature_set` and the columns `names`. Raises `InputError` where there is nobody, or
+    where rows of two feature sets are mixed.
+    """
+    check_columns(features, ["person_id", "feature_set", *names], "the features")
+    row = features.agg(
+        F.count("*").alias("people"),
+        F.bit_xor(F.xxhash64("person_id", *names)).alias("mixed"),
+        F.min("feature_set").alias("first_set"),
+        F.max("feature_set").alias("last_set"),
+    ).first()
+    assert row is not None, "a global aggregate has one row"
+    if not row["people"]:
+        raise InputError(
+            "The table 'features' has no rows for this date: run `segmentation features` with the same --as-of."
+        )
+    if row["first_set"] != row["last_set"]:
+        raise InputError("The table 'features' mixes two feature sets at one date: run `segmentation features` again.")
+    return Population(row["people"], f"{row['people']}:{row['mixed']}", row["first_set"])
+
+
+@contextmanager
+def sample_people(
+    features: DataFrame, names: Sequence[str], population: Population, settings: ClusteringSettings
+) -> Iterator[DataFrame]:
+    """A fixed sample of about `settings.sample` people, or everyone where they are fewer; kept in memory in the block.
+
+    In and out: one row a person; out: `person_id`, the columns `names` (NaN and infinite values are null), and
+    `half`, a random LONG of the person's own. Who is in depends on the person and the seed alone, so a sample of
+    tomorrow has the same people. Rows come in an order of their own, whatever it was.
+    """
+    order = F.xxhash64("person_id", F.lit(settings.seed))
+    share = min(1.0, settings.sample / population.people)
+    finite = [F.when(F.abs(F.col(name)) <= F.lit(float(2**1023)), F.col(name)).alias(name) for name in names]
+    rows = features.select("person_id", *finite, order.alias("half"))
+    if share < 1:
+        rows = rows.where(F.pmod("half", F.lit(_BUCKETS)) < F.lit(int(share * _BUCKETS)))
+    partitions = -(-min(population.people, settings.sample) // ROWS_PER_PARTITION)
+    sample = rows.repartition(partitions, "half").sortWithinPartitions("half", "person_id").persist()
+    try:
+        yield sample
+    finally:
+        sample.unpersist()

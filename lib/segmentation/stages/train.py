@@ -1,0 +1,57 @@
+"""`train`: from features to a fitted model."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.clustering.fitted import model_id, model_row, pipeline
+from segmentation.clustering.selection import choose_features, describe_population
+from segmentation.clustering.training import train_model
+from segmentation.config.settings import Settings
+from segmentation.runtime.stage import Outcome, Stage, StageContext
+
+
+def run(context: StageContext) -> Outcome:
+    """Fits and selects a model on the features at `as_of`; its files first, then its row of `models`."""
+    settings, as_of = context.settings.clustering, context.as_of
+    features = context.read("features").where(F.col("as_of") == F.lit(as_of))
+    names = choose_features(features, settings)
+    population = describe_population(features, names)
+    preparation, choice = train_model(features, names, population, settings, context.tell)
+    context.tell("saving the model")
+    identity = model_id(population, as_of, names, settings)
+    number = _fit_number(context.read_or_empty("models"), identity)
+    row = model_row(context.spark, identity, number, as_of, population, preparation, choice, settings)
+    path = context.warehouse.path(row.first()["path"])  # type: ignore[index]
+    pipeline(preparation, choice).write().overwrite().save(path)
+    context.warehouse.replace_slice("models", row, model_id=identity)
+    return Outcome(
+        rows_in=population.people,
+        rows_out=1,
+        figures={"candidates": len(choice.candidates), "clusters": choice.chosen.k},
+        message=choice.reason.split(";")[0],
+    )
+
+
+def _fit_number(models: DataFrame, identity: str) -> int:
+    """The next number, or the model's own where it is the newest already."""
+    newest = models.orderBy(F.col("fit_number").desc()).select("model_id", "fit_number").first()
+    if newest is None:
+        return 1
+    return int(newest["fit_number"]) + (newest["model_id"] != identity)
+
+
+def _depends_on(settings: Settings) -> object:
+    return settings.clustering
+
+
+TRAIN = Stage(
+    name="train",
+    help="Fit candidate models on the features and choose one, with the reason.",
+    reads=("features",),
+    writes=("models",),
+    state=("models",),
+    run=run,
+    depends_on=_depends_on,
+)
