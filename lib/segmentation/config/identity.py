@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import Field, field_validator
 
 from segmentation.config.model import Name, Section
 
@@ -16,14 +17,27 @@ class IdentifierType(Section):
     """One type of identifier."""
 
     max_per_person: int | None = Field(None, ge=1, description="No person has more values of this type than this.")
+    shared: Literal["most", "last", "nobody"] = Field(
+        "most",
+        description="Whose a value is that ties more people together than the limits allow: the person's who used it "
+        "most, or last, or nobody's.",
+    )
     normalise: Literal["none", "trim", "lower", "email", "phone"] | None = Field(
-        None,
-        description="How values are made comparable. Default: `email` and `phone` for those types, else `trim`.",
+        None, description="How values are made comparable. Default: `email` and `phone` for those types, else `trim`."
+    )
+    region: str | None = Field(
+        None, description="For phones: ISO 3166 code (GB) of the region whose numbers come without a country code."
     )
     personal: bool | None = Field(
-        None,
-        description="Replaced by keyed tokens at ingestion. Default: true for email, phone, name, address.",
+        None, description="Replaced by keyed tokens at ingestion. Default: true for email, phone, name, address."
     )
+
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, region: str | None) -> str | None:
+        if region is not None and region not in SUPPORTED_REGIONS:
+            raise ValueError(f"'{region}' is no region of ISO 3166 with phone numbers, such as GB or DE")
+        return region
 
 
 class IdentitySettings(Section):
@@ -33,12 +47,54 @@ class IdentitySettings(Section):
         min_length=1, description="Identifier types in order of trust, strongest first."
     )
     max_component_size: int = Field(
-        500,
-        ge=2,
-        description="A group of identifiers larger than this is cut at its weakest edges until it is not.",
+        500, ge=2, description="A group of identifiers larger than this is cut at its weakest edges until it is not."
+    )
+    max_strong_links: int = Field(
+        5,
+        ge=1,
+        description="A value seen together with more than this many values of one strong type (the first, a personal "
+        "one, or one with `max_per_person`) is no identifier but a kiosk or a placeholder: all its edges are cut.",
+    )
+    max_links: int = Field(
+        200, ge=1, description="A value seen together with more than this many others is cut off in the same way."
+    )
+    one_task_edges: int = Field(
+        2_000_000,
+        ge=0,
+        description="A graph of no more edges than this, after contraction, is finished in one task; a larger one by "
+        "GraphFrames.",
+    )
+
+    placeholders: dict[Name, list[str]] = Field(
+        {},
+        description="Identifier type -> regular expressions of values that name nobody, beside the known ones.",
     )
 
     def is_personal(self, identifier_type: str) -> bool:
         """Whether values of this type are replaced by tokens."""
         declared = self.identifiers[identifier_type].personal if identifier_type in self.identifiers else None
         return identifier_type in PERSONAL_TYPES if declared is None else declared
+
+    @property
+    def ranks(self) -> dict[str, int]:
+        """Identifier type -> its place in the order of trust, 0 for the strongest."""
+        return {name: rank for rank, name in enumerate(self.identifiers)}
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Identifier type -> how many values of it a person may have, where that is limited."""
+        return {name: kind.max_per_person for name, kind in self.identifiers.items() if kind.max_per_person is not None}
+
+    @property
+    def strong_types(self) -> tuple[str, ...]:
+        """Types whose values stand for one person each, or nearly: the first, personal ones, and limited ones."""
+        return tuple(
+            name
+            for rank, (name, kind) in enumerate(self.identifiers.items())
+            if rank == 0 or kind.max_per_person is not None or self.is_personal(name)
+        )
+
+    def normalisation(self, identifier_type: str) -> str:
+        """How values of this type are made comparable: none, trim, lower, email or phone."""
+        declared = self.identifiers[identifier_type].normalise if identifier_type in self.identifiers else None
+        return declared or (identifier_type if identifier_type in {"email", "phone"} else "trim")

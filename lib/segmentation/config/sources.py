@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Literal
+from zoneinfo import available_timezones
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from segmentation.config.model import Name, Section, SqlExpression
+from segmentation.config.rules import Rule
 
 Scalar = str | int | float | bool
 
@@ -52,3 +54,21 @@ class Source(Section):
     options: dict[str, Scalar] = Field({}, description="Passed to the Spark reader.")
     lookups: list[Lookup] = Field([], description="Reference tables to join before mapping.")
     columns: Columns = Field(description="The mapping.")
+    rules: list[Rule] = Field([], description="What its events must be like.")
+    max_bad_share: float = Field(
+        1.0, ge=0, le=1, description="A batch with a larger share of quarantined rows is refused whole."
+    )
+    duplicate_days: int = Field(
+        31,
+        ge=0,
+        description="An `event_id` that comes again with a time up to this many days away is a duplicate. Events "
+        "without an id of their own are compared by content, which includes the time.",
+    )
+    time_zone: str = Field("UTC", description="Zone of times that do not say theirs, such as Europe/Berlin.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"'{zone}' is no time zone of the IANA list, such as UTC or Europe/Berlin")
+        return zone

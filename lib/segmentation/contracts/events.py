@@ -74,6 +74,7 @@ INGEST_BATCHES = Table(
         Col("source", STRING, "name of the source in the configuration", required=True),
         Col("status", STRING, "planned, done", required=True),
         Col("files", STRINGS, "the files that it read"),
+        Col("file_stamps", STRINGS, "size and time of change of each: a file that changed is a new one"),
         Col("source_schema", STRING, "columns and types that the files had, as DDL"),
         Col("rows_read", LONG, "rows in the files"),
         Col("accepted", LONG, "rows that became events"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.readwriter import DataFrameWriter
-from pyspark.sql.types import ArrayType, DataType, MapType
+from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType
 
 from segmentation.config.paths import is_catalog
 from segmentation.contracts.catalogue import CATALOGUE
@@ -167,7 +167,7 @@ class Warehouse:
 
 
 def _has_statistics(kind: DataType) -> bool:
-    return not isinstance(kind, (MapType, ArrayType))
+    return not isinstance(kind, (MapType, ArrayType, BooleanType))
 
 
 def _literal(value: object) -> str:

@@ -1,5 +1,6 @@
 """All stages, in the order in which data flows."""
 
 from segmentation.runtime.stage import Stage
+from segmentation.stages import ingest
 
-STAGES: dict[str, Stage] = {stage.name: stage for stage in ()}
+STAGES: dict[str, Stage] = {stage.name: stage for stage in (ingest.STAGE,)}

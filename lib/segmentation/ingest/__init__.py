@@ -1,0 +1,1 @@
+"""Conforming sources to the contract: reading, mapping, quality rules, quarantine, duplicates, bots."""

@@ -1,0 +1,129 @@
+"""Batches: which files a source delivers that are not taken in yet, and what came of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.contracts.errors import InputError
+from segmentation.ingest.conform import REASONS, WARNINGS, Conformed
+from segmentation.ingest.files import SourceFile
+
+PLANNED, DONE = "planned", "done"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """New files of one source, taken in together. The same files are always the same batch."""
+
+    source: str
+    files: tuple[SourceFile, ...]
+    seq: int
+    at: datetime
+
+    @property
+    def id(self) -> str:
+        said = [self.source, *(f"{file.path}\n{file.stamp}" for file in sorted(self.files))]
+        return hashlib.sha256("\n".join(said).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of a batch, by what becomes of them."""
+
+    read: int
+    good: int
+    quarantined: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    warnings: dict[str, int] = field(default_factory=dict)
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What `ingest_batches` says: files taken in, batches begun and not finished, and the last number given."""
+
+    done: Mapping[str, frozenset[tuple[str, str]]]
+    begun: tuple[Batch, ...]
+    last_seq: int
+
+    def new_files(self, source: str, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+        """Those that no finished batch of the source has."""
+        known = self.done.get(source, frozenset())
+        return tuple(file for file in files if (file.path, file.stamp) not in known)
+
+
+def read_ledger(ingest_batches: DataFrame) -> Ledger:
+    """The ledger from the table. One row a batch comes to the driver, with the names of its files."""
+    done: dict[str, set[tuple[str, str]]] = {}
+    begun: list[Batch] = []
+    last = 0
+    columns = ("batch_seq", "source", "status", "files", "file_stamps", "ingested_ts")
+    for row in ingest_batches.select(*columns).orderBy("batch_seq").collect():
+        files = list(zip(row["files"] or (), row["file_stamps"] or (), strict=True))
+        last = max(last, row["batch_seq"])
+        if row["status"] == DONE:
+            done.setdefault(row["source"], set()).update(files)
+        else:
+            members = tuple(SourceFile(path, stamp) for path, stamp in files)
+            begun.append(Batch(row["source"], members, row["batch_seq"], row["ingested_ts"]))
+    return Ledger({source: frozenset(files) for source, files in done.items()}, tuple(begun), last)
+
+
+def count_rows(conformed: Conformed) -> Counts:
+    """The counts of a batch, in one pass."""
+    good = F.size(REASONS) == 0
+    totals = [
+        F.count("*").alias("read"),
+        F.count_if(good).alias("good"),
+        F.min(F.when(good, F.col("event_date"))).alias("first"),
+        F.max(F.when(good, F.col("event_date"))).alias("last"),
+    ]
+    each = [
+        F.count_if(F.array_contains(column, name)).alias(f"{column} {name}")
+        for column, names in ((REASONS, conformed.reasons), (WARNINGS, conformed.warnings))
+        for name in names
+    ]
+    row = conformed.df.agg(*totals, *each).first()
+    assert row is not None, "an aggregate over everything gives one row"
+
+    def found(column: str, names: Sequence[str]) -> dict[str, int]:
+        return {name: row[f"{column} {name}"] for name in names if row[f"{column} {name}"]}
+
+    return Counts(
+        read=row["read"],
+        good=row["good"],
+        quarantined=row["read"] - row["good"],
+        reasons=found(REASONS, conformed.reasons),
+        warnings=found(WARNINGS, conformed.warnings),
+        first=row["first"],
+        last=row["last"],
+    )
+
+
+def judge(batch: Batch, counts: Counts, conformed: Conformed, max_bad_share: float) -> None:
+    """Raises `InputError` for a batch that is refused whole; nothing of it has been written then."""
+    fatal = {name: counts.reasons[name] for name in conformed.fatal if name in counts.reasons}
+    if fatal:
+        raise InputError(
+            f"Source '{batch.source}': {listed(fatal)} of {counts.read:,} rows break a rule of severity fail; nothing "
+            "of this batch was taken in. Repair the files, or change the rule."
+        )
+    if counts.read and counts.quarantined / counts.read > max_bad_share:
+        raise InputError(
+            f"Source '{batch.source}': {counts.quarantined:,} of {counts.read:,} rows are bad "
+            f"({listed(counts.reasons)}), "
+            f"more than max_bad_share {max_bad_share:g} allows; nothing of this batch was taken in."
+        )
+
+
+def listed(reasons: Mapping[str, int]) -> str:
+    """`no_identifier 12, bad_event_ts 3`, the most frequent first."""
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {count:,}" for name, count in ordered)

@@ -1,0 +1,166 @@
+"""From a source's rows to rows fit for `events`, each with every reason that speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, StringType, StructField, StructType
+
+from segmentation.config.identity import IdentitySettings
+from segmentation.contracts.events import EVENTS
+from segmentation.ingest.identifiers import normalise_identifier
+from segmentation.ingest.mapping import RAW, SCALARS, Mapping, map_rows, quoted
+from segmentation.ingest.quality import contract_reasons, rule_reasons
+from segmentation.ingest.reading import BROKEN, SourceRows
+from segmentation.privacy.tokens import token_column, with_token_key
+
+REASONS, WARNINGS, RAW_JSON, PERSONAL = "_reasons", "_warnings", "_raw_json", "_personal"
+"""Beside the columns of `events`: why not, what is odd, the row as it came, and its clear values for the vault."""
+
+_MADE_LATER = {"batch_id", "batch_seq"}
+_PERSONAL_TYPE = ArrayType(
+    StructType([StructField(name, StringType()) for name in ("token", "identifier_type", "value")])
+)
+_ADDRESS = r"[\p{L}\p{N}._%+'-]+@[\p{L}\p{N}-]+(\.[\p{L}\p{N}-]+)+"
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """The rows, and the reasons and warnings that they can have at all, in the order in which they are reported."""
+
+    df: DataFrame
+    reasons: tuple[str, ...]
+    fatal: tuple[str, ...]
+    """Reasons of rules that refuse the whole batch."""
+    warnings: tuple[str, ...]
+
+
+def conform_rows(rows: SourceRows, mapping: Mapping, identity: IdentitySettings, key: bytes | None) -> Conformed:
+    """Every row of the source in the columns of `events` (but for the batch's), and `_reasons`, `_warnings`,
+    `_raw_json`, `_personal`.
+
+    Grain: one row of the source, in and out. `_reasons` is empty for a row that may become an event, and only then
+    `_raw_json` is null. `key` is needed where the mapping has personal identifiers, and is in no query plan.
+    """
+    source = mapping.source
+    mapped = _with_identifiers(map_rows(rows, mapping), mapping, identity)
+    personal = mapping.personal(identity)
+    if personal:
+        assert key is not None, "a mapping with personal identifiers comes with a key"
+        mapped = with_token_key(mapped, key)
+    tokenised = _with_maps(mapped, mapping, identity)
+
+    severe = [rule for rule in source.rules if rule.severity != "warn"]
+    reasons = {**contract_reasons(), **rule_reasons(severe)}
+    warnings = rule_reasons([rule for rule in source.rules if rule.severity == "warn"])
+    judged = tokenised.select("*", _names_of(reasons).alias(REASONS), _names_of(warnings).alias(WARNINGS))
+
+    made = {
+        "event_id": F.coalesce("event_id", _content_id(mapping, identity)),
+        "event_date": F.to_date("event_ts"),
+        "source": F.lit(source.name),
+        "is_bot": F.lit(False),
+        "is_test": F.lit(False),
+    }
+    columns = [made.get(name, F.col(name)).alias(name) for name in EVENTS.column_names if name not in _MADE_LATER]
+    refused = F.size(REASONS) > 0
+    raw = F.when(refused, _raw_json(rows, mapping, identity)).alias(RAW_JSON)
+    clear = F.col(PERSONAL) if personal else F.lit(None).cast(_PERSONAL_TYPE).alias(PERSONAL)
+    fatal = tuple(dict.fromkeys(r for rule in source.rules if rule.severity == "fail" for r in rule.checks().values()))
+    df = judged.select(*columns, REASONS, WARNINGS, raw, clear)
+    return Conformed(df, tuple(reasons), fatal, tuple(warnings))
+
+
+def _with_identifiers(df: DataFrame, mapping: Mapping, identity: IdentitySettings) -> DataFrame:
+    """Each `identifiers.TYPE` normalised, or null."""
+    normal = {
+        f"identifiers.{kind}": normalise_identifier(kind, F.col(f"`identifiers.{kind}`"), identity)
+        for kind in mapping.identifiers(identity)
+    }
+    return df.withColumns(normal)
+
+
+def _with_maps(df: DataFrame, mapping: Mapping, identity: IdentitySettings) -> DataFrame:
+    """`identifiers` and `properties` as maps without nulls, personal values as tokens; and `_personal`."""
+    kinds, personal = mapping.identifiers(identity), mapping.personal(identity)
+    tokens = {_token_name(kind): token_column(kind, F.col(f"`identifiers.{kind}`")) for kind in personal}
+    values = {kind: F.col(_token_name(kind) if kind in personal else f"`identifiers.{kind}`") for kind in kinds}
+    properties = {name: F.col(f"`properties.{name}`") for name in _properties(mapping)}
+    entries = [
+        F.struct(
+            F.col(_token_name(kind)).alias("token"),
+            F.lit(kind).alias("identifier_type"),
+            F.col(f"`identifiers.{kind}`").alias("value"),
+        )
+        for kind in personal
+    ]
+    clear = {PERSONAL: F.filter(F.array(*entries), lambda entry: entry["token"].isNotNull())} if entries else {}
+    return df.withColumns(tokens).withColumns(
+        {"identifiers": _map_of(values), "properties": _map_of(properties), **clear}
+    )
+
+
+def _content_id(mapping: Mapping, identity: IdentitySettings) -> Column:
+    """SHA-256 of all that an event says (not of when it was received, or by which source): the key of a duplicate
+    where the source gives none. Parts carry their names and lengths, so that no two contents read the same."""
+    personal = mapping.personal(identity)
+    parts = {name: F.col(name).cast("string") for name in SCALARS if name not in {"event_id", "received_ts"}}
+    parts["event_ts"] = F.unix_micros("event_ts").cast("string")
+    for kind in mapping.identifiers(identity):
+        parts[f"identifiers.{kind}"] = F.col(_token_name(kind) if kind in personal else f"`identifiers.{kind}`")
+    for name in _properties(mapping):
+        parts[f"properties.{name}"] = F.col(f"`properties.{name}`")
+    said = [
+        F.coalesce(F.concat(F.lit(f"{name}="), F.length(value).cast("string"), F.lit(":"), value), F.lit(""))
+        for name, value in sorted(parts.items())
+    ]
+    return F.sha2(F.concat(*said), 256)
+
+
+def _raw_json(rows: SourceRows, mapping: Mapping, identity: IdentitySettings) -> Column:
+    """The row as it came, as JSON, without a personal value in clear.
+
+    Columns that feed a personal identifier show its token, or that there was a value which is none. Of a row that
+    could not be read nobody knows which part is personal: where the source has any, its letters and digits are
+    masked, so that one still sees where it broke. Addresses of e-mail are masked wherever they stand.
+    """
+    personal = mapping.personal_columns(identity)
+    shown = []
+    for column in rows.own:
+        value = F.col(quoted(RAW + column))
+        if column in personal:
+            hidden = F.coalesce(F.col(_token_name(personal[column])), F.lit("(a value that is no identifier)"))
+            value = F.when(value.isNotNull(), hidden)
+        shown.append(value.alias(column))
+    broken = F.col(BROKEN)
+    if personal:
+        broken = F.regexp_replace(F.regexp_replace(broken, r"\p{L}", "x"), r"\p{N}", "9")
+    options = {"ignoreNullFields": "false"}
+    whole = F.when(F.col(BROKEN).isNotNull(), F.to_json(F.struct(broken.alias("broken_row")))).otherwise(
+        F.to_json(F.struct(*shown), options)
+    )
+    return F.regexp_replace(whole, _ADDRESS, "(e-mail)")
+
+
+def _names_of(reasons: Map[str, Column]) -> Column:
+    if not reasons:
+        return F.array().cast(ArrayType(StringType()))
+    return F.array_compact(F.array(*(F.when(holds, F.lit(reason)) for reason, holds in reasons.items())))
+
+
+def _map_of(values: Map[str, Column]) -> Column:
+    if not values:
+        return F.create_map().cast("map<string,string>")
+    entries = F.array(*(F.struct(F.lit(name).alias("key"), value.alias("value")) for name, value in values.items()))
+    return F.map_from_entries(F.filter(entries, lambda entry: entry["value"].isNotNull()))
+
+
+def _properties(mapping: Mapping) -> list[str]:
+    return list(mapping.source.columns.properties)
+
+
+def _token_name(kind: str) -> str:
+    return f"_token_{kind}"

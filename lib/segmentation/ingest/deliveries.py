@@ -1,0 +1,119 @@
+"""What the sources deliver now: their files opened and their mappings checked, all before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from segmentation.config.settings import Settings
+from segmentation.config.sources import Source
+from segmentation.contracts.errors import ConfigError, InputError, Problem
+from segmentation.ingest.batches import Batch, Ledger
+from segmentation.ingest.files import SourceFile, list_files
+from segmentation.ingest.mapping import Mapping, check_mapping
+from segmentation.ingest.reading import SourceRows, read_rows
+from segmentation.privacy.key import load_key
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Files of one source that belong to one batch, opened."""
+
+    files: tuple[SourceFile, ...]
+    rows: SourceRows
+    mapping: Mapping
+    batch: Batch | None = None
+    """A batch that was begun and not finished; None: a new one."""
+
+    @property
+    def source(self) -> Source:
+        return self.mapping.source
+
+
+def open_deliveries(spark: SparkSession, settings: Settings, ledger: Ledger) -> list[Delivery]:
+    """Every unfinished batch, then for each source its new files.
+
+    Raises `ConfigError` with all problems of all mappings, also of sources that deliver nothing new; then `InputError`
+    for the first source whose files are missing or cannot be read.
+    """
+    problems: list[Problem] = []
+    failures: list[InputError] = []
+    begun: list[Delivery] = []
+    new: list[Delivery] = []
+    for number, source in enumerate(settings.sources):
+        try:
+            groups = _groups(spark, source, ledger)
+        except InputError as error:
+            failures.append(error)
+            groups = [(None, ())]
+        for batch, files in groups:
+            rows = None
+            if files and not failures:
+                try:
+                    rows = read_rows(spark, source, files)
+                except InputError as error:
+                    failures.append(error)
+            mapping, found = check_mapping(spark, source, f"sources.{number}.columns", settings.identity, rows)
+            problems += [problem for problem in found if problem not in problems]
+            is_known = batch is None and not ledger.new_files(source.name, files)
+            if rows is not None and not is_known:
+                (new if batch is None else begun).append(Delivery(tuple(files), rows, mapping, batch))
+    if problems:
+        raise ConfigError(problems)
+    if failures:
+        raise failures[0]
+    unknown = sorted({batch.source for batch in ledger.begun} - {source.name for source in settings.sources})
+    if unknown:
+        raise InputError(
+            f"A batch of source '{unknown[0]}' was begun and not finished, and the configuration has no such "
+            "source any more: put it back for one run."
+        )
+    return [*begun, *new]
+
+
+def validate_sources(spark: SparkSession, settings: Settings) -> list[Problem]:
+    """Every problem of every mapping, found without taking anything in; files that are missing are none of these."""
+    problems: list[Problem] = []
+    for number, source in enumerate(settings.sources):
+        try:
+            rows = read_rows(spark, source, list_files(spark, source)[-1:])
+        except InputError:
+            rows = None
+        problems += check_mapping(spark, source, f"sources.{number}.columns", settings.identity, rows)[1]
+    return problems
+
+
+def needed_key(settings: Settings) -> bytes | None:
+    """The key of the tokens, where a source maps a personal identifier. Raises `ConfigError` when it is missing."""
+    personal = any(settings.identity.is_personal(kind) for s in settings.sources for kind in s.columns.identifiers)
+    return load_key() if personal else None
+
+
+def _groups(spark: SparkSession, source: Source, ledger: Ledger) -> list[tuple[Batch | None, Sequence[SourceFile]]]:
+    """Files to open together: those of an unfinished batch, and the new ones; else the newest, to check the mapping."""
+    listed = list_files(spark, source)
+    groups: list[tuple[Batch | None, Sequence[SourceFile]]] = []
+    taken: set[tuple[str, str]] = set()
+    for batch in ledger.begun:
+        if batch.source == source.name:
+            groups.append((batch, _still_there(source, batch, listed)))
+            taken |= {(file.path, file.stamp) for file in batch.files}
+    new = [file for file in ledger.new_files(source.name, listed) if (file.path, file.stamp) not in taken]
+    if new or not groups:
+        groups.append((None, new or listed[-1:]))
+    return groups
+
+
+def _still_there(source: Source, batch: Batch, listed: Sequence[SourceFile]) -> list[SourceFile]:
+    if source.format == "delta":
+        return list(batch.files)
+    by_name = {(file.path, file.stamp): file for file in listed}
+    gone = [file.path for file in batch.files if (file.path, file.stamp) not in by_name]
+    if gone:
+        raise InputError(
+            f"Source '{source.name}': a batch was begun and not finished, and its file '{gone[0]}' is gone or has "
+            "changed since: put it back as it was, then start again."
+        )
+    return [by_name[file.path, file.stamp] for file in batch.files]

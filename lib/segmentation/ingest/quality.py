@@ -1,0 +1,76 @@
+"""Why a row may not become an event: what the contract demands, and the rules of its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from segmentation.config.rules import Rule
+from segmentation.ingest.mapping import LOST
+from segmentation.ingest.reading import BROKEN
+
+CONTRACT_REASONS = (
+    "malformed_row",
+    "missing_event_name",
+    "bad_event_ts",
+    "bad_received_ts",
+    "bad_amount",
+    "no_identifier",
+)
+
+
+def contract_reasons() -> dict[str, Column]:
+    """Reason -> whether a mapped row has it. A row that could not be read at all has only that one."""
+    readable = F.col(BROKEN).isNull()
+    return {
+        "malformed_row": ~readable,
+        "missing_event_name": readable & F.col("event_name").isNull(),
+        "bad_event_ts": readable & F.col("event_ts").isNull(),
+        "bad_received_ts": readable & F.col(f"{LOST}received_ts"),
+        "bad_amount": readable & F.col(f"{LOST}amount"),
+        "no_identifier": readable & (F.size("identifiers") == 0),
+    }
+
+
+def rule_reasons(rules: Sequence[Rule]) -> dict[str, Column]:
+    """Reason -> whether a mapped row breaks a rule that gives it."""
+    broken: dict[str, list[Column]] = {}
+    for rule in rules:
+        for check, reason in rule.checks().items():
+            broken.setdefault(reason, []).append(_applies(rule) & _is_broken(rule, check))
+    return {reason: F.coalesce(reduce(or_, found), F.lit(False)) for reason, found in broken.items()}
+
+
+def _applies(rule: Rule) -> Column:
+    readable = F.col(BROKEN).isNull()
+    return readable & F.col("event_name").isin(*rule.events) if rule.events else readable
+
+
+def _is_broken(rule: Rule, check: str) -> Column:
+    value = _value(rule.column)
+    match check:
+        case "required":
+            return value.isNull()
+        case "allowed":
+            return value.isNotNull() & ~value.cast("string").isin(*(rule.allowed or ()))
+        case "min":
+            return _number(value) < F.lit(rule.min)
+        case "max":
+            return _number(value) > F.lit(rule.max)
+        case "pattern":
+            return ~value.cast("string").rlike(f"^(?:{rule.pattern})$")
+        case _:
+            raise AssertionError(f"the rules have no check '{check}'")
+
+
+def _number(value: Column) -> Column:
+    return value.cast("string").try_cast("double")
+
+
+def _value(column: str) -> Column:
+    group, dot, name = column.partition(".")
+    return F.col(group)[name] if dot else F.col(column)

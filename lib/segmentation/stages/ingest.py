@@ -1,0 +1,189 @@
+"""Ingest: sources -> `events`, `events_quarantine`, `vault`, with `ingest_batches` as the ledger.
+
+A batch is the new files of one source. It is judged before anything of it is written; then its row in the ledger says
+`planned`, its refused rows, clear values and events are written, each replacing what the same batch has written
+before, and the row says `done`. A run that was killed in between finishes the planned batch first, with its files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from segmentation.config.sources import Source
+from segmentation.contracts.catalogue import CATALOGUE
+from segmentation.contracts.errors import InputError
+from segmentation.ingest.batches import (
+    DONE,
+    PLANNED,
+    Batch,
+    Counts,
+    Ledger,
+    count_rows,
+    judge,
+    listed,
+    read_ledger,
+)
+from segmentation.ingest.conform import PERSONAL, RAW_JSON, REASONS, conform_rows
+from segmentation.ingest.deliveries import Delivery, needed_key, open_deliveries
+from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
+from segmentation.ingest.mapping import quoted
+from segmentation.ingest.reading import explained
+from segmentation.privacy.vault import new_vault_rows
+from segmentation.runtime.stage import Outcome, Stage, StageContext
+
+ROWS_A_FILE, ROWS_A_TASK = 1_000_000, 200_000
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One batch, taken in."""
+
+    counts: Counts
+    accepted: int
+    duplicates: int
+
+
+def run(context: StageContext) -> Outcome:
+    """Takes in what is new. Raises `ConfigError` for a wrong mapping, `InputError` for a delivery that is refused."""
+    ledger = read_ledger(context.warehouse.read_or_empty("ingest_batches"))
+    key = needed_key(context.settings)
+    deliveries = open_deliveries(context.spark, context.settings, ledger)
+    if not deliveries:
+        return Outcome(0, 0, mode="incremental", message="no new files")
+    taken, seq = [], ledger.last_seq
+    for delivery in deliveries:
+        seq += delivery.batch is None
+        batch = delivery.batch or Batch(delivery.source.name, delivery.files, seq, context.now)
+        context.tell(f"source {delivery.source.name}: {len(delivery.files)} files")
+        taken.append(_take_in(context, ledger, delivery, batch, key))
+    reasons: dict[str, int] = {}
+    for name, count in (item for batch in taken for item in batch.counts.reasons.items()):
+        reasons[name] = reasons.get(name, 0) + count
+    return Outcome(
+        rows_in=sum(batch.counts.read for batch in taken),
+        rows_out=sum(batch.accepted for batch in taken),
+        figures={
+            "quarantined": sum(batch.counts.quarantined for batch in taken),
+            "duplicates": sum(batch.duplicates for batch in taken),
+        },
+        mode="incremental" if ledger.last_seq else "full",
+        message=listed(reasons),
+    )
+
+
+def _take_in(context: StageContext, ledger: Ledger, delivery: Delivery, batch: Batch, key: bytes | None) -> Taken:
+    source = delivery.source
+    conformed = conform_rows(delivery.rows, delivery.mapping, context.settings.identity, key)
+    rows = conformed.df.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        with explained(source, delivery.files):
+            counts = count_rows(conformed)
+        if not counts.read and source.name not in ledger.done:
+            raise InputError(
+                f"Source '{source.name}' is empty: its files have no row; check the path and the delivery."
+            )
+        judge(batch, counts, conformed, source.max_bad_share)
+        return _write(context, delivery, batch, counts, rows)
+    finally:
+        rows.unpersist()
+
+
+def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Counts, conformed: DataFrame) -> Taken:
+    """Writes one batch: ledger, quarantine, vault, events, ledger."""
+    warehouse = context.warehouse
+    rows = conformed.withColumns({"batch_id": F.lit(batch.id), "batch_seq": F.lit(batch.seq)})
+    good = rows.where(F.size(REASONS) == 0)
+    new, duplicates = _without_duplicates(context, delivery, batch, counts, good)
+    record = _ledger_row(context, delivery, batch, counts, duplicates)
+    warehouse.replace_slice("ingest_batches", record, batch_id=batch.id)
+
+    quarantined = 0
+    if counts.quarantined or not warehouse.exists("events_quarantine"):
+        refused = rows.where(F.size(REASONS) > 0).withColumnsRenamed({REASONS: "reasons", RAW_JSON: "raw"})
+        refused = refused.withColumn("quarantined_ts", F.lit(batch.at))
+        quarantined = warehouse.replace_slice("events_quarantine", refused, batch_id=batch.id).rows
+    if delivery.mapping.personal(context.settings.identity) or not warehouse.exists("vault"):
+        values = good.select(F.inline(PERSONAL))
+        fresh = new_vault_rows(values, warehouse.read_or_empty("vault"), batch.id)
+        warehouse.replace_slice("vault", fresh, first_batch_id=batch.id)
+    accepted = warehouse.replace_slice("events", _laid_out(new, counts.good, context.spark), batch_id=batch.id).rows
+
+    if accepted + quarantined + duplicates != counts.read:
+        warehouse.replace_slice("events", new.limit(0), batch_id=batch.id)
+        raise InputError(
+            f"Source '{batch.source}': {counts.read:,} rows were read, but {accepted:,} accepted, {quarantined:,} "
+            f"quarantined and {duplicates:,} duplicate: its files changed while they were read. "
+            "Start again when they are at rest."
+        )
+    warehouse.replace_slice("ingest_batches", record.withColumn("status", F.lit(DONE)), batch_id=batch.id)
+    return Taken(counts, accepted, duplicates)
+
+
+def _without_duplicates(
+    context: StageContext, delivery: Delivery, batch: Batch, counts: Counts, good: DataFrame
+) -> tuple[DataFrame, int]:
+    """The rows that are new, and how many are not."""
+    if not counts.good:
+        return good, 0
+    earlier = _events_that_it_could_repeat(context, delivery.source, batch, counts)
+    suspects = find_suspects(good, earlier).hashes.persist()
+    if not suspects.count():
+        return good, 0
+    new, duplicates = split_duplicates(good, earlier, Suspects(suspects))
+    return new, duplicates.count()
+
+
+def _events_that_it_could_repeat(context: StageContext, source: Source, batch: Batch, counts: Counts) -> DataFrame:
+    """Events around the batch's own dates. An id made of the content holds the time, so only its own date matters; an
+    id of the source's may come again with another time, if not with one far away."""
+    assert counts.first, "a batch with good rows has dates"
+    assert counts.last, "a batch with good rows has dates"
+    around = timedelta(days=source.duplicate_days if source.columns.event_id else 0)
+    events = context.warehouse.read_or_empty("events").where(F.col("batch_id") != batch.id)
+    return events.where(F.col("event_date").between(counts.first - around, counts.last + around))
+
+
+def _laid_out(rows: DataFrame, count: int, spark: SparkSession) -> DataFrame:
+    """The rows in few files, each of a stretch of time of its own, so that readers of some days skip the others."""
+    tasks = min(spark.sparkContext.defaultParallelism, -(-count // ROWS_A_TASK))
+    return rows.repartitionByRange(max(1, tasks, -(-count // ROWS_A_FILE)), "event_ts")
+
+
+def _ledger_row(context: StageContext, delivery: Delivery, batch: Batch, counts: Counts, duplicates: int) -> DataFrame:
+    own = delivery.rows.df.select(*(quoted(column) for column in delivery.rows.own)).schema
+    values = {
+        "batch_id": batch.id,
+        "batch_seq": batch.seq,
+        "source": batch.source,
+        "status": PLANNED,
+        "files": [file.path for file in batch.files],
+        "file_stamps": [file.stamp for file in batch.files],
+        "source_schema": ", ".join(f"{quoted(f.name)} {f.dataType.simpleString()}" for f in own),
+        "rows_read": counts.read,
+        "accepted": counts.good - duplicates,
+        "quarantined": counts.quarantined,
+        "duplicates": duplicates,
+        "reasons": {**counts.warnings, **counts.reasons},
+        "min_event_date": counts.first,
+        "max_event_date": counts.last,
+        "ingested_ts": batch.at,
+    }
+    table = CATALOGUE["ingest_batches"]
+    return context.spark.createDataFrame([tuple(values.get(name) for name in table.column_names)], table.schema)
+
+
+STAGE = Stage(
+    name="ingest",
+    help="Take new files of the sources in: events, and rows refused with their reasons.",
+    reads=(),
+    writes=("events", "events_quarantine", "ingest_batches", "vault"),
+    state=("ingest_batches",),
+    run=run,
+    depends_on=lambda settings: (settings.sources, settings.identity),
+    reusable=False,
+)
