@@ -27,6 +27,7 @@ class StageReport:
     seconds: float
     figures: dict[str, int] = field(default_factory=dict)
     message: str = ""
+    result: str = ""
 
     def line(self) -> str:
         """The same as one line of text."""

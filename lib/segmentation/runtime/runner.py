@@ -116,6 +116,7 @@ def _run_stage(
             figures=outcome.figures,
             seconds=(ended - started).total_seconds(),
             message=outcome.message,
+            result=outcome.result,
         )
     progress.done(report)
     return report

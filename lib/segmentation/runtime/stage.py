@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
+import click
 from pyspark.sql import DataFrame, SparkSession
 
 from segmentation.config.settings import Settings
@@ -63,6 +64,8 @@ class Outcome:
     mode: Literal["full", "incremental"] = "full"
     message: str = ""
     """One clause for the terminal, e.g. `7 segments by bisecting k-means`."""
+    result: str = ""
+    """What the user wants to go on with, such as the path of a report: the command's last line on standard output."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Stage:
     state: tuple[str, ...] = ()
     reusable: bool = True
     """Whether it may be passed over when nothing that it reads has changed since it last succeeded."""
+    options: tuple[click.Option, ...] = ()
+    """Options of its own command, beside the common ones; the stage finds them in `StageContext.options`."""
 
     def __post_init__(self) -> None:
         unknown = {*self.reads, *self.writes, *self.state} - set(CATALOGUE)

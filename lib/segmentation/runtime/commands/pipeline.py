@@ -28,7 +28,9 @@ def run(common: Common, stages: str | None) -> None:
 
 def _execute(common: Common, stages: list[Stage], **options: Any) -> None:
     settings = common.settings()
-    run_stages(common.spark(settings), settings, stages, Request(common.as_of, options), common.progress())
+    reports = run_stages(common.spark(settings), settings, stages, Request(common.as_of, options), common.progress())
+    for result in filter(None, (report.result for report in reports)):
+        click.echo(result)
 
 
 def _command(stage: Stage) -> click.Command:
@@ -39,6 +41,7 @@ def _command(stage: Stage) -> click.Command:
     def command(common: Common, **options: Any) -> None:
         _execute(common, [stage], **options)
 
+    command.params += stage.options
     return command
 
 
