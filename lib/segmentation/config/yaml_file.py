@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -39,7 +39,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """Refuses a key that stands twice, of which YAML would silently keep the last. `on`, `off`, `yes` and `no` are
     words, as YAML 1.2 has it, and no booleans: `on` is a key of a lookup."""
 
-    yaml_implicit_resolvers: ClassVar = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 - what PyYAML calls it on every loader
         first: [
             (tag, re.compile("^(?:true|True|TRUE|false|False|FALSE)$") if tag == "tag:yaml.org,2002:bool" else pattern)
             for tag, pattern in resolvers
