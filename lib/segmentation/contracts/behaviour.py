@@ -16,10 +16,11 @@ SESSIONS = Table(
         Col("events", LONG, "events in it", required=True),
         Col("entry_event", STRING, "name of the first event", required=True),
         Col("exit_event", STRING, "name of the last event", required=True),
-        Col("end_reason", STRING, "timeout, end_event, max_length, source, open", required=True),
+        Col("end_reason", STRING, "timeout, end_event, max_length, source, open (or campaign)", required=True),
         Col("amount", MONEY, "sum of the events' amounts"),
-        Col("platform", STRING, "platform of the first event that has one"),
+        Col("platform", STRING, "platform of the first event; where it has none, of the last that has one"),
         Col("is_bounce", BOOLEAN, "one event only", required=True),
+        Col("converted", BOOLEAN, "has one of the declared conversion events", required=True),
     ),
 )
 

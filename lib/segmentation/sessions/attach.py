@@ -1,0 +1,55 @@
+"""Whose an event is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.contracts.table import check_columns
+
+_PLAIN = ("event_id", "event_name", "event_ts", "event_date", "is_bot", "is_test", "identifiers")
+
+
+def end_of(as_of: date) -> datetime:
+    """The first moment after `as_of`, UTC."""
+    return datetime.combine(as_of + timedelta(days=1), time.min, UTC)
+
+
+def keep_behaviour(events: DataFrame, as_of: date) -> DataFrame:
+    """Events that count: up to the end of `as_of`, and made neither by bots nor by test accounts."""
+    check_columns(events, _PLAIN, "the events")
+    return events.where(
+        (F.col("event_date") <= F.lit(as_of))
+        & (F.col("event_ts") < F.lit(end_of(as_of)))
+        & ~F.col("is_bot")
+        & ~F.col("is_test")
+    )
+
+
+def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[str]) -> DataFrame:
+    """Adds `person_id`: the person of the event's most trusted identifier.
+
+    Grain in and out: one event; events whose identifier nobody has are left out. `trust` names identifier types,
+    strongest first. One identifier is chosen before the join, so an event meets at most one row of the map.
+    """
+    check_columns(events, _PLAIN, "the events")
+    check_columns(identity_map, ("identifier_type", "identifier_value", "person_id"), "the identity map")
+    owners = identity_map.select(
+        F.col("identifier_type").alias("_type"), F.col("identifier_value").alias("_value"), "person_id"
+    )
+    kind = strongest_type(trust)
+    return (
+        events.withColumn("_type", kind)
+        .withColumn("_value", F.col("identifiers")[F.col("_type")])
+        .join(owners, ["_type", "_value"], "inner")
+        .drop("_type", "_value")
+    )
+
+
+def strongest_type(trust: Sequence[str]) -> Column:
+    """The first of the types in `trust` that the event has an identifier of; null where it has none."""
+    identifiers = F.col("identifiers")
+    return F.coalesce(*[F.when(identifiers[kind].isNotNull(), F.lit(kind)) for kind in trust])
