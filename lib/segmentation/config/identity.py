@@ -52,8 +52,8 @@ class IdentitySettings(Section):
     max_strong_links: int = Field(
         5,
         ge=1,
-        description="A value seen together with more than this many values of one strong type (the first, a personal "
-        "one, or one with `max_per_person`) is no identifier but a kiosk or a placeholder: all its edges are cut.",
+        description="A value seen together with more than this many values of one strong type (the first, `email`, "
+        "`phone`, or one with `max_per_person`) is no identifier but a kiosk or a placeholder: all its edges are cut.",
     )
     max_links: int = Field(
         200, ge=1, description="A value seen together with more than this many others is cut off in the same way."
@@ -87,11 +87,11 @@ class IdentitySettings(Section):
 
     @property
     def strong_types(self) -> tuple[str, ...]:
-        """Types whose values stand for one person each, or nearly: the first, personal ones, and limited ones."""
+        """Types whose values stand for one person each, or nearly: the first, limited ones, e-mail and phone."""
         return tuple(
             name
             for rank, (name, kind) in enumerate(self.identifiers.items())
-            if rank == 0 or kind.max_per_person is not None or self.is_personal(name)
+            if rank == 0 or kind.max_per_person is not None or name in {"email", "phone"}
         )
 
     def normalisation(self, identifier_type: str) -> str:

@@ -1,6 +1,6 @@
 """Tables that identity resolution writes."""
 
-from segmentation.contracts.table import DOUBLE, LONG, STRING, STRING_MAP, TIMESTAMP, Col, Table
+from segmentation.contracts.table import DOUBLE, LONG, STRING, STRING_MAP, STRINGS, TIMESTAMP, Col, Table
 
 IDENTITY_EDGES = Table(
     name="identity_edges",
@@ -20,6 +20,7 @@ IDENTITY_EDGES = Table(
         Col("status", STRING, "active, cut, removed", required=True),
         Col("reason", STRING, "why it was cut or removed"),
         Col("first_batch_seq", LONG, "batch of its first observation", required=True),
+        Col("sources", STRINGS, "sources that saw it, sorted"),
     ),
 )
 
@@ -34,6 +35,10 @@ IDENTITY_MAP = Table(
         Col("person_id", STRING, "whose it is", required=True),
         Col("confidence", DOUBLE, "0 to 1: the weakest link on the way to the person", required=True),
         Col("since", TIMESTAMP, "since when the person has it, UTC", required=True),
+        Col("first_seen", TIMESTAMP, "first event that carries it, UTC"),
+        Col("last_seen", TIMESTAMP, "last event that carries it, UTC"),
+        Col("events", LONG, "events that carry it"),
+        Col("first_batch_seq", LONG, "batch that brought it: its age"),
     ),
 )
 
@@ -46,10 +51,11 @@ IDENTITY_HISTORY = Table(
         Col("identifier_type", STRING, "user_id, cookie, email, …", required=True),
         Col("identifier_value", STRING, "its normalised value, or token", required=True),
         Col("person_id", STRING, "whose it was", required=True),
-        Col("valid_from", TIMESTAMP, "from when, UTC", required=True),
+        Col("valid_from", TIMESTAMP, "from when, UTC: its first event, later the end of the batch that moved it", required=True),
         Col("valid_to", TIMESTAMP, "until when, UTC; null: still"),
         Col("change", STRING, "new, merge, split, erase", required=True),
         Col("reason", STRING, "what brought the change"),
+        Col("batch_seq", LONG, "batch that brought the change"),
     ),
 )
 

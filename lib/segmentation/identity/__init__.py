@@ -1,0 +1,1 @@
+"""Identity: from identifiers seen together to persons that keep their ids."""

@@ -1,0 +1,237 @@
+"""No person breaks a limit: groups of identifiers that do are cut at their weakest edges.
+
+The rule is that of Kruskal's spanning forest with limits. Edges are taken from the strongest to the weakest; each
+joins the two clusters that it touches, unless the joint cluster would break a limit: then it is cut. Clusters only
+grow, so what was once refused stays refused, and the order decides everything: it is total, and depends on nothing
+but the edges themselves.
+
+In Spark the same is done in rounds. An edge that is the strongest still open one of both of its clusters can be
+decided at once, since nothing that comes before it in the order can still change these two. All such edges are
+decided together; what remains is a smaller graph. Once that is certainly small, one task takes the edges in order.
+Both ways give the same clusters, and so does any mixture of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.config.identity import IdentitySettings
+from segmentation.contracts.table import check_columns
+from segmentation.identity.components import label_components
+
+_STRENGTH = (
+    "weaker_rank",
+    "stronger_rank",
+    "first_metric",
+    "second_metric",
+    "first_batch_seq",
+    "left_node",
+    "right_node",
+)
+"""Columns that order edges, strongest first."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a person may hold: `kinds` is identifier type -> most values of it, `size` the most identifiers in all."""
+
+    kinds: dict[str, int]
+    size: int
+
+    @classmethod
+    def of(cls, settings: IdentitySettings) -> Limits:
+        return cls(settings.limits, settings.max_component_size)
+
+    def counts(self) -> list[Column]:
+        """Aggregates over the `type` of a group's nodes: what the limits count."""
+        return [
+            F.count("*").alias("size"),
+            *(F.count_if(F.col("type") == kind).alias(f"n_{kind}") for kind in self.kinds),
+        ]
+
+    @property
+    def columns(self) -> list[tuple[str, int]]:
+        """Count column -> limit."""
+        return [("size", self.size), *((f"n_{kind}", most) for kind, most in self.kinds.items())]
+
+    def broken(self) -> Column:
+        """Whether the counts of one group break a limit."""
+        return F.greatest(*(F.col(name) > most for name, most in self.columns), F.lit(False))
+
+    def forbid(self, left: str, right: str) -> Column:
+        """Whether two groups, with counts under these prefixes, must not be one."""
+        return F.greatest(*(F.col(left + n) + F.col(right + n) > most for n, most in self.columns), F.lit(False))
+
+
+def cluster_identifiers(nodes: DataFrame, edges: DataFrame, settings: IdentitySettings) -> DataFrame:
+    """Who belongs together: connected components, and within those that break a limit, the guarded clusters.
+
+    In: `nodes` (`node`, `type`), one row an identifier, and `edges` without those of hubs (`left_node`, `left_type`,
+    `right_node`, `right_type`, `observations`, `last_seen`, `first_batch_seq`), one row a pair; both are read
+    several times: persist them. Out: one node that has an edge: `node`, `component` (connected at all), `cluster`
+    (one person), both LONG without a meaning, and `guarded`: whether its component broke a limit.
+    """
+    check_columns(nodes, ("node", "type"), "the nodes of the graph")
+    limits = Limits.of(settings)
+    labelled = label_components(edges, settings.one_task_edges)
+    members = nodes.select("node", "type").join(labelled, "node").localCheckpoint()
+    broken = (
+        members.groupBy("component").agg(*limits.counts()).where(limits.broken()).select("component").localCheckpoint()
+    )
+    if broken.isEmpty():
+        return members.select("node", "component", F.col("component").alias("cluster"), F.lit(False).alias("guarded"))
+    suspects = members.join(broken, "component", "left_semi").select("node", "type")
+    inside = edges.join(suspects.select(F.col("node").alias("left_node")), "left_node", "left_semi")
+    clusters = apply_limits(suspects, order_edges(inside, settings), limits, settings.one_task_edges)
+    return members.join(clusters, "node", "left").select(
+        "node",
+        "component",
+        F.coalesce("cluster", "component").alias("cluster"),
+        F.col("cluster").isNotNull().alias("guarded"),
+    )
+
+
+def order_edges(edges: DataFrame, settings: IdentitySettings) -> DataFrame:
+    """Edges with what their strength is compared by, column after column, the strongest edge smallest.
+
+    Trust in the weaker, then in the stronger of the two types; then, as the weaker type's `shared` says, how often
+    or how lately the two were seen together; then the older edge; then the nodes' names, so that no two are equal.
+    """
+    left, right = _rank("left_type", settings), _rank("right_type", settings)
+    often, lately = -F.col("observations"), -F.unix_micros("last_seen")
+    weaker = F.greatest(left, right)
+    last = [settings.ranks[name] for name, kind in settings.identifiers.items() if kind.shared == "last"]
+    by_last = weaker.isin(*last) if last else F.lit(False)
+    return edges.select(
+        weaker.cast("long").alias("weaker_rank"),
+        F.least(left, right).cast("long").alias("stronger_rank"),
+        F.when(by_last, lately).otherwise(often).alias("first_metric"),
+        F.when(by_last, often).otherwise(lately).alias("second_metric"),
+        "first_batch_seq",
+        "left_node",
+        "right_node",
+    )
+
+
+def apply_limits(nodes: DataFrame, edges: DataFrame, limits: Limits, one_task_edges: int) -> DataFrame:
+    """Clusters within the limits.
+
+    In: `nodes` (`node`, `type`) and `edges` between them (`order_edges`). Out: one node with its `cluster`, a LONG
+    without a meaning but the same for the same graph. Rounds go on until no more than `one_task_edges` are open.
+    """
+    state = nodes.select("node", F.col("node").alias("cluster"), "type").localCheckpoint()
+    strength = F.struct(*_STRENGTH)
+    open_edges = edges.select(
+        F.col("left_node").alias("left"), F.col("right_node").alias("right"), strength.alias("strength")
+    ).localCheckpoint()
+    while (open_count := open_edges.count()) > one_task_edges:
+        state, open_edges = _decide_round(state, open_edges, limits)
+    if not open_count:
+        return state.select("node", "cluster")
+    counts = state.groupBy("cluster").agg(*limits.counts())
+    merged = _take_in_order(counts, open_edges, limits)
+    return state.join(merged, "cluster", "left").select("node", F.coalesce("into", "cluster").alias("cluster"))
+
+
+def _decide_round(state: DataFrame, open_edges: DataFrame, limits: Limits) -> tuple[DataFrame, DataFrame]:
+    """One round: decides every edge that is the strongest open one of both its clusters."""
+    ends = open_edges.select(F.explode(F.array("left", "right")).alias("cluster"), "strength")
+    best = ends.groupBy("cluster").agg(F.min("strength").alias("strength"))
+    mutual = (
+        open_edges.join(best.select(F.col("cluster").alias("left"), F.col("strength").alias("best_left")), "left")
+        .join(best.select(F.col("cluster").alias("right"), F.col("strength").alias("best_right")), "right")
+        .where("strength = best_left AND strength = best_right")
+        .select("left", "right")
+    )
+    counts = state.groupBy("cluster").agg(*limits.counts())
+    decided = (
+        mutual.join(_prefixed(counts, "left"), "left")
+        .join(_prefixed(counts, "right"), "right")
+        .select("left", "right", (~limits.forbid("left_", "right_")).alias("joined"))
+        .localCheckpoint()
+    )
+    joined = decided.where("joined").select(
+        F.greatest("left", "right").alias("old"), F.least("left", "right").alias("new")
+    )
+    refused = decided.where("NOT joined").select(
+        F.least("left", "right").alias("low"), F.greatest("left", "right").alias("high")
+    )
+    state = (
+        state.join(joined, F.col("cluster") == F.col("old"), "left")
+        .select("node", F.coalesce("new", "cluster").alias("cluster"), "type")
+        .localCheckpoint()
+    )
+    moved = (
+        open_edges.join(joined.select(F.col("old").alias("left"), F.col("new").alias("new_left")), "left", "left")
+        .join(joined.select(F.col("old").alias("right"), F.col("new").alias("new_right")), "right", "left")
+        # Refused pairs are clusters as they were; neither of the two was joined to anything in this round.
+        .select(
+            F.coalesce("new_left", "left").alias("left"), F.coalesce("new_right", "right").alias("right"), "strength"
+        )
+        .where("left != right")
+        .join(
+            refused,
+            (F.least("left", "right") == F.col("low")) & (F.greatest("left", "right") == F.col("high")),
+            "left_anti",
+        )
+    )
+    # Of the open edges between two clusters only the strongest can still matter.
+    strongest = moved.groupBy(F.least("left", "right").alias("left"), F.greatest("left", "right").alias("right")).agg(
+        F.min("strength").alias("strength")
+    )
+    return state, strongest.localCheckpoint()
+
+
+def _take_in_order(counts: DataFrame, open_edges: DataFrame, limits: Limits) -> DataFrame:
+    """The remaining edges, one after the other, in the driver: cluster -> the cluster that it became part of."""
+    edges = open_edges.select("left", "right", "strength.*").toArrow()
+    ends = open_edges.select(F.explode(F.array("left", "right")).alias("cluster"))
+    touched = counts.join(ends, "cluster", "left_semi").toArrow()
+    keys = np.argsort(touched["cluster"].to_numpy())
+    names = touched["cluster"].to_numpy()[keys]
+    order = np.lexsort([edges[column].to_numpy() for column in reversed(_STRENGTH)])
+    left = np.searchsorted(names, edges["left"].to_numpy()[order])
+    right = np.searchsorted(names, edges["right"].to_numpy()[order])
+    held = [touched[column].to_numpy()[keys].tolist() for column, _ in limits.columns]
+    parents = union_within_limits(left.tolist(), right.tolist(), held, [most for _, most in limits.columns])
+    into = names[np.array(parents)]
+    found = pa.table({"cluster": pa.array(names, pa.int64()), "into": pa.array(into, pa.int64())})
+    return open_edges.sparkSession.createDataFrame(found)
+
+
+def union_within_limits(left: list[int], right: list[int], held: list[list[int]], most: list[int]) -> list[int]:
+    """Union-find over edges in the order given, refusing those that would break a limit.
+
+    `held[l][i]` is what node i counts against limit l, `most[l]` that limit. Returns the root of each node: the
+    smallest of its cluster. `held` is used up.
+    """
+    parent = list(range(len(held[0])))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for a, b in zip(left, right, strict=True):
+        low, high = sorted((root(a), root(b)))
+        if low == high or any(count[low] + count[high] > limit for count, limit in zip(held, most, strict=True)):
+            continue
+        parent[high] = low
+        for count in held:
+            count[low] += count[high]
+    return [root(i) for i in range(len(parent))]
+
+
+def _prefixed(counts: DataFrame, side: str) -> DataFrame:
+    return counts.select(*(F.col(c).alias(side if c == "cluster" else f"{side}_{c}") for c in counts.columns))
+
+
+def _rank(type_column: str, settings: IdentitySettings) -> Column:
+    ranks = F.create_map(*(F.lit(part) for pair in settings.ranks.items() for part in pair))
+    return F.element_at(ranks, F.col(type_column))

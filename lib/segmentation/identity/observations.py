@@ -1,0 +1,143 @@
+"""What events say about identifiers: which there are, and which were seen together."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.config.identity import IdentitySettings
+from segmentation.contracts.table import check_columns
+
+_PAIR = ("left_type", "left_value", "right_type", "right_value")
+
+_EVENT_COLUMNS = ("identifiers", "event_ts", "batch_seq", "source", "is_bot", "is_test")
+
+
+def combine_identifiers(events: DataFrame) -> DataFrame:
+    """Events folded to the distinct combinations of identifiers in them, which are far fewer.
+
+    In: events. Out: one combination in one batch: `identifiers` ARRAY<STRUCT<type, value>> sorted by type, never
+    empty; `batch_seq`; `sources`; `events` (how many carry exactly these); `first_ts`, `last_ts`. Events of bots and
+    test accounts are left out.
+    """
+    check_columns(events, _EVENT_COLUMNS, "the events to resolve")
+    entries = F.map_entries(F.map_filter("identifiers", lambda _, value: value != ""))
+    return (
+        events.where(~F.col("is_bot") & ~F.col("is_test"))
+        .withColumn(
+            "identifiers",
+            F.array_sort(F.transform(entries, lambda e: F.struct(e["key"].alias("type"), e["value"].alias("value")))),
+        )
+        .where(F.size("identifiers") > 0)
+        .groupBy("identifiers", "batch_seq")
+        .agg(
+            F.collect_set("source").alias("sources"),
+            F.count("*").alias("events"),
+            F.min("event_ts").alias("first_ts"),
+            F.max("event_ts").alias("last_ts"),
+        )
+    )
+
+
+def list_identifiers(combinations: DataFrame, settings: IdentitySettings) -> DataFrame:
+    """Every identifier with when it came and when it was seen.
+
+    In: `combine_identifiers`. Out: one identifier: `node` LONG (a hash, the identifier's name within the graph),
+    `type`, `value`, `rank` (place in the order of trust, null for a type that the settings do not know),
+    `batch_seq` and `arrival_ts` (its arrival: the batch that brought it first, and its first event therein),
+    `first_seen`, `last_seen`, `events`, and `led_first`, `led_last`, `led_events`: the same of the events in which
+    it is the strongest identifier, which are therefore its person's.
+    """
+    ranks = _ranks(settings)
+    by_rank = F.transform(
+        "identifiers", lambda e: F.struct(F.element_at(ranks, e["type"]).alias("rank"), e["type"].alias("type"))
+    )
+    leads = F.col("identifier.type") == F.col("lead")
+    return (
+        combinations.withColumn("lead", F.array_min(by_rank)["type"])
+        .withColumn("identifier", F.explode("identifiers"))
+        .groupBy(F.col("identifier.type").alias("type"), F.col("identifier.value").alias("value"))
+        .agg(
+            F.min(F.struct("batch_seq", "first_ts")).alias("arrival"),
+            F.min("first_ts").alias("first_seen"),
+            F.max("last_ts").alias("last_seen"),
+            F.sum("events").alias("events"),
+            F.min(F.when(leads, F.col("first_ts"))).alias("led_first"),
+            F.max(F.when(leads, F.col("last_ts"))).alias("led_last"),
+            F.sum(F.when(leads, F.col("events")).otherwise(F.lit(0))).alias("led_events"),
+        )
+        .select(
+            name_node("type", "value").alias("node"),
+            "type",
+            "value",
+            F.element_at(ranks, F.col("type")).alias("rank"),
+            F.col("arrival.batch_seq").alias("batch_seq"),
+            F.col("arrival.first_ts").alias("arrival_ts"),
+            "first_seen",
+            "last_seen",
+            "events",
+            "led_first",
+            "led_last",
+            "led_events",
+        )
+    )
+
+
+def pair_identifiers(combinations: DataFrame) -> DataFrame:
+    """Every pair of identifiers that were seen together in an event of a batch.
+
+    In: `combine_identifiers`. Out: one pair in one batch, the left one smaller by (type, value): `left_node`,
+    `left_type`, `left_value`, the same for right, `batch_seq`, `first_seen`, `last_seen`, `observations` (events that
+    carry both), `sources`.
+    """
+    count = F.size("identifiers")
+    pairs = F.flatten(
+        F.transform(
+            "identifiers",
+            lambda left, i: F.transform(
+                F.slice("identifiers", i + 2, count), lambda right: F.struct(left.alias("left"), right.alias("right"))
+            ),
+        )
+    )
+    return (
+        combinations.where(count > 1)
+        .withColumn("pair", F.explode(pairs))
+        .groupBy(*(F.col(f"pair.{key.replace('_', '.')}").alias(key) for key in _PAIR), "batch_seq")
+        .agg(
+            F.min("first_ts").alias("first_seen"),
+            F.max("last_ts").alias("last_seen"),
+            F.sum("events").alias("observations"),
+            F.sort_array(F.array_distinct(F.flatten(F.collect_set("sources")))).alias("sources"),
+        )
+        .select(
+            name_node("left_type", "left_value").alias("left_node"),
+            name_node("right_type", "right_value").alias("right_node"),
+            *_PAIR,
+            "batch_seq",
+            "first_seen",
+            "last_seen",
+            "observations",
+            "sources",
+        )
+    )
+
+
+def total_pairs(pairs: DataFrame) -> DataFrame:
+    """Pairs over all batches. In: one pair in one batch (`pair_identifiers`). Out: one pair, `first_batch_seq`
+    in place of `batch_seq`."""
+    return pairs.groupBy("left_node", "right_node", *_PAIR).agg(
+        F.min("batch_seq").alias("first_batch_seq"),
+        F.min("first_seen").alias("first_seen"),
+        F.max("last_seen").alias("last_seen"),
+        F.sum("observations").alias("observations"),
+        F.sort_array(F.array_distinct(F.flatten(F.collect_set("sources")))).alias("sources"),
+    )
+
+
+def name_node(type_column: str, value_column: str) -> Column:
+    """The 64-bit name of an identifier within the graph; the stage checks that no two share one."""
+    return F.xxhash64(F.col(type_column), F.col(value_column))
+
+
+def _ranks(settings: IdentitySettings) -> Column:
+    return F.create_map(*(F.lit(part) for pair in settings.ranks.items() for part in pair))

@@ -1,0 +1,49 @@
+"""From what a replay found to the rows that others read."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+def map_identifiers(members: DataFrame, identifiers: DataFrame) -> DataFrame:
+    """`identity_map`. In: members (`replay_batches`) and `list_identifiers`. Out: one identifier, now."""
+    seen = identifiers.select("node", "first_seen", "last_seen", "events")
+    return members.join(seen, "node").select(
+        F.col("type").alias("identifier_type"),
+        F.col("value").alias("identifier_value"),
+        "person_id",
+        F.lit(1.0).alias("confidence"),
+        "since",
+        "first_seen",
+        "last_seen",
+        "events",
+        F.col("batch_seq").alias("first_batch_seq"),
+    )
+
+
+def tell_history(changes: DataFrame, members: DataFrame) -> DataFrame:
+    """`identity_history`. In: changes and members (`replay_batches`). Out: one identifier over one period."""
+    names = members.select("node", F.col("type").alias("identifier_type"), F.col("value").alias("identifier_value"))
+    return changes.join(names, "node").select(
+        "identifier_type", "identifier_value", "person_id", "valid_from", "valid_to", "change", "reason", "batch_seq"
+    )
+
+
+def describe_persons(members: DataFrame, identifiers: DataFrame) -> DataFrame:
+    """`persons`. In: members (`replay_batches`) and `list_identifiers`. Out: one person.
+
+    An event belongs to the person of its strongest identifier, so a person's first and last event are those in
+    which one of its identifiers is the strongest; a person who has none is dated by any event.
+    """
+    led = ("led_first", "led_last", "first_seen", "last_seen")
+    return (
+        members.join(identifiers.select("node", *led), "node")
+        .groupBy("person_id")
+        .agg(
+            F.coalesce(F.min("led_first"), F.min("first_seen")).alias("first_seen"),
+            F.coalesce(F.max("led_last"), F.max("last_seen")).alias("last_seen"),
+            F.count("*").alias("identifier_count"),
+        )
+        .withColumn("attributes", F.create_map().cast("map<string,string>"))
+    )
