@@ -1,6 +1,6 @@
 """All stages, in the order in which data flows."""
 
 from segmentation.runtime.stage import Stage
-from segmentation.stages import identity, ingest
+from segmentation.stages import identity, ingest, sessions
 
-STAGES: dict[str, Stage] = {stage.name: stage for stage in (ingest.STAGE, identity.STAGE)}
+STAGES: dict[str, Stage] = {stage.name: stage for stage in (ingest.STAGE, identity.STAGE, sessions.STAGE)}
