@@ -11,7 +11,7 @@ from segmentation.bed.chance import Chance
 from segmentation.bed.clock import DAY_MS, HOUR_MS
 from segmentation.bed.knobs import World
 from segmentation.bed.rows import IDENTIFIERS, ROW
-from segmentation.bed.spelling import PLACEHOLDERS
+from segmentation.bed.spelling import PLACEHOLDERS, known_only
 
 _BREAKS = {
     "web": ("cut_line", "bad_event_ts", "no_identifier"),
@@ -97,7 +97,8 @@ def _break_parts(rows: DataFrame, world: World, chance: Chance) -> DataFrame:
     rows = rows.withColumn("malformed", F.when(breaks, kind))
     keeps = F.col("malformed").isNull() | (F.col("malformed") != "no_identifier")
     rows = rows.withColumns({name: F.when(keeps, F.col(name)) for name in IDENTIFIERS})
-    nobody = F.coalesce(*IDENTIFIERS).isNull()
+    nobody = F.coalesce(*(known_only(name) for name in IDENTIFIERS)).isNull()
+    # A placeholder names nobody, so a row with nothing else has no identifier.
     return rows.withColumn(
         "malformed", F.when(nobody & F.col("malformed").isNull(), "no_identifier").otherwise(F.col("malformed"))
     )

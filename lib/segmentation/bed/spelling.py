@@ -39,6 +39,13 @@ PLACEHOLDERS = {
 """Values that clerks and broken tags write where they know nothing."""
 
 
+def known_only(kind: str) -> Column:
+    """The identifier column `kind` without placeholders: null where it names nobody."""
+    if kind not in PLACEHOLDERS:
+        return F.col(kind)
+    return F.when(~F.col(kind).isin(*PLACEHOLDERS[kind]), F.col(kind)).alias(kind)
+
+
 def first_name(chance: Chance, person: Column) -> Column:
     return chance.pick(_FIRST, "first name", person)
 

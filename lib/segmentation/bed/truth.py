@@ -22,7 +22,7 @@ from segmentation.bed.chance import Chance
 from segmentation.bed.clock import DAY_MS, midnight, noon, timestamp
 from segmentation.bed.knobs import World
 from segmentation.bed.rows import IDENTIFIERS
-from segmentation.bed.spelling import PLACEHOLDERS
+from segmentation.bed.spelling import known_only
 from segmentation.bed.visits import campaign_visit_id
 
 _MEETS_VISITS = ("web", "app", "pos")
@@ -40,13 +40,9 @@ def tell_sessions(events: DataFrame) -> DataFrame:
 
 def tell_sightings(events: DataFrame) -> DataFrame:
     """The sets of identifiers that appear together in rows of a person; placeholders are nobody's and left out."""
-    known: list[Column] = [
-        F.when(~F.col(name).isin(*PLACEHOLDERS[name]), F.col(name)).alias(name) if name in PLACEHOLDERS else F.col(name)
-        for name in IDENTIFIERS
-    ]
     seen = events.where((F.col("visitor") == "person") & F.col("malformed").isNull())
     return (
-        seen.select("person", "device_kind", "happened", *known)
+        seen.select("person", "device_kind", "happened", *map(known_only, IDENTIFIERS))
         .where(F.coalesce(*IDENTIFIERS).isNotNull())
         .groupBy("person", "device_kind", *IDENTIFIERS)
         .agg(F.count("*").alias("rows"), F.max("happened").alias("last"))

@@ -1,0 +1,170 @@
+"""The score of a warehouse against the world that it was made from: what could be measured, and what could not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from segmentation.bed import folder
+from segmentation.bed.identity_score import score_identity
+from segmentation.bed.names import name_columns_as_in_tables
+from segmentation.bed.quality_score import SOURCES_WITHOUT_IDS, score_quality
+from segmentation.bed.rows import IDENTIFIERS
+from segmentation.bed.segment_score import score_segments
+from segmentation.bed.session_score import score_sessions
+from segmentation.bed.steadiness import (
+    share_of_persons_changed_without_cause,
+    share_of_segments_changed_without_cause,
+)
+from segmentation.bed.ties import tie_identifiers
+from segmentation.bed.world import WORLD_FILE
+from segmentation.config.settings import Settings
+from segmentation.contracts.errors import ConfigError
+from segmentation.sessions.attach import attach_persons, keep_behaviour
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the score reads of a warehouse."""
+
+    read: Callable[[str], DataFrame | None]
+    """A table by name, or None where there is none yet."""
+    read_before: Callable[[str], DataFrame | None]
+    """The same as it was one change ago, or None where it has not changed since it was first written."""
+    as_of: date | None = None
+    """The date that the run was for; None: the newest event's."""
+
+
+@dataclass
+class Score:
+    """Figures by area, and what was not measured with the reason."""
+
+    world_id: str
+    people: int
+    measured: dict[str, Figures] = field(default_factory=dict)
+    not_measured: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The truth tables of one world."""
+
+    spark: SparkSession
+    folder: str
+    said: dict[str, Any]
+
+    @classmethod
+    def open(cls, spark: SparkSession, place: str) -> Truth:
+        """Raises `ConfigError` where `place` is not the truth of a world, or its simulation did not end."""
+        place = place.rstrip("/")
+        text = folder.read_text(spark, f"{place}/{WORLD_FILE}")
+        if text is None:
+            raise ConfigError(
+                f"'{place}' is not the truth of a finished world ({WORLD_FILE} is missing): name the folder `truth` "
+                "below what `segmentation simulate --dest` has written."
+            )
+        return cls(spark, place, json.loads(text))
+
+    def read(self, name: str) -> DataFrame:
+        return self.spark.read.parquet(f"{self.folder}/{name}")
+
+
+def score_world(tables: Tables, truth: Truth, settings: Settings) -> Score:
+    """Every figure that the tables allow.
+
+    Raises `ConfigError` where the warehouse was not made from this world, or tokens need a key and there is none.
+    """
+    events = tables.read("events")
+    newest = events.agg(F.max("event_date")).first() if events is not None else None
+    if events is None or newest is None or newest[0] is None:
+        raise ConfigError("The warehouse has no events yet: run `segmentation run` with this configuration first.")
+    _check_belongs(events, truth)
+    as_of = tables.as_of or newest[0]
+    score = Score(truth.said["world_id"], truth.said["knobs"]["people"])
+    sightings = name_columns_as_in_tables(truth.read("sightings"), IDENTIFIERS, settings.identity)
+    owners = tie_identifiers(sightings).persist()
+    try:
+        _score_rows(score, tables, truth, events)
+        _score_persons(score, tables, owners)
+        _score_visits(score, tables, truth, events, settings, as_of)
+        _score_memberships(score, tables, truth, owners, as_of)
+    finally:
+        owners.unpersist()
+    score.not_measured["lift"] = "no stage measures lift yet"
+    return score
+
+
+def _check_belongs(events: DataFrame, truth: Truth) -> None:
+    """Event ids start with the id of their world, so a few of them tell; sources without ids do not count."""
+    mine = F.col("event_id").startswith(f"{truth.said['world_id']}-")
+    told = events.where(~F.col("source").isin(*SOURCES_WITHOUT_IDS))
+    row = told.agg(F.count_if(mine).alias("mine"), F.count_if(~mine).alias("others")).first()
+    if row is None or row["others"] or not row["mine"]:
+        raise ConfigError(
+            f"The truth of world {truth.said['world_id']} does not belong to this warehouse, whose events are of "
+            "another world or of none: give --truth the folder that was written with these events."
+        )
+
+
+def _score_rows(score: Score, tables: Tables, truth: Truth, events: DataFrame) -> None:
+    quarantine, batches = tables.read("events_quarantine"), tables.read("ingest_batches")
+    if quarantine is None or batches is None:
+        score.not_measured["rows"] = "there is no events_quarantine or no ingest_batches"
+        return
+    score.measured["rows"] = asdict(score_quality(events, quarantine, batches, truth.read("events")))
+
+
+def _score_persons(score: Score, tables: Tables, owners: DataFrame) -> None:
+    now, before, history = (
+        tables.read("identity_map"),
+        tables.read_before("identity_map"),
+        tables.read("identity_history"),
+    )
+    if now is None:
+        score.not_measured["identity"] = "there is no identity_map: the stage identity has not run"
+        return
+    score.measured["identity"] = score_identity(now, owners).as_dict()
+    if before is None or history is None:
+        score.not_measured["identity.changed_without_cause"] = "identity has run once only"
+    else:
+        share = share_of_persons_changed_without_cause(before, now, history)
+        score.measured["identity"]["changed_without_cause"] = share
+
+
+def _score_visits(
+    score: Score, tables: Tables, truth: Truth, events: DataFrame, settings: Settings, as_of: date
+) -> None:
+    sessions, persons = tables.read("sessions"), tables.read("identity_map")
+    if sessions is None or persons is None:
+        score.not_measured["sessions"] = "there are no sessions: the stage sessions has not run"
+    elif settings.sessions.by != "person":
+        score.not_measured["sessions"] = "sessions of devices overlap in time, so events cannot be told to them"
+    else:
+        whose = attach_persons(keep_behaviour(events, as_of), persons, list(settings.identity.identifiers))
+        score.measured["sessions"] = asdict(score_sessions(whose, sessions, truth.read("sessions")))
+
+
+def _score_memberships(score: Score, tables: Tables, truth: Truth, owners: DataFrame, as_of: date) -> None:
+    current, persons = tables.read("segments_current"), tables.read("identity_map")
+    if current is None or persons is None:
+        score.not_measured["segments"] = "there is no published version: the stage publish has not run"
+        return
+    found = score_segments(current, persons, owners, truth.read("segments"), as_of)
+    score.measured["segments"] = asdict(found)
+    before, changes = tables.read_before("segments_current"), tables.read("segment_changes")
+    if before is None or changes is None:
+        score.not_measured["segments.changed_without_cause"] = "one version only has been published"
+    else:
+        share = share_of_segments_changed_without_cause(before, current, changes)
+        score.measured["segments"]["changed_without_cause"] = share
