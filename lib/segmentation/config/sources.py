@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator
 
 from segmentation.config.model import Name, Section, SqlExpression
-from segmentation.config.rules import Rule
+from segmentation.config.quality import QualityRule
 
 Scalar = str | int | float | bool
 
@@ -54,7 +54,7 @@ class Source(Section):
     options: dict[str, Scalar] = Field({}, description="Passed to the Spark reader.")
     lookups: list[Lookup] = Field([], description="Reference tables to join before mapping.")
     columns: Columns = Field(description="The mapping.")
-    rules: list[Rule] = Field([], description="What its events must be like.")
+    rules: list[QualityRule] = Field([], description="What its events must be like.")
     max_bad_share: float = Field(
         1.0, ge=0, le=1, description="A batch with a larger share of quarantined rows is refused whole."
     )

@@ -132,7 +132,34 @@ def _nodes(spark: SparkSession, text: str) -> list[dict[str, object]]:
     nodes: list[dict[str, object]] = json.loads(tree.toJSON())
     for node in nodes:
         node["class"] = str(node["class"]).rpartition(".")[2].rstrip("$")
+    _tell_columns_from_variables(nodes, 0, frozenset())
     return nodes
+
+
+def _tell_columns_from_variables(nodes: list[dict[str, object]], position: int, bound: frozenset[str]) -> int:
+    """Inside `x -> …` the parser takes every name for a variable: those that no lambda binds are columns.
+
+    The nodes stand in the order in which one meets them going down; the position after the subtree is returned.
+    """
+    node = nodes[position]
+    children = int(str(node["num-children"]))
+    if node["class"] == "LambdaFunction":
+        # Its body comes first, then the variables that it binds, each without children.
+        variables = _subtree_end(nodes, position + 1)
+        bound |= {_parts(variable)[0].lower() for variable in nodes[variables : variables + children - 1]}
+    elif node["class"] == "UnresolvedNamedLambdaVariable" and _parts(node)[0].lower() not in bound:
+        node["class"] = "UnresolvedAttribute"
+    after = position + 1
+    for _ in range(children):
+        after = _tell_columns_from_variables(nodes, after, bound)
+    return after
+
+
+def _subtree_end(nodes: list[dict[str, object]], position: int) -> int:
+    after = position + 1
+    for _ in range(int(str(nodes[position]["num-children"]))):
+        after = _subtree_end(nodes, after)
+    return after
 
 
 def _check_node(spark: SparkSession, node: dict[str, object], columns: Sequence[str] | None) -> None:
@@ -148,39 +175,36 @@ def _check_node(spark: SparkSession, node: dict[str, object], columns: Sequence[
 
 def _check_function(spark: SparkSession, node: dict[str, object]) -> None:
     name = ".".join(_parts(node)).lower()
-    allowed = _allowed_functions(spark)
+    allowed, known = _functions(spark)
     if name in allowed and not node.get("isDistinct"):
         if name == "unix_timestamp" and node["num-children"] == 0:
             raise Refused("calls unix_timestamp() without a column, which reads the clock")
         return
     if name in _NOT_OF_THE_ROW | _KEYWORDS | {"uuid"}:
         raise Refused(f"calls {name}(), whose result does not depend on the row alone")
-    if (
-        jvm(spark)
-        .org.apache.spark.sql.catalyst.analysis.FunctionRegistry.functionSet()
-        .contains(jvm(spark).org.apache.spark.sql.catalyst.FunctionIdentifier(name))
-    ):
+    if name in known:
         raise Refused(f"calls {name}(), which reaches beyond the row and is not allowed here")
     near = next(iter(get_close_matches(name, allowed, 1)), None)
     raise Refused(f"calls {name}(), which is no function of Spark", near)
 
 
-def _allowed_functions(spark: SparkSession) -> frozenset[str]:
-    """Names of the functions that may be called."""
+def _functions(spark: SparkSession) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the functions that may be called, and of all that Spark has."""
     found = _FUNCTIONS.get(spark.version)
     if found is None:
         registry = jvm(spark).org.apache.spark.sql.catalyst.analysis.FunctionRegistry.builtin()
         identifiers = registry.listFunction().iterator()
-        names = set()
+        groups: dict[str, str] = {}
         while identifiers.hasNext():
             identifier = identifiers.next()
-            if registry.lookupFunction(identifier).get().getGroup().removesuffix("_funcs") in _GROUPS:
-                names.add(str(identifier.funcName()))
-        found = _FUNCTIONS[spark.version] = frozenset(names - _NOT_OF_THE_ROW)
+            groups[str(identifier.funcName())] = str(registry.lookupFunction(identifier).get().getGroup())
+        of_values = {name for name, group in groups.items() if group.removesuffix("_funcs") in _GROUPS}
+        found = _FUNCTIONS[spark.version] = frozenset(of_values - _NOT_OF_THE_ROW), frozenset(groups)
     return found
 
 
-_FUNCTIONS: dict[str, frozenset[str]] = {}
+_FUNCTIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+"""By version of Spark: asking takes a second, and the answer never changes."""
 
 
 def _check_column(node: dict[str, object], columns: Sequence[str] | None) -> None:

@@ -9,7 +9,7 @@ from operator import or_
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from segmentation.config.rules import Rule
+from segmentation.config.quality import QualityRule
 from segmentation.ingest.mapping import LOST
 from segmentation.ingest.reading import BROKEN
 
@@ -36,7 +36,7 @@ def contract_reasons() -> dict[str, Column]:
     }
 
 
-def rule_reasons(rules: Sequence[Rule]) -> dict[str, Column]:
+def rule_reasons(rules: Sequence[QualityRule]) -> dict[str, Column]:
     """Reason -> whether a mapped row breaks a rule that gives it."""
     broken: dict[str, list[Column]] = {}
     for rule in rules:
@@ -45,12 +45,12 @@ def rule_reasons(rules: Sequence[Rule]) -> dict[str, Column]:
     return {reason: F.coalesce(reduce(or_, found), F.lit(False)) for reason, found in broken.items()}
 
 
-def _applies(rule: Rule) -> Column:
+def _applies(rule: QualityRule) -> Column:
     readable = F.col(BROKEN).isNull()
     return readable & F.col("event_name").isin(*rule.events) if rule.events else readable
 
 
-def _is_broken(rule: Rule, check: str) -> Column:
+def _is_broken(rule: QualityRule, check: str) -> Column:
     value = _value(rule.column)
     match check:
         case "required":
