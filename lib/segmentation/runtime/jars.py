@@ -79,7 +79,9 @@ def _place(package: str) -> Path:
 def _parts(coordinate: str) -> list[str]:
     parts = coordinate.split(":")
     if len(parts) != 3 or not all(parts):
-        raise ConfigError(f"'{coordinate}' in spark.packages is neither group:artifact:version nor a path ending in .jar.")
+        raise ConfigError(
+            f"'{coordinate}' in spark.packages is neither group:artifact:version nor a path ending in .jar."
+        )
     return parts
 
 

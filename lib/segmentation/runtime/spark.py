@@ -6,10 +6,12 @@ import os
 import tempfile
 from importlib.resources import as_file, files
 
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from segmentation.config.spark import SparkSettings
 from segmentation.runtime.jars import jar_paths
+from segmentation.runtime.jvm import java_options, launch
 
 _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -47,8 +49,10 @@ def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkS
         for key, value in _DELTA.items():
             builder = builder.config(key, value)
         if not _submitted():
-            for key, value in _local_conf(settings).items():
-                builder = builder.config(key, value)
+            local = _local_conf(settings)
+            builder = builder.config(map=dict(local))
+            if SparkContext._gateway is None:
+                SparkContext._ensure_initialized(gateway=launch(SparkConf().setAll(list(local.items()))))
         spark = builder.getOrCreate()
         spark.sparkContext.setLogLevel("ERROR")
     for key, value in _RUNTIME.items():
@@ -68,7 +72,7 @@ def _local_conf(settings: SparkSettings) -> dict[str, str]:
     with as_file(files("segmentation.runtime") / "log4j2.properties") as log4j:
         logging = f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"
     further = {key: str(value) for key, value in settings.conf.items()}
-    java = " ".join(filter(None, [logging, further.pop("spark.driver.extraJavaOptions", "")]))
+    java = " ".join(filter(None, [logging, java_options(), further.pop("spark.driver.extraJavaOptions", "")]))
     return {
         **_LOCAL,
         "spark.master": settings.master,

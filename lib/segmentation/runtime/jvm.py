@@ -1,0 +1,58 @@
+"""The Java process behind a session of our own: started quickly, and without noise.
+
+Class-data sharing: Java can map the classes that a run of Spark and Delta needs from an archive, instead of reading
+and verifying them at each start. `segmentation.runtime.warm` makes the archive once; where it is missing, or was
+made by another Java or for other jars, Java passes over it without a word.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+from py4j.java_gateway import JavaGateway
+from pyspark import SparkConf
+from pyspark.java_gateway import launch_gateway
+
+from segmentation.runtime.jars import jar_folder
+
+ARCHIVE_IS_SILENT = "-Xlog:cds=off -Xlog:cds+dynamic=off"
+
+_NOISE = (
+    b"WARNING: Using incubator modules: jdk.incubator.vector",  # at each start: Spark asks for its vector instructions
+    b"netlib-blas: JNI_OnLoad: dlopen",  # at each fit where there is no BLAS beside Java's own
+)
+"""What Java says that nobody has to act on."""
+
+
+def archive_path() -> Path:
+    """Where the archive of classes is kept."""
+    return jar_folder().parent / "classes.jsa"
+
+
+def java_options() -> str:
+    """Options that make Java use the archive, where there is one."""
+    path = archive_path()
+    return f'-XX:SharedArchiveFile="{path}" {ARCHIVE_IS_SILENT}' if path.is_file() else ""
+
+
+def launch(conf: SparkConf) -> JavaGateway:
+    """Starts Java for a session in local mode: this Python's own Spark and interpreter, whatever else is installed."""
+    os.environ.pop("SPARK_HOME", None)
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    reading, writing = os.pipe()
+    threading.Thread(target=_pass_on, args=(reading,), daemon=True).start()
+    try:
+        return launch_gateway(conf, {"stderr": writing})  # type: ignore[no-untyped-call]
+    finally:
+        os.close(writing)
+
+
+def _pass_on(pipe: int) -> None:
+    """Java's standard error, line by line, without the noise."""
+    with os.fdopen(pipe, "rb") as lines:
+        for line in lines:
+            if not line.startswith(_NOISE):
+                os.write(2, line)
