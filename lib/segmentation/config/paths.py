@@ -40,10 +40,14 @@ def resolve(settings: Settings, base: Path) -> Settings:
         )
         for number, source in enumerate(settings.sources)
     ]
+    exports = [
+        export.model_copy(update={"path": place(export.path, f"exports.{number}.path") if export.path else None})
+        for number, export in enumerate(settings.exports)
+    ]
     warehouse = settings.warehouse if is_catalog(settings.warehouse) else place(settings.warehouse, "warehouse")
     if problems:
         raise ConfigError(problems)
-    return settings.model_copy(update={"sources": sources, "warehouse": warehouse})
+    return settings.model_copy(update={"sources": sources, "exports": exports, "warehouse": warehouse})
 
 
 def is_catalog(warehouse: str) -> bool:

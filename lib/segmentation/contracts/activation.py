@@ -1,23 +1,27 @@
 """Tables of deliveries."""
 
-from segmentation.contracts.table import LONG, STRING, TIMESTAMP, Col, Table
+from segmentation.contracts.table import LONG, STRING, STRINGS, TIMESTAMP, Col, Table
 
 EXPORT_LOG = Table(
     name="export_log",
     grain="one delivery",
-    keys=("destination", "segment_version", "sha256"),
+    keys=("destination", "delivery"),
     columns=(
         Col("destination", STRING, "name of the export in the configuration", required=True),
         Col("segment_version", LONG, "the version delivered", required=True),
         Col("added", LONG, "people new at the destination", required=True),
         Col("removed", LONG, "people no longer there", required=True),
         Col("unchanged", LONG, "people there as before", required=True),
+        Col("changed", LONG, "people there before with other values, such as another segment", required=True),
         Col("path", STRING, "where the file is"),
         Col("sha256", STRING, "of the file's bytes"),
         Col("status", STRING, "delivered, failed", required=True),
         Col("reason", STRING, "why it failed"),
         Col("run_id", STRING, "the run that delivered", required=True),
         Col("delivered_ts", TIMESTAMP, "when, UTC", required=True),
+        Col("delivery", LONG, "1, 2, 3, … of this destination, failed ones among them", required=True),
+        Col("segments", STRINGS, "ids of the segments whose people were to be there; null: all"),
+        Col("fingerprint", STRING, "hash of the export's settings, the version and the segments' names", required=True),
     ),
 )
 

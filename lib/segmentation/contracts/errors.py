@@ -66,6 +66,10 @@ class PublicationRefused(SegmentationError):  # noqa: N818 - a refusal is an out
     exit_status = 4
 
 
+class DeliveryError(SegmentationError):
+    """A file could not be written where it was to be delivered; what was delivered before is still there, whole."""
+
+
 class WarehouseBusyError(SegmentationError):
     """Another run is at work on the same warehouse."""
 

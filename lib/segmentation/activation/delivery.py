@@ -1,0 +1,83 @@
+"""One delivery: a file and its manifest, each whole or not at all, the manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+
+from segmentation.activation.folder import Folder
+from segmentation.activation.rendering import LINE_ENDINGS, header, render_lines
+from segmentation.config.exports import ExportSettings
+from segmentation.contracts.errors import DeliveryError
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What is to be delivered where: an export, the published version, and the segments chosen (None: all)."""
+
+    export: ExportSettings
+    segment_version: int
+    as_of: date
+    segment_ids: Sequence[str] | None
+    names: Mapping[str, str]
+
+    @property
+    def file(self) -> str:
+        return self.export.file_name(self.segment_version)
+
+    @property
+    def manifest(self) -> str:
+        return f"{self.file}.manifest.json"
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that the file depends on, given that a version's members never change."""
+        told = [self.export.model_dump(mode="json"), self.segment_version, dict(self.names)]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def deliver(shipment: Shipment, folder: Folder, members: DataFrame, rows: int) -> str:
+    """Writes the file, then its manifest; returns the SHA-256 of the file's bytes. Raises `DeliveryError`.
+
+    `members`: one row a person with the columns of the export; `rows`: how many they are.
+    """
+    export = shipment.export
+    lines = render_lines(members, export.columns, export.type, export.audience)
+    first = header(export.columns, export.type, export.line_ending)
+    try:
+        sha256 = folder.write_lines(shipment.file, lines, first, LINE_ENDINGS[export.line_ending])
+    except PySparkException as error:
+        kind = error.getCondition() or type(error).__name__
+        raise DeliveryError(
+            f"The export '{export.name}' could not be written ({kind}): nothing was delivered."
+        ) from error
+    folder.write_text(
+        shipment.manifest, json.dumps(_manifest(shipment, rows, sha256), indent=2, ensure_ascii=False) + "\n"
+    )
+    return sha256
+
+
+def _manifest(shipment: Shipment, rows: int, sha256: str) -> dict[str, Any]:
+    export = shipment.export
+    ids = sorted(shipment.names) if shipment.segment_ids is None else shipment.segment_ids
+    return {
+        "destination": export.name,
+        "file": shipment.file,
+        "rows": rows,
+        "sha256": sha256,
+        "type": export.type,
+        "encoding": "UTF-8",
+        "line_ending": export.line_ending,
+        "audience": export.audience,
+        "columns": list(export.columns),
+        "segment_version": shipment.segment_version,
+        "as_of": shipment.as_of.isoformat(),
+        "segments": {segment_id: shipment.names[segment_id] for segment_id in ids},
+    }

@@ -1,0 +1,142 @@
+"""A folder, local or of an object store, in which files appear whole or not at all.
+
+All through Hadoop's file systems: what Spark can read can be delivered to, and no byte of a file passes through
+Python's memory.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import DataFrame, SparkSession
+
+from segmentation.contracts.errors import ConfigError, DeliveryError
+
+_BUFFER = 1 << 16
+_PART = re.compile(r"part-(\d+)(.*)")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """`root` is an absolute path or a URI; `name` is what its owner calls it, for errors."""
+
+    spark: SparkSession
+    root: str
+    name: str
+
+    def path(self, file: str) -> str:
+        """A file's place. Raises `ConfigError` where it would lie outside of the folder, also through a link."""
+        if self._local is not None:
+            folder, inside = self._local.resolve(), (self._local / file).resolve()
+            if not inside.is_relative_to(folder) or inside == folder:
+                raise ConfigError(
+                    f"The export '{self.name}' would write outside of its folder: change its `file` or `path`."
+                )
+        return f"{self.root.rstrip('/')}/{file}"
+
+    def exists(self, file: str) -> bool:
+        """Whether the file is there."""
+        return bool(self._try(lambda: self._files.exists(self._java(self.path(file)))))
+
+    def write_lines(self, file: str, lines: DataFrame, header: bytes, line_ending: str) -> str:
+        """Writes the one column of `lines`, in its order, behind `header`; returns the SHA-256 of the bytes.
+
+        Spark writes parts aside; they are put together, flushed to the disk, and only then renamed. Where the
+        process ends before that, the file that was there before is still there. Raises `DeliveryError`.
+        """
+        target = self.path(file)
+        aside = self._aside(file)
+        self._try(lambda: self._files.delete(self._java(aside), True))
+        try:
+            writer = lines.write.option("lineSep", line_ending).option("compression", "none")
+            self._try(lambda: writer.text(f"{aside}/parts"))
+            sha256 = str(self._try(lambda: self._put_together(f"{aside}/parts", f"{aside}/whole", header)))
+            self._try(lambda: self._rename(f"{aside}/whole", target))
+        finally:
+            self._try(lambda: self._files.delete(self._java(aside), True))
+        return sha256
+
+    def write_text(self, file: str, text: str) -> None:
+        """Writes a small file, whole or not at all. Raises `DeliveryError`."""
+        aside = self._aside(file)
+        self._try(lambda: self._put_together(None, aside, text.encode()))
+        self._try(lambda: self._rename(aside, self.path(file)))
+
+    @property
+    def _local(self) -> Path | None:
+        uri = urlsplit(self.root)
+        if uri.scheme in ("", "file"):
+            return Path(unquote(uri.path) if uri.scheme else self.root)
+        return None
+
+    @property
+    def _files(self) -> Any:
+        """The file system; for a local folder the bare one, which leaves no checksum files about."""
+        configuration = self.spark._jsc.hadoopConfiguration()
+        found = self._java(self.root).getFileSystem(configuration)
+        return found.getRawFileSystem() if found.getScheme() == "file" else found
+
+    @property
+    def _jvm(self) -> Any:
+        return self.spark._jvm
+
+    def _java(self, path: str) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(path)
+
+    def _aside(self, file: str) -> str:
+        folder, _, last = self.path(file).rpartition("/")
+        return f"{folder}/.{last}.aside"
+
+    def _put_together(self, parts: str | None, target: str, header: bytes) -> str:
+        digest = self._jvm.java.security.MessageDigest.getInstance("SHA-256")
+        out = self._files.create(self._java(target), True)
+        try:
+            stream = self._jvm.java.security.DigestOutputStream(out, digest)
+            stream.write(bytearray(header))
+            for part in self._parts(parts) if parts else []:
+                source = self._files.open(part)
+                try:
+                    self._jvm.org.apache.hadoop.io.IOUtils.copyBytes(source, stream, _BUFFER, False)
+                finally:
+                    source.close()
+            stream.flush()
+            out.hsync()
+        finally:
+            out.close()
+        return bytes(digest.digest()).hex()
+
+    def _parts(self, folder: str) -> list[Any]:
+        """Paths of the parts in Spark's order: by number, which may have outgrown its five digits."""
+        found = []
+        for status in self._files.listStatus(self._java(folder)):
+            if match := _PART.fullmatch(status.getPath().getName()):
+                found.append((int(match[1]), match[2], status.getPath()))
+        return [path for *_, path in sorted(found, key=lambda part: part[:2])]
+
+    def _rename(self, source: str, target: str) -> None:
+        here, there = self._java(source), self._java(target)
+        if self._files.rename(here, there):
+            return
+        # Not every file system renames onto a file that is there.
+        self._files.delete(there, False)
+        if not self._files.rename(here, there):
+            raise DeliveryError(
+                f"The export '{self.name}' could not put its file in place: see that nothing stands in its way."
+            )
+
+    def _try(self, action: Any) -> Any:
+        try:
+            return action()
+        except Py4JJavaError as error:
+            raise self._failure(error.java_exception.getClass().getSimpleName()) from error
+
+    def _failure(self, kind: str) -> DeliveryError:
+        return DeliveryError(
+            f"The export '{self.name}' could not write to its folder ({kind}): see that the folder can be written to "
+            "and has room, then run `segmentation export` again."
+        )

@@ -1,0 +1,80 @@
+"""The rows of `export_log`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from segmentation.activation.delivery import Shipment
+from segmentation.activation.members import Difference
+from segmentation.contracts.activation import EXPORT_LOG
+
+DELIVERED, FAILED = "delivered", "failed"
+
+
+@dataclass(frozen=True)
+class LastDelivery:
+    """What a destination holds: the version, the segments (None: all), and the file's hash."""
+
+    segment_version: int
+    segments: list[str] | None
+    sha256: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a destination stands: the number of its newest log row, and its last delivery that went well."""
+
+    number: int = 0
+    last: LastDelivery | None = None
+
+
+def read_standings(log: DataFrame) -> dict[str, Standing]:
+    """Destination -> where it stands: one row each comes to the driver."""
+    held = F.struct("segment_version", "segments", "sha256", "fingerprint")
+    delivered = F.col("status") == DELIVERED
+    rows = (
+        log.groupBy("destination")
+        .agg(
+            F.max("delivery").alias("number"),
+            F.max_by(F.when(delivered, held), F.when(delivered, F.col("delivery"))).alias("last"),
+        )
+        .collect()
+    )
+    return {
+        row["destination"]: Standing(row["number"], LastDelivery(**row["last"].asDict()) if row["last"] else None)
+        for row in rows
+    }
+
+
+def log_row(
+    spark: SparkSession,
+    shipment: Shipment,
+    number: int,
+    difference: Difference,
+    run_id: str,
+    now: datetime,
+    outcome: Mapping[str, Any],
+) -> DataFrame:
+    """The row for one delivery; `outcome` has `status`, and `path` and `sha256` or `reason`."""
+    row = {
+        "destination": shipment.export.name,
+        "segment_version": shipment.segment_version,
+        "added": difference.added,
+        "removed": difference.removed,
+        "unchanged": difference.unchanged,
+        "changed": difference.changed,
+        "run_id": run_id,
+        "delivered_ts": now,
+        "delivery": number,
+        "segments": shipment.segment_ids,
+        "fingerprint": shipment.fingerprint,
+        **outcome,
+    }
+    return spark.createDataFrame([tuple(row.get(name) for name in EXPORT_LOG.column_names)], EXPORT_LOG.schema)

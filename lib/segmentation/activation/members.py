@@ -1,0 +1,92 @@
+"""Who is delivered, and what changed since the last delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.contracts.errors import ConfigError, Problem
+from segmentation.contracts.table import check_columns
+
+KEY = "person_id"
+
+_OF_THE_VERSION = ("segment_version", "as_of")
+"""Columns that say when a row was made, not what it says of the person: they make no difference."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """People of one delivery against the one before."""
+
+    added: int
+    removed: int
+    unchanged: int
+    changed: int
+
+    @property
+    def rows(self) -> int:
+        """People in the newer of the two."""
+        return self.added + self.unchanged + self.changed
+
+
+def choose_segments(wanted: Sequence[str], names: Mapping[str, str], key: str) -> list[str] | None:
+    """Ids of the segments that are `wanted` by id or name, sorted; None for all.
+
+    `names` are the published segments, id -> name; `key` is the place in the configuration for the `ConfigError` that
+    names those which do not exist.
+    """
+    ids = {**{name.casefold(): segment_id for segment_id, name in names.items()}, **{i: i for i in names}}
+    found = {segment: ids.get(segment) or ids.get(segment.casefold()) for segment in wanted}
+    known = [*names.values(), *names]
+    problems = [
+        Problem(
+            key,
+            f"no published segment has the id or name '{segment}' (there are {', '.join(sorted(names.values()))})",
+            suggestion=next(iter(get_close_matches(segment, known, 1)), None),
+        )
+        for segment, segment_id in found.items()
+        if segment_id is None
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return sorted({segment_id for segment_id in found.values() if segment_id}) or None
+
+
+def select_members(
+    segments: DataFrame, segment_ids: Sequence[str] | None, columns: Sequence[str], as_of: date
+) -> DataFrame:
+    """One row a person of one segment version -> `person_id`, then the `columns` of the file (`person_id` once).
+
+    `segment_ids`: only these; None: all.
+    """
+    needed = ["segment_id", *(column for column in {KEY, *columns} if column != "as_of")]
+    check_columns(segments, needed, "the published segments")
+    chosen = segments if segment_ids is None else segments.where(F.col("segment_id").isin(*segment_ids))
+    return chosen.select(KEY, *(_column(name, as_of) for name in columns if name != KEY))
+
+
+def count_difference(before: DataFrame | None, now: DataFrame) -> Difference:
+    """Counts people of `now` against those of `before` (None: nothing was delivered yet), in one pass over both."""
+    if before is None:
+        return Difference(added=now.count(), removed=0, unchanged=0, changed=0)
+    told = [name for name in now.columns if name not in (KEY, *_OF_THE_VERSION)]
+    left, right = (df.select(KEY, F.struct(F.lit(True), *told).alias("told")) for df in (before, now))
+    both = left.alias("l").join(right.alias("r"), KEY, "full_outer")
+    was, is_ = F.col("l.told"), F.col("r.told")
+    row = both.agg(
+        F.count_if(was.isNull()).alias("added"),
+        F.count_if(is_.isNull()).alias("removed"),
+        F.count_if(was.isNotNull() & is_.isNotNull() & was.eqNullSafe(is_)).alias("unchanged"),
+        F.count_if(was.isNotNull() & is_.isNotNull() & ~was.eqNullSafe(is_)).alias("changed"),
+    ).first()
+    assert row is not None, "a global aggregate has one row"
+    return Difference(**row.asDict())
+
+
+def _column(name: str, as_of: date) -> Column:
+    return F.lit(as_of).alias(name) if name == "as_of" else F.col(name)

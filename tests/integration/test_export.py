@@ -1,0 +1,137 @@
+"""Deliveries of the published version: what is written, logged, made once, and refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import Row, SparkSession
+from tests.factories import minimal_settings, table_rows
+
+from segmentation.contracts.errors import ConfigError, DeliveryError, InputError
+from segmentation.runtime.progress import Progress
+from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.warehouse import Warehouse
+from segmentation.stages.export import EXPORT
+
+NAMES = {"s-1": "High-value, lapsing", "s-2": "Frequent"}
+FIRST = {"p1": "s-1", "p2": "s-1", "p3": "s-2"}
+SECOND = {"p1": "s-1", "p2": "s-2", "p4": "s-2"}
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class Shop:
+    """A warehouse with versions of segments, and a configuration with exports."""
+
+    def __init__(self, spark: SparkSession, root: Path, *exports: dict[str, Any]) -> None:
+        self.spark, self.root = spark, root
+        self.settings = minimal_settings(warehouse=str(root / "warehouse"), exports=list(exports))
+        self.warehouse = Warehouse(spark, str(root / "warehouse"), "r")
+
+    def publish(self, current: int | None, **versions: dict[str, str]) -> None:
+        """Makes `current` the published one among versions `v1`, `v2`, …, each person -> segment."""
+        rows: dict[str, list[dict[str, Any]]] = {"segment_versions": [], "segments": [], "segment_profiles": []}
+        for name, members in versions.items():
+            number = int(name[1:])
+            version = {"segment_version": number}
+            status = "published" if number == current else "retired"
+            rows["segment_versions"].append(
+                {**version, "as_of": date(2026, 2, 28), "model_id": "m", "status": status, "inputs": {}, "metrics": {}}
+                | {"created_ts": NOW, "config_sha256": "c", "code_version": "1", "continuity": "{}", "fingerprint": "f"}
+            )
+            for person, segment in members.items():
+                row = {"person_id": person, "segment_id": segment, "segment_name": NAMES[segment], "method": "model"}
+                rows["segments"].append({**version, **row})
+            for segment, title in NAMES.items():
+                row = {"segment_id": segment, "segment_name": title, "description": "", "size": 1, "share": 0.5}
+                rows["segment_profiles"].append({**version, **row})
+        for table, values in rows.items():
+            self.warehouse.replace(table, table_rows(self.spark, table, values))
+
+    def export(self, **options: Any) -> str:
+        """Runs the stage; returns what it said."""
+        return run_stages(
+            self.spark, self.settings, [EXPORT], Request(options=options), Progress("json", io.StringIO())
+        )[0].message
+
+    def log(self) -> list[Row]:
+        columns = ["delivery", "segment_version", "added", "removed", "changed", "unchanged", "status"]
+        return [tuple(row) for row in self.warehouse.read("export_log").orderBy("delivery").select(columns).collect()]
+
+
+def test_a_version_is_delivered_once_and_the_next_as_a_difference(spark: SparkSession, tmp_path: Path) -> None:
+    shop = Shop(spark, tmp_path, {"name": "crm", "path": str(tmp_path / "out")})
+    shop.publish(1, v1=FIRST)
+    assert "nothing is written: crm: 3 added" in shop.export(dry_run=True)
+    assert not (tmp_path / "out").exists()
+
+    shop.export()
+    data = (tmp_path / "out" / "crm-v1.csv").read_bytes()
+    assert data == (
+        b"person_id,segment_id,segment_name\n"
+        b'p1,s-1,"High-value, lapsing"\np2,s-1,"High-value, lapsing"\np3,s-2,Frequent\n'
+    )
+    manifest = json.loads((tmp_path / "out" / "crm-v1.csv.manifest.json").read_text())
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert (manifest["rows"], manifest["sha256"], manifest["segment_version"]) == (3, sha256, 1)
+    assert manifest["columns"] == ["person_id", "segment_id", "segment_name"]
+    assert shop.export() == "crm holds it already"
+    (tmp_path / "out" / "crm-v1.csv").unlink()
+    shop.export()
+    assert (tmp_path / "out" / "crm-v1.csv").read_bytes() == data, "a file that was lost is written again"
+    assert shop.log() == [(1, 1, 3, 0, 0, 0, "delivered")], "and is the same delivery"
+
+    shop.publish(2, v1=FIRST, v2=SECOND)
+    shop.export()
+    shop.publish(1, v1=FIRST, v2=SECOND)
+    shop.export()
+    assert shop.log()[1:] == [(2, 2, 1, 1, 1, 1, "delivered"), (3, 1, 1, 1, 1, 1, "delivered")]
+    row = shop.warehouse.read("export_log").orderBy("delivery").first()
+    assert (row["path"], row["sha256"]) == (str(tmp_path / "out" / "crm-v1.csv"), sha256)
+
+
+def test_destinations_have_segments_and_folders_of_their_own(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    shop = Shop(
+        spark,
+        tmp_path,
+        {"name": "broken", "path": str(tmp_path / "taken")},
+        {"name": "mail", "segments": ["high-value, lapsing"], "columns": ["person_id"], "type": "jsonl"},
+    )
+    shop.publish(1, v1=FIRST)
+    with pytest.raises(DeliveryError, match="'broken' could not write to its folder"):
+        shop.export()
+    mail = tmp_path / "warehouse" / "_exports" / "mail" / "mail-v1.jsonl"
+    assert mail.read_text() == '{"person_id":"p1"}\n{"person_id":"p2"}\n', "one that fails does not stop the others"
+    log = {row["destination"]: row for row in shop.warehouse.read("export_log").collect()}
+    assert (log["mail"]["status"], log["mail"]["segments"], log["mail"]["added"]) == ("delivered", ["s-1"], 2)
+    assert (log["broken"]["status"], log["broken"]["path"]) == ("failed", None)
+    assert str(tmp_path) not in log["broken"]["reason"]
+
+
+def test_nothing_published_nothing_exported(spark: SparkSession, tmp_path: Path) -> None:
+    shop = Shop(spark, tmp_path, {"name": "crm"})
+    with pytest.raises(InputError, match="No segment version is published") as error:
+        shop.export()
+    assert error.value.exit_status == 3
+    shop.publish(None, v1=FIRST)
+    with pytest.raises(InputError, match="run `segmentation publish` first"):
+        shop.export()
+
+
+def test_a_configuration_that_cannot_be_delivered_writes_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    out = {"path": str(tmp_path / "out")}
+    for exports, said in (
+        ([{"name": "a", **out}, {"name": "b", **out, "segments": ["Frequnt"]}], "did you mean 'Frequent'"),
+        ([{"name": "a", "file": "x", **out}, {"name": "b", "file": "x", **out}], "exports.1.file: is the same file"),
+    ):
+        shop = Shop(spark, tmp_path, *exports)
+        shop.publish(1, v1=FIRST)
+        with pytest.raises(ConfigError, match=said):
+            shop.export()
+        assert not (tmp_path / "out").exists()

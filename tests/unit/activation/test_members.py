@@ -1,0 +1,44 @@
+"""Who is delivered, and what changed."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import SparkSession
+
+from segmentation.activation.members import Difference, choose_segments, count_difference, select_members
+from segmentation.contracts.errors import ConfigError
+
+NAMES = {"s-1": "High-value, lapsing", "s-2": "Occasional deal-seekers"}
+SCHEMA = "person_id string, segment_id string, segment_version bigint"
+
+
+def test_segments_are_chosen_by_id_or_name() -> None:
+    assert choose_segments([], NAMES, "exports.0.segments") is None
+    assert choose_segments(["occasional deal-seekers", "s-1", "s-2"], NAMES, "exports.0.segments") == ["s-1", "s-2"]
+    with pytest.raises(ConfigError) as error:
+        choose_segments(["High-value lapsing", "s-9"], NAMES, "exports.0.segments")
+    assert [problem.suggestion for problem in error.value.problems] == ["High-value, lapsing", "s-2"]
+    assert "exports.0.segments: no published segment has the id or name 'High-value lapsing'" in str(error.value)
+
+
+def test_members_have_the_columns_of_the_file(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([("p1", "s-1", 4), ("p2", "s-2", 4), ("p3", "s-1", 4)], SCHEMA)
+    found = select_members(rows, ["s-1"], ["segment_version", "person_id", "as_of"], date(2026, 3, 1))
+    expected = spark.createDataFrame(
+        [("p1", 4, date(2026, 3, 1)), ("p3", 4, date(2026, 3, 1))],
+        "person_id string, segment_version bigint, as_of date",
+    )
+    assert_df_equality(found, expected, ignore_nullable=True, ignore_row_order=True)
+
+
+def test_people_are_counted_against_those_delivered_before(spark: SparkSession) -> None:
+    before = spark.createDataFrame([("p1", "s-1", 3), ("p2", "s-1", 3), ("p3", None, 3), ("p4", "s-1", 3)], SCHEMA)
+    now = spark.createDataFrame([("p1", "s-1", 4), ("p2", "s-2", 4), ("p3", None, 4), ("p5", "s-1", 4)], SCHEMA)
+    difference = count_difference(before, now)
+    assert difference == Difference(added=1, removed=1, unchanged=2, changed=1)
+    assert difference.rows == 4
+    assert count_difference(None, now) == Difference(added=4, removed=0, unchanged=0, changed=0)
+    assert count_difference(before.limit(0), now.limit(0)) == Difference(0, 0, 0, 0)
