@@ -70,5 +70,7 @@ class QualityRule(Section):
             "pattern": f"{column}_malformed",
         }
         return {
-            check: self.name or reason for check, reason in reasons.items() if getattr(self, check) not in (None, False)
+            check: self.name or reason
+            for check, reason in reasons.items()
+            if getattr(self, check) is not None and getattr(self, check) is not False
         }

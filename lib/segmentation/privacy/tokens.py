@@ -38,7 +38,11 @@ def without_token_key(df: DataFrame) -> DataFrame:
 
 def token_column(kind: str, value: Column) -> Column:
     """The same as `token_of`, over a column of a frame made by `with_token_key`; null for null."""
-    text = F.encode(F.concat(F.lit(f"{kind}\0"), value), "UTF-8")
+    return hmac_sha256(F.encode(F.concat(F.lit(f"{kind}\0"), value), "UTF-8"))
+
+
+def hmac_sha256(text: Column) -> Column:
+    """HMAC-SHA256 of bytes, as hexadecimal digits, in a frame made by `with_token_key`; null for null."""
     inner = F.unhex(F.sha2(F.concat(F.col(INNER), text), 256))
     return F.sha2(F.concat(F.col(OUTER), inner), 256)
 
