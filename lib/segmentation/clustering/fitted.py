@@ -11,12 +11,14 @@ from typing import Any
 
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import centres
 from segmentation.clustering.choice import Choice
 from segmentation.clustering.preparation import Preparation
 from segmentation.clustering.selection import Population
 from segmentation.config.clustering import ClusteringSettings
+from segmentation.contracts.errors import InputError
 from segmentation.contracts.segments import MODELS
 
 FIT_VERSION = 1
@@ -40,6 +42,11 @@ class FittedModel:
     clusters: tuple[dict[str, Any], ...]
     choice: str
 
+    @property
+    def centres(self) -> dict[int, dict[str, float]]:
+        """The middle of each cluster, in the features' own units."""
+        return {cluster["cluster"]: cluster["centre"] for cluster in self.clusters}
+
     @classmethod
     def from_row(cls, row: Row) -> FittedModel:
         return cls(
@@ -54,6 +61,38 @@ class FittedModel:
             clusters=tuple(json.loads(row["clusters"])),
             choice=row["choice"],
         )
+
+
+def newest_model(models: DataFrame, as_of: date) -> FittedModel:
+    """The model that scores at `as_of`: the one fitted last, on features of that date or before.
+
+    Raises `InputError` where there is none.
+    """
+    row = models.where(F.col("trained_as_of") <= F.lit(as_of)).orderBy(F.col("fit_number").desc()).first()
+    if row is None:
+        raise InputError(
+            f"There is no model that was fitted on features up to {as_of}: run `segmentation train` first."
+        )
+    return FittedModel.from_row(row)
+
+
+def choose_rows(features: DataFrame, as_of: date, model: FittedModel) -> DataFrame:
+    """The rows of `features` at `as_of`.
+
+    Raises `InputError` where there are none, or where they were measured by other definitions than the model's.
+    """
+    rows = features.where(F.col("as_of") == F.lit(as_of))
+    found = {row["feature_set"] for row in rows.select("feature_set").distinct().limit(2).collect()}
+    if not found:
+        raise InputError(
+            f"The table 'features' has no rows for {as_of}: run `segmentation features` with that --as-of."
+        )
+    if found != {model.feature_set}:
+        raise InputError(
+            f"The table 'features' at {as_of} was measured by other definitions than those that model "
+            f"{model.model_id} was fitted on: run `segmentation train` first."
+        )
+    return rows
 
 
 def model_id(population: Population, as_of: date, features: Sequence[str], settings: ClusteringSettings) -> str:

@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import CLUSTER, centres
+from segmentation.clustering.preparation import PREFIX
 from segmentation.contracts.table import check_columns
 
 

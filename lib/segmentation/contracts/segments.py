@@ -51,6 +51,7 @@ SEGMENT_VERSIONS = Table(
         Col("config_sha256", STRING, "hash of the configuration", required=True),
         Col("code_version", STRING, "version of the suite", required=True),
         Col("compared_with", LONG, "the version that was published when it was assigned; null: none was"),
+        Col("fingerprint", STRING, "hash of all that decides who is in which segment", required=True),
         Col("continuity", STRING, "JSON: each cluster's segment; segments carried on, born, died, split, merged"),
     ),
 )

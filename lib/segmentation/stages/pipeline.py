@@ -1,6 +1,9 @@
 """All stages, in the order in which data flows."""
 
 from segmentation.runtime.stage import Stage
-from segmentation.stages import identity, ingest, sessions
+from segmentation.stages import assign, identity, ingest, publish, sessions, train
 
-STAGES: dict[str, Stage] = {stage.name: stage for stage in (ingest.STAGE, identity.STAGE, sessions.STAGE)}
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (ingest.STAGE, identity.STAGE, sessions.STAGE, train.STAGE, assign.STAGE, publish.STAGE)
+}

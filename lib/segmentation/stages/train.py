@@ -46,7 +46,7 @@ def _depends_on(settings: Settings) -> object:
     return settings.clustering
 
 
-TRAIN = Stage(
+STAGE = Stage(
     name="train",
     help="Fit candidate models on the features and choose one, with the reason.",
     reads=("features",),

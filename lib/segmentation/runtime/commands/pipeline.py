@@ -45,4 +45,5 @@ def _command(stage: Stage) -> click.Command:
     return command
 
 
-COMMANDS = (run, *map(_command, STAGES.values()))
+# Publishing takes options of its own: see `commands.versions`.
+COMMANDS = (run, *(_command(stage) for name, stage in STAGES.items() if name != "publish"))

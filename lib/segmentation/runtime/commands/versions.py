@@ -1,0 +1,93 @@
+"""Commands about versions of the segments: publishing, looking at them, and going back."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from segmentation.contracts.errors import InputError
+from segmentation.runtime.options import Common, common_options
+from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.warehouse import Warehouse
+from segmentation.segments.gates import CHECKS
+from segmentation.segments.versions import Version, find_to_roll_back_to, published, read_versions
+from segmentation.stages import publish as publishing
+
+
+@click.command(help=publishing.STAGE.help, epilog="\b\nExample:\n  segmentation publish --config conf/example.yml")
+@click.option("--accept", multiple=True, metavar="CHECK", help=f"Publish in spite of a check: {', '.join(CHECKS)}.")
+@click.option("--reason", metavar="TEXT", help="Why a check is accepted; kept with the version.")
+@common_options
+def publish(common: Common, accept: tuple[str, ...], reason: str | None) -> None:
+    settings = common.settings()
+    request = Request(common.as_of, {"accept": accept, "reason": reason})
+    run_stages(common.spark(settings), settings, [publishing.STAGE], request, common.progress())
+
+
+@click.command(epilog="\b\nExample:\n  segmentation rollback --config conf/example.yml --to 3")
+@click.option("--to", "number", type=click.IntRange(min=1), required=True, metavar="N", help="The version.")
+@click.option("--reason", metavar="TEXT", help="Why; kept with the version.")
+@common_options
+def rollback(common: Common, number: int, reason: str | None) -> None:
+    """Make published version N current again."""
+    settings = common.settings()
+    warehouse = Warehouse(common.spark(settings), settings.warehouse, run_id=str(uuid.uuid4()))
+    with warehouse.lock():
+        versions = _versions(warehouse)
+        find_to_roll_back_to(versions, number)
+        publishing.repair_current(warehouse, versions)
+        current = published(versions)
+        if current is not None and current.segment_version == number:
+            common.progress().note(f"Version {number} is current already.")
+            return
+        left = f" from version {current.segment_version}" if current else ""
+        why = f"rolled back to{left}" + (f": {reason}" if reason else "")
+        publishing.make_current(warehouse, versions, number, datetime.now(UTC), why)
+    common.progress().note(f"Version {number} is current again.")
+
+
+@click.command(epilog="\b\nExample:\n  segmentation versions --config conf/example.yml")
+@common_options
+def versions(common: Common) -> None:
+    """Show all versions of the segments, newest first."""
+    settings = common.settings()
+    warehouse = Warehouse(common.spark(settings), settings.warehouse)
+    found = sorted(_versions(warehouse), key=lambda version: -version.segment_version)
+    if common.log_format == "json":
+        click.echo(json.dumps([asdict(version) for version in found], default=str))
+    else:
+        Console().print(_table(found))
+
+
+def _versions(warehouse: Warehouse) -> list[Version]:
+    found = read_versions(warehouse.read_or_empty("segment_versions"))
+    if not found:
+        raise InputError("There is no version of the segments yet: run `segmentation run`.")
+    return found
+
+
+def _table(found: list[Version]) -> Table:
+    table = Table("version", "status", "as of", "people", "segments", "moved", "model", "published (UTC)", "reason")
+    for version in found:
+        moved = version.metrics.get("moved_share")
+        table.add_row(
+            str(version.segment_version),
+            f"[bold green]{version.status}[/]" if version.status == "published" else version.status,
+            str(version.as_of),
+            f"{version.metrics['people']:,.0f}",
+            f"{version.metrics['segments']:.0f}",
+            "" if moved is None else f"{moved:.1%}",
+            version.model_id[:8],
+            f"{version.published_ts:%Y-%m-%d %H:%M}" if version.published_ts else "",
+            version.reason or "",
+        )
+    return table
+
+
+COMMANDS = (publish, rollback, versions)

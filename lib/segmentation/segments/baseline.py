@@ -1,0 +1,43 @@
+"""The version that a candidate is compared with: the published one, with all that is needed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from segmentation.clustering.fitted import FittedModel
+from segmentation.clustering.matching import Continuity, centre_distances, keep_segments, match_clusters
+from segmentation.config.segments import SegmentSettings
+from segmentation.segments.membership import Overlap
+from segmentation.segments.versions import Version
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The published version: its row, its model, where people were, and what its segments are called."""
+
+    version: Version
+    model: FittedModel
+    people: DataFrame
+    names: Mapping[str, str]
+
+
+def carry_on(overlap: Overlap, model: FittedModel, baseline: Baseline | None, settings: SegmentSettings) -> Continuity:
+    """The segment of each of the model's clusters: the one that it was, where it is the same model again; else the
+    published segment that it matches; else a new one."""
+    people = overlap.for_matching(model.k, settings.fallback.segment_id)
+    if baseline is None:
+        return match_clusters(people, {}, model.model_id, settings.match_threshold)
+    segments = baseline.version.segments
+    if baseline.model.model_id == model.model_id:
+        return keep_segments(people, segments)
+    former = {segments[cluster]: centre for cluster, centre in baseline.model.centres.items()}
+    return match_clusters(people, centre_distances(former, model.centres), model.model_id, settings.match_threshold)
+
+
+def kept_names(baseline: Baseline | None, settings: SegmentSettings) -> dict[str, str]:
+    """Segment id -> name of the names that stay: those in use, those that the configuration gives, the fallback's."""
+    in_use = dict(baseline.names) if baseline else {}
+    return {**in_use, settings.fallback.segment_id: settings.fallback.name, **settings.names}

@@ -1,0 +1,95 @@
+"""Who is elsewhere than in the published version, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.ml import PipelineModel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.clustering.fitted import FittedModel
+from segmentation.config.segments import SegmentSettings
+from segmentation.contracts.table import check_columns
+from segmentation.segments.membership import name_clusters, place_people
+
+
+@dataclass(frozen=True)
+class Placing:
+    """A way of placing people: a model, its pipeline, and the segment of each of its clusters."""
+
+    model: FittedModel
+    fitted: PipelineModel
+    segments: Mapping[int, str]
+
+    def place(self, features: DataFrame, settings: SegmentSettings) -> DataFrame:
+        """`person_id` and `segment_id`."""
+        placed = place_people(features, self.fitted, self.model.features, settings)
+        return name_clusters(placed, self.segments, settings).select("person_id", "segment_id")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What it takes to ask what would have been: both ways of placing, and the features of both dates."""
+
+    before: Placing
+    now: Placing
+    features_before: DataFrame
+    features_now: DataFrame
+
+
+def find_moves(assigned: DataFrame, before: DataFrame) -> DataFrame:
+    """Everyone who is elsewhere, new or gone.
+
+    In: one row a person with `segment_id` and `method`, now; one row a person with the published `segment_id`.
+    Out: `person_id`, `from_segment_id`, `to_segment_id` (null: in neither), `method`.
+    """
+    check_columns(assigned, ["person_id", "segment_id", "method"], "the assigned people")
+    check_columns(before, ["person_id", "segment_id"], "the published segments")
+    now = assigned.select("person_id", F.col("segment_id").alias("to_segment_id"), "method")
+    earlier = before.select("person_id", F.col("segment_id").alias("from_segment_id"))
+    return (
+        earlier.join(now, "person_id", "full_outer")
+        .where(~F.col("from_segment_id").eqNullSafe(F.col("to_segment_id")))
+        .select("person_id", "from_segment_id", "to_segment_id", "method")
+    )
+
+
+def explain_moves(moves: DataFrame, why: Replay | str, settings: SegmentSettings) -> DataFrame:
+    """The cause of each move, by replaying it.
+
+    `why` is what a replay takes; or the cause of all moves that have no plainer one: `behaviour` where the model is
+    the one that it was, `refit` where the two models know different features and none can be replayed.
+
+    In: what `find_moves` gives. Out: `person_id`, `from_segment_id`, `to_segment_id`, `cause`: `new` and `left` for
+    people who are in one version only, `rule` for those whom a rule moved. Of the others two replays tell what would
+    have happened without the refit (the new features under the old model) and without new behaviour (the old features
+    under the new model):
+
+    - the old model would have left the person where they were: `refit`;
+    - it would have moved them to where they are now: `behaviour`;
+    - to another segment, and the new model moves them here even with the old features: `refit`; else `behaviour`.
+    """
+    if isinstance(why, str):
+        rows, behaviour = moves, F.lit(why)
+    else:
+        moved = moves.where("from_segment_id IS NOT NULL AND to_segment_id IS NOT NULL").select("person_id")
+        without_refit = why.before.place(why.features_now.join(moved, "person_id", "left_semi"), settings)
+        without_behaviour = why.now.place(why.features_before.join(moved, "person_id", "left_semi"), settings)
+        rows = moves.join(
+            without_refit.select("person_id", F.col("segment_id").alias("old_model")), "person_id", "left"
+        ).join(without_behaviour.select("person_id", F.col("segment_id").alias("old_features")), "person_id", "left")
+        behaviour = (
+            F.when(F.col("old_model") == F.col("from_segment_id"), "refit")
+            .when(F.col("old_model") == F.col("to_segment_id"), "behaviour")
+            .when(F.col("old_features") == F.col("to_segment_id"), "refit")
+            .otherwise("behaviour")
+        )
+    cause = (
+        F.when(F.col("from_segment_id").isNull(), "new")
+        .when(F.col("to_segment_id").isNull(), "left")
+        .when(F.col("method") == "rule", "rule")
+        .otherwise(behaviour)
+    )
+    return rows.select("person_id", "from_segment_id", "to_segment_id", cause.alias("cause"))

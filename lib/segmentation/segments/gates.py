@@ -1,0 +1,74 @@
+"""Publication gates: what a candidate version must keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from segmentation.config.segments import Gates
+from segmentation.contracts.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A check that a candidate does not pass."""
+
+    check: str
+    found: float
+    limit: float
+    meaning: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.meaning} ({self.found:.1%} against {self.limit:.1%})"
+
+
+CHECKS = tuple(Gates.model_fields)
+"""The names of the checks: their keys under `segments.gates`."""
+
+
+def judge(metrics: Mapping[str, float], gates: Gates) -> list[Failure]:
+    """The checks that a version with these figures does not pass. A first version has moved nobody."""
+    found = [
+        Failure(
+            "max_moved_share",
+            metrics.get("moved_share", 0.0),
+            gates.max_moved_share,
+            f"{metrics.get('moved', 0.0):,.0f} people would change segment",
+        ),
+        Failure(
+            "min_segment_share", metrics["smallest_share"], gates.min_segment_share, "the smallest segment is too small"
+        ),
+        Failure(
+            "max_segment_share", metrics["largest_share"], gates.max_segment_share, "the largest segment takes too many"
+        ),
+        Failure("min_coverage", metrics["coverage"], gates.min_coverage, "the model places too few of the people"),
+    ]
+    return [f for f in found if (f.found > f.limit if f.check.startswith("max") else f.found < f.limit)]
+
+
+def check_accepted(accepted: Sequence[str], reason: str | None) -> None:
+    """Raises `ConfigError` where a check that is accepted is none, or where no reason is given."""
+    problems = [
+        Problem("--accept", f"there is no check '{name}' (there are {', '.join(CHECKS)})")
+        for name in accepted
+        if name not in CHECKS
+    ]
+    if problems:
+        raise ConfigError(problems)
+    if accepted and not (reason or "").strip():
+        raise ConfigError('--accept needs --reason "…": it is kept with the version.')
+
+
+def refusal(number: int, failures: Sequence[Failure]) -> str:
+    """One sentence: what stands against publishing, and what to do."""
+    accept = " ".join(f"--accept {failure.check}" for failure in failures)
+    return (
+        f"Version {number} is not published: {'; '.join(map(str, failures))}. Look at it with `segmentation report`, "
+        f'then change clustering or segments.gates, or run `segmentation publish {accept} --reason "…"`.'
+    )
+
+
+def acceptance(failures: Sequence[Failure], accepted: Collection[str], reason: str | None) -> str | None:
+    """What is kept with a version that is published in spite of a check."""
+    overridden = [failure for failure in failures if failure.check in accepted]
+    return f"accepted in spite of {'; '.join(map(str, overridden))}: {reason}" if overridden else None

@@ -1,0 +1,122 @@
+"""Who is in which segment: scoring, scope and the fallback."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+
+from pyspark.ml import PipelineModel
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.clustering.algorithms import CLUSTER
+from segmentation.clustering.matching import People
+from segmentation.clustering.scoring import score_people
+from segmentation.config.segments import SegmentSettings
+from segmentation.contracts.segments import SEGMENTS
+from segmentation.contracts.table import check_columns
+
+_NOT_PLACED = -1
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """People by where they are now (a cluster; None: the fallback) and where they were (None: in no segment)."""
+
+    counts: Mapping[tuple[int | None, str | None], int]
+    gone: Mapping[str, int]
+    """Of each published segment, the people who are nowhere now."""
+    ambiguous: int
+    """People whose margin is below `segments.ambiguous_margin`."""
+
+    @property
+    def people(self) -> int:
+        return sum(self.counts.values())
+
+    def for_matching(self, k: int, fallback: str) -> People:
+        """What the model's `k` clusters and the published segments share; the fallback is no segment of the model."""
+        together, before = Counter[tuple[str, int]](), Counter[str](self.gone)
+        now = Counter(dict.fromkeys(range(k), 0))
+        for (cluster, segment), people in self.counts.items():
+            if segment is not None:
+                before[segment] += people
+            if cluster is not None:
+                now[cluster] += people
+            if cluster is not None and segment is not None and segment != fallback:
+                together[segment, cluster] += people
+        before.pop(fallback, None)
+        return People(together, before, now)
+
+
+def place_people(
+    features: DataFrame, fitted: PipelineModel, names: Sequence[str], settings: SegmentSettings
+) -> DataFrame:
+    """Scores everyone who is in scope.
+
+    In: one row a person with the model's features `names`. Out: `person_id`, `cluster` INT (null: the fallback),
+    `probability`, `margin`. People of whom no feature of the model is known are out of scope. Raises
+    `MissingColumnsError`, also where a condition names a feature that is not there.
+    """
+    check_columns(features, ["person_id", *(c.feature for c in settings.scope)], "the features (segments.scope)")
+    scored = score_people(features.withColumn("in_scope", _in_scope(names, settings)), fitted, names, ["in_scope"])
+    kept = [F.when(F.col("in_scope"), F.col(name)).alias(name) for name in (CLUSTER, "probability", "margin")]
+    return scored.select("person_id", *kept)
+
+
+def count_overlap(placed: DataFrame, before: DataFrame, settings: SegmentSettings) -> Overlap:
+    """Counts people by cluster and published segment, in one pass.
+
+    In: what `place_people` gives; one row a person with the published `segment_id` (no rows: nothing is published).
+    """
+    ambiguous = F.count_if(F.col("margin") < settings.ambiguous_margin)
+    rows = (
+        placed.select("person_id", F.coalesce(CLUSTER, F.lit(_NOT_PLACED)).alias("now"), "margin")
+        .join(before.select("person_id", "segment_id"), "person_id", "full_outer")
+        .groupBy("now", "segment_id")
+        .agg(F.count("*").alias("people"), ambiguous.alias("ambiguous"))
+        .collect()
+    )
+    counts = {
+        (None if row["now"] == _NOT_PLACED else row["now"], row["segment_id"]): row["people"]
+        for row in rows
+        if row["now"] is not None
+    }
+    gone = {row["segment_id"]: row["people"] for row in rows if row["now"] is None}
+    return Overlap(counts, gone, sum(row["ambiguous"] for row in rows))
+
+
+def name_clusters(placed: DataFrame, segments: Mapping[int, str], settings: SegmentSettings) -> DataFrame:
+    """`person_id`, `segment_id`, `probability`, `margin` and `method` (model, fallback) of everyone placed."""
+    method = F.when(F.col(CLUSTER).isNull(), F.lit("fallback")).otherwise(F.lit("model"))
+    segment = F.coalesce(_look_up(segments, F.col(CLUSTER)), F.lit(settings.fallback.segment_id))
+    return placed.select("person_id", segment.alias("segment_id"), "probability", "margin", method.alias("method"))
+
+
+def membership_rows(assigned: DataFrame, version: int, names: Mapping[str, str]) -> DataFrame:
+    """One row a person for `segments`. In: what `name_clusters` gives, and the name of each segment."""
+    rows = assigned.withColumn("segment_version", F.lit(version).cast("bigint")).withColumn(
+        "segment_name", _look_up(names, F.col("segment_id"))
+    )
+    return rows.select(*SEGMENTS.column_names)
+
+
+def _in_scope(names: Sequence[str], settings: SegmentSettings) -> Column:
+    known = F.coalesce(*(F.nanvl(F.col(name), F.lit(None).cast("double")) for name in names)).isNotNull()
+    bounds = [known]
+    for condition in settings.scope:
+        value = F.nanvl(F.col(condition.feature), F.lit(None).cast("double"))
+        if condition.at_least is not None:
+            bounds.append(F.coalesce(value >= condition.at_least, F.lit(False)))
+        if condition.at_most is not None:
+            bounds.append(F.coalesce(value <= condition.at_most, F.lit(False)))
+    return reduce(and_, bounds)
+
+
+def _look_up(values: Mapping[int, str] | Mapping[str, str], key: Column) -> Column:
+    """The value of a small mapping."""
+    return reduce(
+        lambda chain, item: chain.when(key == item[0], F.lit(item[1])), values.items(), F.when(F.lit(False), None)
+    )

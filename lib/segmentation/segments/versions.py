@@ -1,0 +1,147 @@
+"""The rows of `segment_versions`: which version is current, what comes next, and how one takes another's place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Literal
+
+from pyspark.sql import DataFrame, SparkSession
+
+from segmentation.clustering.matching import Continuity
+from segmentation.contracts.errors import ConfigError
+from segmentation.contracts.segments import SEGMENT_VERSIONS
+
+Status = Literal["candidate", "published", "rejected", "retired"]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One row of `segment_versions`."""
+
+    segment_version: int
+    as_of: date
+    model_id: str
+    status: Status
+    inputs: Mapping[str, int]
+    metrics: Mapping[str, float]
+    created_ts: datetime
+    published_ts: datetime | None
+    reason: str | None
+    config_sha256: str
+    code_version: str
+    compared_with: int | None
+    fingerprint: str
+    continuity: str
+
+    @property
+    def segments(self) -> Mapping[int, str]:
+        """The segment of each cluster of its model."""
+        return Continuity.from_json(self.continuity).segments
+
+    def with_results(self, metrics: Mapping[str, float], continuity: Continuity) -> Version:
+        """The version once its people are placed."""
+        return replace(self, metrics=metrics, continuity=continuity.to_json())
+
+
+def read_versions(table: DataFrame) -> list[Version]:
+    """All versions, oldest first: one row each, so there are as many as there were publications."""
+    rows = [row.asDict() for row in table.collect()]
+    versions = [
+        Version(**{**row, "created_ts": _utc(row["created_ts"]), "published_ts": _utc(row["published_ts"])})
+        for row in rows
+    ]
+    return sorted(versions, key=lambda version: version.segment_version)
+
+
+def version_rows(spark: SparkSession, versions: Sequence[Version]) -> DataFrame:
+    """The rows for `segment_versions`."""
+    values = [asdict(version) for version in versions]
+    return spark.createDataFrame(
+        [tuple(v[name] for name in SEGMENT_VERSIONS.column_names) for v in values], SEGMENT_VERSIONS.schema
+    )
+
+
+def published(versions: Sequence[Version]) -> Version | None:
+    """The current version, if there is one."""
+    return next((version for version in versions if version.status == "published"), None)
+
+
+def draft_version(
+    versions: Sequence[Version],
+    *,
+    as_of: date,
+    model_id: str,
+    inputs: Mapping[str, int],
+    created_ts: datetime,
+    config_sha256: str,
+    code_version: str,
+    depends_on: Sequence[object],
+) -> Version:
+    """The next version, before anybody is placed. Its number is free until its row is written.
+
+    `depends_on` is what decides who is in which segment, beside date, model and code.
+    """
+    parts = [str(as_of), model_id, code_version, *map(str, depends_on)]
+    current = published(versions)
+    return Version(
+        segment_version=max((version.segment_version for version in versions), default=0) + 1,
+        as_of=as_of,
+        model_id=model_id,
+        status="candidate",
+        inputs=inputs,
+        metrics={},
+        created_ts=created_ts,
+        published_ts=None,
+        reason=None,
+        config_sha256=config_sha256,
+        code_version=code_version,
+        compared_with=current.segment_version if current else None,
+        fingerprint=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
+        continuity=Continuity({}).to_json(),
+    )
+
+
+def find_same(versions: Sequence[Version], draft: Version) -> Version | None:
+    """The newest version, where it was made from just what the draft is, and compared with what is current still: a
+    second run makes no second candidate."""
+    newest = versions[-1] if versions else None
+    if newest is None or newest.fingerprint != draft.fingerprint:
+        return None
+    return newest if newest.status == "published" or newest.compared_with == draft.compared_with else None
+
+
+def make_published(versions: Sequence[Version], number: int, now: datetime, reason: str | None) -> list[Version]:
+    """The versions once `number` is current; the one that was becomes retired."""
+    flipped = []
+    for version in versions:
+        if version.segment_version == number:
+            flipped.append(replace(version, status="published", published_ts=now, reason=reason))
+        else:
+            flipped.append(replace(version, status="retired") if version.status == "published" else version)
+    return flipped
+
+
+def reject(versions: Sequence[Version], number: int, reason: str) -> list[Version]:
+    """The versions once a gate has refused `number`."""
+    return [
+        replace(version, status="rejected", reason=reason) if version.segment_version == number else version
+        for version in versions
+    ]
+
+
+def find_to_roll_back_to(versions: Sequence[Version], number: int) -> Version:
+    """The version `number`. Raises `ConfigError` where there is none, or it was never published."""
+    possible = [version.segment_version for version in versions if version.published_ts is not None]
+    if number not in possible:
+        there = f"versions that were: {', '.join(map(str, possible[-5:]))}" if possible else "none was yet"
+        raise ConfigError(f"--to {number}: only a version that was published can become current again ({there}).")
+    return next(version for version in versions if version.segment_version == number)
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    """Spark gives times without a zone, in that of this process."""
+    return None if value is None else value.astimezone(UTC)

@@ -1,0 +1,183 @@
+"""`assign`: from features and a model to a candidate version of the segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.ml import PipelineModel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.clustering.fitted import FittedModel, choose_rows, newest_model
+from segmentation.config.segments import Gates
+from segmentation.config.settings import Settings
+from segmentation.features.catalogue import feature_catalogue
+from segmentation.profiles.naming import name_segments
+from segmentation.profiles.rows import profile_rows
+from segmentation.profiles.rules import find_rules
+from segmentation.profiles.statistics import profile_segments
+from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.segments.baseline import Baseline, carry_on, kept_names
+from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
+from segmentation.segments.membership import count_overlap, membership_rows, name_clusters, place_people
+from segmentation.segments.metrics import version_metrics
+from segmentation.segments.versions import (
+    Version,
+    draft_version,
+    find_same,
+    published,
+    read_versions,
+    version_rows,
+)
+
+_PINNED = ("events", "identity_map", "persons", "sessions", "features", "models")
+
+
+def run(context: StageContext) -> Outcome:
+    """Scores everyone at `as_of` into the next version, which stays a candidate until it is published.
+
+    The version's own row is written last: until then its number is free, and a run that is started again after a
+    kill takes the same number and replaces the same slices.
+    """
+    versions = read_versions(context.read_or_empty("segment_versions"))
+    model = newest_model(context.read("models"), context.as_of)
+    draft = _draft(context, versions, model)
+    if same := find_same(versions, draft):
+        return _outcome(same, f"version {same.segment_version} has this already ({same.status})")
+    settings = context.settings.segments
+    baseline = _baseline(context, published(versions))
+    features = choose_rows(context.read("features"), context.as_of, model)
+    fitted = _load(context, model)
+    context.tell("scoring")
+    placed = place_people(features, fitted, model.features, settings).persist()
+    try:
+        overlap = count_overlap(placed, _people(context, baseline), settings)
+        continuity = carry_on(overlap, model, baseline, settings)
+        metrics = version_metrics(overlap, continuity, settings.fallback.segment_id, baseline is not None)
+        assigned = name_clusters(placed, continuity.segments, settings)
+        names = _write_profiles(context, draft.segment_version, assigned, features, model, baseline)
+        context.tell("writing segments")
+        rows = membership_rows(assigned, draft.segment_version, names)
+        context.warehouse.replace_slice("segments", rows, segment_version=draft.segment_version)
+        now = Placing(model, fitted, continuity.segments)
+        metrics |= _write_changes(context, draft.segment_version, assigned, features, now, baseline)
+    finally:
+        placed.unpersist()
+    version = draft.with_results(metrics, continuity)
+    context.warehouse.replace_slice(
+        "segment_versions", version_rows(context.spark, [version]), segment_version=version.segment_version
+    )
+    moved = f", {metrics['moved_share']:.1%} moved" if baseline else ""
+    return _outcome(version, f"version {version.segment_version} is a candidate{moved}")
+
+
+def _draft(context: StageContext, versions: Sequence[Version], model: FittedModel) -> Version:
+    return draft_version(
+        versions,
+        as_of=context.as_of,
+        model_id=model.model_id,
+        inputs={name: context.inputs[name] for name in _PINNED if name in context.inputs},
+        created_ts=context.now,
+        config_sha256=context.settings.sha256(),
+        code_version=context.code_version,
+        depends_on=[context.inputs["features"], repr(_depends_on(context.settings))],
+    )
+
+
+def _outcome(version: Version, message: str) -> Outcome:
+    people = int(version.metrics["people"])
+    return Outcome(people, people, {"segments": int(version.metrics["segments"])}, message=message)
+
+
+def _load(context: StageContext, model: FittedModel) -> PipelineModel:
+    return PipelineModel.load(context.warehouse.path(model.path))
+
+
+def _baseline(context: StageContext, version: Version | None) -> Baseline | None:
+    if version is None:
+        return None
+    own = F.col("segment_version") == version.segment_version
+    named = context.read("segment_profiles").where(own).select("segment_id", "segment_name").collect()
+    model = context.read("models").where(F.col("model_id") == version.model_id).first()
+    assert model is not None, "rows of models are never taken away"
+    people = context.read("segments").where(own).select("person_id", "segment_id")
+    names = {row["segment_id"]: row["segment_name"] for row in named}
+    return Baseline(version, FittedModel.from_row(model), people, names)
+
+
+def _people(context: StageContext, baseline: Baseline | None) -> DataFrame:
+    empty = context.warehouse.read_or_empty("segments").where(F.lit(False)).select("person_id", "segment_id")
+    return baseline.people if baseline else empty
+
+
+def _write_profiles(
+    context: StageContext,
+    number: int,
+    assigned: DataFrame,
+    features: DataFrame,
+    model: FittedModel,
+    baseline: Baseline | None,
+) -> dict[str, str]:
+    """Writes what each segment is, and returns the segments' names."""
+    context.tell("profiling segments")
+    catalogue = feature_catalogue(context.settings.features)
+    statistics = profile_segments(assigned, features)
+    names = name_segments(statistics, catalogue, kept_names(baseline, context.settings.segments))
+    rules = find_rules(assigned, features, statistics, model.features)
+    rows = profile_rows(context.spark, number, statistics, names, rules, catalogue)
+    context.warehouse.replace_slice("segment_profiles", rows, segment_version=number)
+    return {segment_id: found.name for segment_id, found in names.items()}
+
+
+def _write_changes(
+    context: StageContext,
+    number: int,
+    assigned: DataFrame,
+    features: DataFrame,
+    now: Placing,
+    baseline: Baseline | None,
+) -> dict[str, float]:
+    """Writes who moved and why (a first version moves nobody), and returns how many moved for each cause."""
+    context.tell("explaining moves")
+    settings = context.settings.segments
+    moves = find_moves(assigned, _people(context, baseline)).where(F.lit(baseline is not None)).persist()
+    changes = explain_moves(moves, _why(context, features, now, baseline), settings).persist()
+    try:
+        rows = changes.withColumn("segment_version", F.lit(number).cast("bigint"))
+        context.warehouse.replace_slice("segment_changes", rows, segment_version=number)
+        return {f"cause_{row['cause']}": float(row["count"]) for row in changes.groupBy("cause").count().collect()}
+    finally:
+        changes.unpersist()
+        moves.unpersist()
+
+
+def _why(context: StageContext, features: DataFrame, now: Placing, baseline: Baseline | None) -> Replay | str:
+    if baseline is None or baseline.model.model_id == now.model.model_id:
+        return "behaviour"
+    if baseline.model.feature_set != now.model.feature_set:
+        return "refit"
+    before = baseline.version
+    former = context.warehouse.read("features", before.inputs["features"]).where(F.col("as_of") == F.lit(before.as_of))
+    return Replay(
+        before=Placing(baseline.model, _load(context, baseline.model), before.segments),
+        now=now,
+        features_before=former,
+        features_now=features,
+    )
+
+
+def _depends_on(settings: Settings) -> object:
+    return settings.segments.model_copy(update={"gates": Gates()}), settings.features
+
+
+STAGE = Stage(
+    name="assign",
+    help="Score everyone into a candidate version of the segments.",
+    reads=_PINNED,
+    writes=("segments", "segment_changes", "segment_profiles", "segment_versions"),
+    state=("segments", "segment_profiles", "segment_versions"),
+    run=run,
+    depends_on=_depends_on,
+    # What it does depends on which version is current, which a rollback changes; it sees itself when nothing is to do.
+    reusable=False,
+)

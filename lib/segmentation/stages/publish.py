@@ -1,0 +1,92 @@
+"""`publish`: gates, then one version in the place of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pyspark.sql import functions as F
+
+from segmentation.config.settings import Settings
+from segmentation.contracts.errors import PublicationRefused
+from segmentation.contracts.segments import SEGMENTS_CURRENT
+from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.runtime.warehouse import Warehouse
+from segmentation.segments.gates import acceptance, check_accepted, judge, refusal
+from segmentation.segments.versions import Version, make_published, published, read_versions, reject, version_rows
+
+
+def run(context: StageContext) -> Outcome:
+    """Publishes the newest version if it waits for it (also one that was refused before: the gates, or what is
+    accepted, may have changed) and passes its gates. Raises `PublicationRefused` where it does not.
+
+    Options: `accept`, checks that it may fail, and `reason`, why.
+    """
+    accepted, reason = context.options.get("accept", ()), context.options.get("reason")
+    check_accepted(accepted, reason)
+    versions = read_versions(context.read_or_empty("segment_versions"))
+    repaired = repair_current(context.warehouse, versions)
+    newest, current = (versions[-1] if versions else None), published(versions)
+    if newest is None or newest.status not in ("candidate", "rejected"):
+        people = int(current.metrics["people"]) if current else 0
+        stays = f"version {current.segment_version} is current" if current else "no version is there"
+        return Outcome(people, people if repaired else 0, message=f"no candidate: {stays}")
+    if newest.compared_with != (current.segment_version if current else None):
+        raise PublicationRefused(
+            f"Version {newest.segment_version} is not published: it was compared with version {newest.compared_with}, "
+            "which is not current any more. Run `segmentation assign` first."
+        )
+    failures = judge(newest.metrics, context.settings.segments.gates)
+    standing = [failure for failure in failures if failure.check not in accepted]
+    if standing:
+        text = refusal(newest.segment_version, standing)
+        if newest.reason != text:
+            rejected = reject(versions, newest.segment_version, text)
+            context.warehouse.replace("segment_versions", version_rows(context.spark, rejected))
+        raise PublicationRefused(text)
+    why = acceptance(failures, accepted, reason)
+    make_current(context.warehouse, versions, newest.segment_version, context.now, why)
+    people = int(newest.metrics["people"])
+    return Outcome(people, people, message=f"version {newest.segment_version} is current")
+
+
+def make_current(
+    warehouse: Warehouse, versions: Sequence[Version], number: int, now: datetime, reason: str | None
+) -> None:
+    """Publishes version `number`: one commit to `segment_versions`, then one to `segments_current`."""
+    flipped = make_published(versions, number, now, reason)
+    warehouse.replace("segment_versions", version_rows(warehouse.spark, flipped))
+    _copy(warehouse, number)
+
+
+def repair_current(warehouse: Warehouse, versions: Sequence[Version]) -> bool:
+    """Finishes a publication that was killed between its two commits. Returns whether there was one."""
+    current = published(versions)
+    if current is None:
+        return False
+    there = warehouse.read_or_empty("segments_current").agg(F.max("segment_version")).first()
+    if there is not None and there[0] == current.segment_version:
+        return False
+    _copy(warehouse, current.segment_version)
+    return True
+
+
+def _copy(warehouse: Warehouse, number: int) -> None:
+    rows = warehouse.read("segments").where(F.col("segment_version") == number)
+    warehouse.replace("segments_current", rows.select(*SEGMENTS_CURRENT.column_names))
+
+
+def _depends_on(settings: Settings) -> object:
+    return settings.segments.gates
+
+
+STAGE = Stage(
+    name="publish",
+    help="Make the candidate version current, if its gates pass.",
+    reads=("segments",),
+    writes=("segment_versions", "segments_current"),
+    state=("segment_versions", "segments_current"),
+    run=run,
+    depends_on=_depends_on,
+    reusable=False,
+)
