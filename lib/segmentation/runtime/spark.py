@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from importlib.resources import as_file, files
 
@@ -10,6 +12,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from segmentation.config.spark import SparkSettings
+from segmentation.contracts.errors import ConfigError
 from segmentation.runtime.jars import jar_paths
 from segmentation.runtime.jvm import java_options, launch
 
@@ -41,7 +44,8 @@ _RUNTIME = {
 def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkSession:
     """The active session, or a new one: under spark-submit with what it was given, else in local mode.
 
-    Raises `ConfigError` when a session of our own is needed and its jars are not there.
+    Raises `ConfigError` when a session of our own is needed and its jars are not there, or when there is no folder
+    for checkpoints that a cluster's nodes share.
     """
     spark = SparkSession.getActiveSession()
     if spark is None:
@@ -58,8 +62,17 @@ def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkS
     for key, value in _RUNTIME.items():
         spark.conf.set(key, value)
     if spark.sparkContext.getCheckpointDir() is None:
-        spark.sparkContext.setCheckpointDir(tempfile.mkdtemp(prefix="segmentation-checkpoints-"))
+        spark.sparkContext.setCheckpointDir(_checkpoint_folder(spark.sparkContext.master))
     return spark
+
+
+def _checkpoint_folder(master: str) -> str:
+    """A folder that goes with this process. Raises `ConfigError` on a cluster: there all nodes have to reach it."""
+    if not master.startswith("local"):
+        raise ConfigError("Set spark.checkpoint.dir to a folder that all nodes of the cluster can read and write.")
+    folder = tempfile.mkdtemp(prefix="segmentation-checkpoints-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _submitted() -> bool:
