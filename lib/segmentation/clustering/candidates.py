@@ -19,6 +19,9 @@ from segmentation.clustering.parallel import at_once
 from segmentation.clustering.preparation import VECTOR
 from segmentation.config.clustering import Algorithm, ClusteringSettings
 
+_APART = 1_000
+"""Between the seeds of two restarts."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -66,28 +69,39 @@ def fit_candidates(prepared: DataFrame, distinct: int, settings: ClusteringSetti
         algorithm, k = candidate
         if k > distinct:
             return Candidate(algorithm, k, failure=f"only {distinct} people differ from each other")
-        return fit_one(prepared, algorithm, k, settings.max_iterations, settings.seed)
+        return fit_one(prepared, algorithm, k, settings, settings.seed)
 
     return at_once(prepared.sparkSession, fit, wanted)
 
 
-def fit_one(prepared: DataFrame, algorithm: Algorithm, k: int, iterations: int, seed: int) -> Candidate:
-    """One fit. In: one row a person with the vector."""
+def fit_one(prepared: DataFrame, algorithm: Algorithm, k: int, settings: ClusteringSettings, seed: int) -> Candidate:
+    """One candidate: the best of `settings.restarts` fits from other beginnings (bisecting k-means has but one).
+
+    In: one row a person with the vector.
+    """
     # A projection is not the kept table itself, so Spark keeps the fit's own rows decoded: ten times faster to go
     # over again and again than rows of the columnar store.
     rows = prepared.select(F.col(VECTOR).alias(VECTOR))
+    restarts = 1 if algorithm == "bisecting_kmeans" else settings.restarts
+    fits = [_fit(rows, algorithm, k, settings.max_iterations, seed + _APART * number) for number in range(restarts)]
+    return max(fits, key=lambda fit: fit[0])[1]
+
+
+def _fit(rows: DataFrame, algorithm: Algorithm, k: int, iterations: int, seed: int) -> tuple[float, Candidate]:
+    """A fit, and how good it is by its own objective: comparable between fits of one candidate."""
+    worst = float("-inf")
     try:
         model = ESTIMATORS[algorithm](k, iterations, seed).fit(rows)
-        likelihood = model.summary.logLikelihood if isinstance(model, GaussianMixtureModel) else None
+        if not isinstance(model, GaussianMixtureModel):
+            return -model.summary.trainingCost, Candidate(algorithm, k, model)
+        likelihood = model.summary.logLikelihood
     except (PySparkException, Py4JJavaError) as error:
         if not _degenerate(algorithm, error):
             raise
-        return Candidate(algorithm, k, failure="too few people differ from each other for so many clusters")
-    if likelihood is None:
-        return Candidate(algorithm, k, model)
+        return worst, Candidate(algorithm, k, failure="too few people differ from each other for so many clusters")
     if not isfinite(likelihood):
-        return Candidate(algorithm, k, failure="a covariance is singular (its likelihood is not finite)")
-    return Candidate(algorithm, k, model, figures={"log_likelihood": likelihood})
+        return worst, Candidate(algorithm, k, failure="a covariance is singular (its likelihood is not finite)")
+    return likelihood, Candidate(algorithm, k, model, figures={"log_likelihood": likelihood})
 
 
 def _degenerate(algorithm: Algorithm, error: Exception) -> bool:

@@ -31,7 +31,7 @@ def measure_stability(
     def refit(item: tuple[Candidate, int]) -> Candidate:
         candidate, number = item
         half = labelled.where(F.pmod(F.xxhash64("half", F.lit(number)), F.lit(2)) == 0)
-        return fit_one(half, candidate.algorithm, candidate.k, settings.max_iterations, settings.seed + 1 + number)
+        return fit_one(half, candidate.algorithm, candidate.k, settings, settings.seed + 1 + number)
 
     compared, pairs = labelled, []
     for (candidate, number), fitted in zip(work, at_once(labelled.sparkSession, refit, work), strict=True):

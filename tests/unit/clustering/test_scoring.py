@@ -1,0 +1,69 @@
+"""Scoring with a saved pipeline: the same in batch and in a stream, with margins that a person could compute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.ml import PipelineModel
+from pyspark.ml.clustering import GaussianMixture, KMeans
+from pyspark.sql import DataFrame, SparkSession
+from tests.people import feature_rows, grouped_people
+
+from segmentation.clustering.preparation import fit_preparation
+from segmentation.clustering.scoring import score_people
+from segmentation.config.clustering import Transform
+from segmentation.contracts.errors import MissingColumnsError
+
+NAMES = ["frequency", "monetary", "recency"]
+
+
+@pytest.fixture(scope="module")
+def features(spark: SparkSession) -> DataFrame:
+    return feature_rows(spark, grouped_people(80)).coalesce(1).persist()
+
+
+@pytest.fixture(scope="module")
+def preparing(features: DataFrame) -> PipelineModel:
+    return PipelineModel(fit_preparation(features, NAMES, Transform()).transformers())
+
+
+def test_a_hard_models_margin_is_between_the_two_nearest_centres(features: DataFrame, preparing: PipelineModel) -> None:
+    prepared = preparing.transform(features)
+    model = KMeans(k=3, seed=1, featuresCol="prepared", predictionCol="cluster").fit(prepared)
+    found = score_people(features, PipelineModel([*preparing.stages, model]), NAMES, ["as_of"]).toPandas()
+
+    points = np.array([row["prepared"].toArray() for row in prepared.select("prepared").collect()])
+    distances = np.linalg.norm(points[:, None, :] - np.array(model.clusterCenters())[None], axis=2)
+    nearest = np.sort(distances, axis=1)
+    assert found["cluster"].tolist() == distances.argmin(axis=1).tolist()
+    assert found["margin"].to_numpy() == pytest.approx(1 - nearest[:, 0] / nearest[:, 1])
+    assert found["probability"].isna().all()
+    assert list(found.columns) == ["person_id", "as_of", "cluster", "probability", "margin"]
+
+
+def test_a_saved_mixture_scores_batch_and_stream_alike(
+    spark: SparkSession, features: DataFrame, preparing: PipelineModel, tmp_path: Path
+) -> None:
+    model = GaussianMixture(k=3, seed=1, maxIter=10, featuresCol="prepared", predictionCol="cluster").fit(
+        preparing.transform(features)
+    )
+    PipelineModel([*preparing.stages, model]).write().save(str(tmp_path / "model"))
+    loaded = PipelineModel.load(str(tmp_path / "model"))
+    batch = score_people(features, loaded, NAMES).toPandas().sort_values("person_id").reset_index(drop=True)
+    assert batch["probability"].between(1 / 3, 1).all()
+    assert (batch["margin"] <= batch["probability"]).all()
+
+    features.write.parquet(str(tmp_path / "arriving"))
+    arriving = spark.readStream.schema(features.schema).parquet(str(tmp_path / "arriving"))
+    query = score_people(arriving, loaded, NAMES).writeStream.format("memory").queryName("scored").start()
+    query.processAllAvailable()
+    query.stop()
+    streamed = spark.table("scored").toPandas().sort_values("person_id").reset_index(drop=True)
+    assert streamed.equals(batch)
+
+
+def test_a_feature_that_is_not_in_the_table_is_named(features: DataFrame, preparing: PipelineModel) -> None:
+    with pytest.raises(MissingColumnsError, match="lacks the column 'recency'"):
+        score_people(features.drop("recency"), preparing, NAMES)

@@ -1,0 +1,71 @@
+"""Which people and features a model is fitted on."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from tests.people import feature_rows, grouped_people
+
+from segmentation.clustering.selection import choose_features, describe_population, sample_people
+from segmentation.config.clustering import ClusteringSettings
+from segmentation.contracts.errors import ConfigError, InputError
+
+NAMES = ["frequency", "monetary", "recency"]
+
+
+def test_all_features_enter_but_those_that_are_excluded_or_not_listed(spark: SparkSession) -> None:
+    features = feature_rows(spark, grouped_people(4))
+    assert choose_features(features, ClusteringSettings()) == NAMES
+    assert choose_features(features, ClusteringSettings(exclude=["monetary"])) == ["frequency", "recency"]
+    listed = ClusteringSettings(features=["recency", "monetary"], exclude=["monetary"])
+    assert choose_features(features, listed) == ["recency"]
+
+
+def test_a_feature_that_is_not_there_is_a_configuration_error_that_says_what_was_meant(spark: SparkSession) -> None:
+    features = feature_rows(spark, grouped_people(4))
+    with pytest.raises(ConfigError) as caught:
+        choose_features(features, ClusteringSettings(features=["recensy"], exclude=["monetery"]))
+    assert [(p.key, p.suggestion) for p in caught.value.problems] == [
+        ("clustering.features", "recency"),
+        ("clustering.exclude", "monetary"),
+    ]
+    with pytest.raises(ConfigError, match="leaves no feature"):
+        choose_features(features, ClusteringSettings(exclude=NAMES))
+
+
+def test_the_fingerprint_sees_values_and_not_their_order(spark: SparkSession) -> None:
+    people = grouped_people(20)
+    one = describe_population(feature_rows(spark, people), NAMES)
+    shuffled = feature_rows(spark, people.sample(frac=1, random_state=3)).repartition(3)
+    assert describe_population(shuffled, NAMES) == one
+    people.loc[3, "monetary"] += 1e-9
+    assert describe_population(feature_rows(spark, people), NAMES).fingerprint != one.fingerprint
+    assert one.people == 20
+
+
+def test_nobody_and_mixed_definitions_are_errors(spark: SparkSession) -> None:
+    features = feature_rows(spark, grouped_people(4))
+    with pytest.raises(InputError, match="no rows for this date"):
+        describe_population(features.where("1 = 0"), NAMES)
+    mixed = features.withColumn("feature_set", F.col("person_id"))
+    with pytest.raises(InputError, match="mixes two feature sets"):
+        describe_population(mixed, NAMES)
+
+
+def test_a_sample_is_the_same_people_in_the_same_order_whatever_the_partitions(spark: SparkSession) -> None:
+    people = grouped_people(1000)
+    features = feature_rows(spark, people)
+    settings = ClusteringSettings(sample=300)
+    population = describe_population(features, NAMES)
+    taken = []
+    for rows in (features.coalesce(1), features.orderBy("monetary").repartition(7)):
+        with sample_people(rows, NAMES, population, settings) as sample:
+            assert sample.rdd.getNumPartitions() == 1
+            taken.append([row["person_id"] for row in sample.collect()])
+    assert taken[0] == taken[1]
+    assert 240 < len(taken[0]) < 360
+    more = feature_rows(spark, grouped_people(1100))
+    with sample_people(more, NAMES, describe_population(more, NAMES), settings) as sample:
+        again = {row["person_id"] for row in sample.collect()}
+    assert len(again & set(taken[0])) > 0.85 * len(taken[0]), "a sample of tomorrow has the same people"

@@ -1,0 +1,85 @@
+"""From features to a choice: known groups are found, whatever the order of rows; hopeless input is refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from tests.people import feature_rows, grouped_people
+
+from segmentation.clustering.agreement import adjusted_rand_index
+from segmentation.clustering.choice import Choice
+from segmentation.clustering.fitted import pipeline
+from segmentation.clustering.preparation import Preparation
+from segmentation.clustering.scoring import score_people
+from segmentation.clustering.selection import describe_population
+from segmentation.clustering.training import train_model
+from segmentation.config.clustering import ClusteringSettings
+from segmentation.contracts.errors import InputError
+
+NAMES = ["frequency", "monetary", "recency"]
+
+
+def _train(features: DataFrame, **settings: object) -> tuple[Preparation, Choice]:
+    parts = {"k": {"min": 3, "max": 4}, "stability": {"finalists": 1, "refits": 1}, "max_iterations": 15, **settings}
+    population = describe_population(features, NAMES)
+    return train_model(features, NAMES, population, ClusteringSettings.model_validate(parts), lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def people() -> pd.DataFrame:
+    return grouped_people()
+
+
+@pytest.fixture(scope="module")
+def trained(spark: SparkSession, people: pd.DataFrame) -> tuple[Preparation, Choice]:
+    return _train(feature_rows(spark, people), algorithms=["bisecting_kmeans", "gaussian_mixture", "kmeans"])
+
+
+def test_known_groups_are_found(spark: SparkSession, people: pd.DataFrame, trained: tuple[Preparation, Choice]) -> None:
+    scored = score_people(feature_rows(spark, people), pipeline(*trained), NAMES).toPandas()
+    both = scored.merge(people, on="person_id")
+    assert adjusted_rand_index(Counter(zip(both["group"], both["cluster"], strict=True))) >= 0.95
+    assert trained[1].chosen.k == 4
+    assert trained[1].chosen.figures["stability"] >= 0.95
+
+
+def test_every_candidate_is_kept_with_its_figures(trained: tuple[Preparation, Choice]) -> None:
+    candidates = trained[1].candidates
+    assert [(c.k, c.algorithm) for c in candidates] == [
+        (k, algorithm) for k in (3, 4) for algorithm in ("bisecting_kmeans", "gaussian_mixture", "kmeans")
+    ]
+    for candidate in candidates:
+        assert candidate.failure is None
+        assert sum(candidate.sizes) == 240
+        assert {"silhouette", "davies_bouldin", "calinski_harabasz"} <= set(candidate.figures)
+        assert ("bic" in candidate.figures) == (candidate.algorithm == "gaussian_mixture")
+
+
+def test_order_and_partitions_of_the_rows_change_nothing(
+    spark: SparkSession, people: pd.DataFrame, trained: tuple[Preparation, Choice]
+) -> None:
+    shuffled = feature_rows(spark, people.sample(frac=1, random_state=8)).repartition(5)
+    again = _train(shuffled, algorithms=["bisecting_kmeans", "gaussian_mixture", "kmeans"])
+    assert again == trained, "to the last bit"
+
+
+def test_more_clusters_than_people_who_differ_fail_with_the_reason(spark: SparkSession, people: pd.DataFrame) -> None:
+    few = pd.concat([people.head(3)] * 20).assign(person_id=[f"p{i}" for i in range(60)])
+    _, choice = _train(feature_rows(spark, few), algorithms=["kmeans"], stability={"refits": 0})
+    assert choice.chosen.k == 3
+    assert choice.candidates[1].failure == "only 3 people differ from each other"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [(1, "Only one person has features"), (60, "No feature tells people apart")],
+)
+def test_people_who_cannot_be_told_apart_are_refused(
+    spark: SparkSession, people: pd.DataFrame, rows: int, message: str
+) -> None:
+    alike = pd.concat([people.head(1)] * rows).assign(person_id=[f"p{i}" for i in range(rows)])
+    with pytest.raises(InputError, match=message):
+        _train(feature_rows(spark, alike))

@@ -1,0 +1,103 @@
+"""Why people moved: replayed under the old model and with the old features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from pyspark.ml import PipelineModel
+from pyspark.ml.feature import SQLTransformer
+from pyspark.sql import DataFrame, SparkSession
+
+from segmentation.clustering.fitted import FittedModel
+from segmentation.config.segments import SegmentSettings
+from segmentation.segments import changes
+from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
+
+MODEL = FittedModel("m", 1, "kmeans", 3, ("x",), "set", date(2026, 3, 31), "_models/m", (), "")
+
+
+def test_moves_are_everyone_who_is_elsewhere_new_or_gone(spark: SparkSession) -> None:
+    before = spark.createDataFrame(
+        [("stays", "s"), ("moves", "s"), ("goes", "s")], "person_id string, segment_id string"
+    )
+    now = spark.createDataFrame(
+        [("stays", "s", "model"), ("moves", "t", "model"), ("comes", "t", "model")],
+        "person_id string, segment_id string, method string",
+    )
+    found = {r["person_id"]: (r["from_segment_id"], r["to_segment_id"]) for r in find_moves(now, before).collect()}
+    assert found == {"moves": ("s", "t"), "goes": ("s", None), "comes": (None, "t")}
+
+
+@pytest.fixture
+def replay(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Replay:
+    """Two models by thresholds: the old one cuts at 10 and 20, the new one at 15 and 20."""
+
+    def place(features: DataFrame, fitted: PipelineModel, names: object, settings: object) -> DataFrame:
+        return fitted.transform(features)
+
+    monkeypatch.setattr(changes, "place_people", place)
+
+    def cutting(low: int) -> Placing:
+        statement = (
+            f"SELECT person_id, CASE WHEN x < {low} THEN 0 WHEN x < 20 THEN 1 ELSE 2 END AS cluster, "
+            "CAST(NULL AS DOUBLE) AS probability, CAST(NULL AS DOUBLE) AS margin FROM __THIS__"
+        )
+        return Placing(MODEL, PipelineModel([SQLTransformer(statement=statement)]), {0: "low", 1: "mid", 2: "high"})
+
+    before = [("behaved", 1.0), ("refitted", 12.0), ("both", 12.0), ("back", 12.0), ("ruled", 1.0), ("left", 1.0)]
+    now = [("behaved", 17.0), ("refitted", 13.0), ("both", 25.0), ("back", 5.0), ("ruled", 1.0), ("new", 1.0)]
+    return Replay(
+        before=cutting(10),
+        now=cutting(15),
+        features_before=spark.createDataFrame(before, "person_id string, x double"),
+        features_now=spark.createDataFrame(now, "person_id string, x double"),
+    )
+
+
+def test_causes_are_found_by_replaying(spark: SparkSession, replay: Replay) -> None:
+    moves = spark.createDataFrame(
+        [
+            ("behaved", "low", "mid", "model"),
+            ("refitted", "mid", "low", "model"),
+            ("both", "mid", "high", "model"),
+            ("back", "mid", "low", "model"),
+            ("ruled", "low", "vip", "rule"),
+            ("left", "low", None, None),
+            ("new", None, "low", "model"),
+        ],
+        "person_id string, from_segment_id string, to_segment_id string, method string",
+    )
+    found = {r["person_id"]: r["cause"] for r in explain_moves(moves, replay, SegmentSettings()).collect()}
+    assert found == {
+        "behaved": "behaviour",
+        "refitted": "refit",
+        "both": "behaviour",
+        "back": "behaviour",
+        "ruled": "rule",
+        "left": "left",
+        "new": "new",
+    }
+
+
+def test_a_move_that_the_refit_alone_explains_is_the_refits(spark: SparkSession, replay: Replay) -> None:
+    # By the old model they would be in `high` now; the new model puts them into `low`, with their old features too.
+    now = spark.createDataFrame([("odd", 22.0)], "person_id string, x double")
+    moves = spark.createDataFrame(
+        [("odd", "mid", "low", "model")],
+        "person_id string, from_segment_id string, to_segment_id string, method string",
+    )
+    before = spark.createDataFrame([("odd", 12.0)], "person_id string, x double")
+    why = replace(replay, features_now=now, features_before=before)
+    assert [r["cause"] for r in explain_moves(moves, why, SegmentSettings()).collect()] == ["refit"]
+
+
+def test_without_a_replay_all_other_moves_have_the_given_cause(spark: SparkSession) -> None:
+    moves = spark.createDataFrame(
+        [("a", "s", "t", "model"), ("b", None, "t", "model"), ("c", "s", None, None)],
+        "person_id string, from_segment_id string, to_segment_id string, method string",
+    )
+    for cause in ("behaviour", "refit"):
+        found = {r["person_id"]: r["cause"] for r in explain_moves(moves, cause, SegmentSettings()).collect()}
+        assert found == {"a": cause, "b": "new", "c": "left"}

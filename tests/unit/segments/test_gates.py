@@ -1,0 +1,69 @@
+"""Gates: what they refuse, and what the refusal says."""
+
+from __future__ import annotations
+
+import pytest
+
+from segmentation.config.segments import Gates
+from segmentation.contracts.errors import ConfigError
+from segmentation.segments.gates import CHECKS, acceptance, check_accepted, judge, refusal
+
+GOOD = {"moved": 10.0, "moved_share": 0.1, "smallest_share": 0.1, "largest_share": 0.4, "coverage": 0.9}
+
+
+def _failed(**changes: float) -> list[str]:
+    return [failure.check for failure in judge({**GOOD, **changes}, Gates())]
+
+
+def test_a_version_within_all_limits_passes() -> None:
+    assert _failed() == []
+
+
+def test_the_limits_themselves_pass() -> None:
+    assert _failed(moved_share=0.15, smallest_share=0.01, largest_share=0.7, coverage=0.5) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"moved_share": 0.151}, "max_moved_share"),
+        ({"smallest_share": 0.009}, "min_segment_share"),
+        ({"largest_share": 0.71}, "max_segment_share"),
+        ({"coverage": 0.49}, "min_coverage"),
+    ],
+)
+def test_each_check_refuses_beyond_its_limit(changes: dict[str, float], check: str) -> None:
+    assert _failed(**changes) == [check]
+    assert check in CHECKS
+
+
+def test_a_first_version_has_moved_nobody() -> None:
+    first = {name: value for name, value in GOOD.items() if not name.startswith("moved")}
+    assert judge(first, Gates()) == []
+
+
+def test_a_refusal_says_which_check_by_how_much_who_is_affected_and_what_to_do() -> None:
+    failures = judge({**GOOD, "moved": 1234.0, "moved_share": 0.3, "coverage": 0.4}, Gates())
+    assert refusal(3, failures) == (
+        "Version 3 is not published: max_moved_share: 1,234 people would change segment (30.0% against 15.0%); "
+        "min_coverage: the model places too few of the people (40.0% against 50.0%). Look at it with "
+        "`segmentation report`, then change clustering or segments.gates, or run `segmentation publish "
+        '--accept max_moved_share --accept min_coverage --reason "…"`.'
+    )
+
+
+def test_only_what_was_needed_is_recorded_as_accepted() -> None:
+    failures = judge({**GOOD, "moved_share": 0.3}, Gates())
+    text = acceptance(failures, ("max_moved_share", "min_coverage"), "new season")
+    assert (
+        text == "accepted in spite of max_moved_share: 10 people would change segment (30.0% against 15.0%): new season"
+    )
+    assert acceptance([], ("max_moved_share",), "new season") is None
+
+
+def test_accepting_needs_a_check_that_exists_and_a_reason() -> None:
+    with pytest.raises(ConfigError, match=r"there is no check 'moved'.*max_moved_share"):
+        check_accepted(("moved",), "why")
+    with pytest.raises(ConfigError, match="needs --reason"):
+        check_accepted(("max_moved_share",), " ")
+    check_accepted((), None)

@@ -1,0 +1,99 @@
+"""Who is in which segment: scoring, scope, the fallback, and the counts that everything else comes from."""
+
+from __future__ import annotations
+
+from math import nan
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.ml import PipelineModel
+from pyspark.ml.clustering import KMeans
+from pyspark.sql import DataFrame, SparkSession
+
+from segmentation.clustering.matching import People
+from segmentation.clustering.preparation import fit_preparation
+from segmentation.config.clustering import Transform
+from segmentation.config.segments import SegmentSettings
+from segmentation.contracts.errors import MissingColumnsError
+from segmentation.segments.membership import (
+    Overlap,
+    count_overlap,
+    membership_rows,
+    name_clusters,
+    place_people,
+)
+
+PLACED = "person_id string, cluster int, probability double, margin double"
+
+
+@pytest.fixture(scope="module")
+def fitted(spark: SparkSession) -> PipelineModel:
+    rows = spark.createDataFrame(
+        [(float(x), float(x % 3)) for x in (*range(10), *range(90, 100))], "x double, y double"
+    )
+    preparation = fit_preparation(rows.coalesce(1), ["x"], Transform(winsorise=0))
+    preparing = PipelineModel(preparation.transformers())
+    model = KMeans(k=2, seed=1, featuresCol="prepared", predictionCol="cluster").fit(preparing.transform(rows))
+    return PipelineModel([*preparing.stages, model])
+
+
+def test_only_people_in_scope_of_whom_something_is_known_are_placed(spark: SparkSession, fitted: PipelineModel) -> None:
+    people = [("in", 1.0, 5.0), ("few", 1.0, 1.0), ("many", 99.0, 50.0), ("unknown", 99.0, None), ("no x", nan, 5.0)]
+    features = spark.createDataFrame(people, "person_id string, x double, sessions double")
+    settings = SegmentSettings.model_validate({"scope": [{"feature": "sessions", "at_least": 2, "at_most": 20}]})
+    found = {r["person_id"]: r for r in place_people(features, fitted, ["x"], settings).collect()}
+    assert {who: row["cluster"] is not None for who, row in found.items()} == {
+        "in": True,
+        "few": False,
+        "many": False,
+        "unknown": False,
+        "no x": False,
+    }
+    assert found["in"]["margin"] > 0.9
+    assert found["few"]["margin"] is None
+    with pytest.raises(MissingColumnsError, match=r"segments\.scope.*lacks the column 'sessions'"):
+        place_people(features.drop("sessions"), fitted, ["x"], settings)
+
+
+@pytest.fixture(scope="module")
+def placed(spark: SparkSession) -> DataFrame:
+    rows = [
+        ("a", 0, None, 0.9),
+        ("b", 0, None, 0.01),
+        ("c", 1, None, 0.5),
+        ("d", None, None, None),
+        ("e", None, None, None),
+    ]
+    return spark.createDataFrame(rows, PLACED)
+
+
+def test_people_are_counted_by_where_they_are_and_were(spark: SparkSession, placed: DataFrame) -> None:
+    before = spark.createDataFrame(
+        [("a", "s"), ("c", "s"), ("d", "unassigned"), ("gone", "s"), ("away", "unassigned")],
+        "person_id string, segment_id string",
+    )
+    found = count_overlap(placed, before, SegmentSettings())
+    assert found == Overlap(
+        counts={(0, "s"): 1, (0, None): 1, (1, "s"): 1, (None, "unassigned"): 1, (None, None): 1},
+        gone={"s": 1, "unassigned": 1},
+        ambiguous=1,
+    )
+    assert found.people == 5
+    assert found.for_matching(3, "unassigned") == People({("s", 0): 1, ("s", 1): 1}, {"s": 3}, {0: 2, 1: 1, 2: 0})
+
+
+def test_rows_of_a_version_have_ids_names_and_methods(spark: SparkSession, placed: DataFrame) -> None:
+    assigned = name_clusters(placed, {0: "s", 1: "t"}, SegmentSettings())
+    rows = membership_rows(assigned, 4, {"s": "Loyal", "t": "Lapsing", "unassigned": "Nobody"})
+    expected = spark.createDataFrame(
+        [
+            (4, "a", "s", "Loyal", None, 0.9, "model"),
+            (4, "b", "s", "Loyal", None, 0.01, "model"),
+            (4, "c", "t", "Lapsing", None, 0.5, "model"),
+            (4, "d", "unassigned", "Nobody", None, None, "fallback"),
+            (4, "e", "unassigned", "Nobody", None, None, "fallback"),
+        ],
+        "segment_version bigint, person_id string, segment_id string, segment_name string, probability double, "
+        "margin double, method string",
+    )
+    assert_df_equality(rows, expected, ignore_nullable=True, ignore_row_order=True)

@@ -1,0 +1,43 @@
+"""The figures of a version."""
+
+from __future__ import annotations
+
+from segmentation.clustering.matching import Birth, Continuity, Death, Survival
+from segmentation.segments.membership import Overlap
+from segmentation.segments.metrics import version_metrics
+
+CARRIED = Continuity({0: "a", 1: "c"}, (Survival("a", 0, 70, 0.7),), (Birth("c", 1, 20, "b"),), (Death("b", 15, "c"),))
+
+
+def test_shares_are_of_everyone_and_moves_of_those_who_were_there_before() -> None:
+    overlap = Overlap(
+        counts={(0, "a"): 60, (0, None): 10, (1, "b"): 15, (1, "a"): 5, (None, "fallback"): 6, (None, "a"): 4},
+        gone={"a": 3, "b": 2},
+        ambiguous=7,
+    )
+    assert version_metrics(overlap, CARRIED, "fallback", compared=True) == {
+        "people": 100,
+        "segments": 2,
+        "coverage": 0.9,
+        "smallest_share": 0.2,
+        "largest_share": 0.7,
+        "ambiguous_share": 0.07,
+        "new": 10,
+        "left": 5,
+        "moved": 24,
+        "moved_share": 24 / 90,
+        "born": 1,
+        "died": 1,
+    }
+
+
+def test_a_first_version_says_nothing_of_moves_and_an_empty_segment_counts() -> None:
+    found = version_metrics(Overlap({(0, None): 5}, {}, 0), CARRIED, "fallback", compared=False)
+    assert found == {
+        "people": 5,
+        "segments": 2,
+        "coverage": 1.0,
+        "smallest_share": 0.0,
+        "largest_share": 1.0,
+        "ambiguous_share": 0.0,
+    }

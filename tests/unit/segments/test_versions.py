@@ -1,0 +1,114 @@
+"""Versions: which is next, which is current, and how one takes another's place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from segmentation.clustering.matching import Continuity
+from segmentation.contracts.errors import ConfigError
+from segmentation.segments.versions import (
+    Version,
+    draft_version,
+    find_same,
+    find_to_roll_back_to,
+    make_published,
+    published,
+    read_versions,
+    reject,
+    version_rows,
+)
+
+NOW = datetime(2026, 4, 1, 8, 30, tzinfo=UTC)
+
+
+def _version(number: int, **changes: Any) -> Version:
+    base = Version(
+        segment_version=number,
+        as_of=date(2026, 3, 31),
+        model_id="m",
+        status="candidate",
+        inputs={"features": 4},
+        metrics={"people": 3.0},
+        created_ts=NOW,
+        published_ts=None,
+        reason=None,
+        config_sha256="c",
+        code_version="v",
+        compared_with=None,
+        fingerprint="f",
+        continuity=Continuity({0: "a"}).to_json(),
+    )
+    return replace(base, **changes)
+
+
+def _draft(versions: list[Version], **changes: Any) -> Version:
+    parts: dict[str, Any] = {
+        "as_of": date(2026, 3, 31),
+        "model_id": "m",
+        "inputs": {},
+        "created_ts": NOW,
+        "config_sha256": "c",
+        "code_version": "v",
+        "depends_on": ["x"],
+    }
+    return draft_version(versions, **{**parts, **changes})
+
+
+def test_versions_read_back_as_they_were_written(spark: SparkSession) -> None:
+    versions = [_version(1, status="published", published_ts=NOW, reason="why"), _version(2, compared_with=1)]
+    assert read_versions(version_rows(spark, versions[::-1])) == versions
+
+
+def test_numbers_follow_what_is_recorded_and_a_draft_is_compared_with_what_is_current() -> None:
+    versions = [_version(1, status="published"), _version(2, status="rejected")]
+    assert _draft([]).segment_version == 1
+    assert _draft([]).compared_with is None
+    assert _draft(versions).segment_version == 3
+    assert _draft(versions).compared_with == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"as_of": date(2026, 4, 1)}, {"model_id": "n"}, {"code_version": "w"}, {"depends_on": ["y"]}]
+)
+def test_the_same_again_is_recognised_and_anything_else_is_not(changes: dict[str, Any]) -> None:
+    versions = [replace(_draft([]), status="published")]
+    assert find_same(versions, _draft(versions, inputs={"events": 9})) == versions[0]
+    assert find_same(versions, _draft(versions, **changes)) is None
+
+
+def test_after_a_rollback_a_version_compared_with_another_one_is_not_the_same() -> None:
+    first = replace(_draft([]), status="published")
+    second = replace(_draft([first], depends_on=["y"]), status="candidate")
+    assert find_same([first, second], _draft([first, second], depends_on=["y"])) == second
+    swapped = [replace(first, status="retired"), replace(_version(2, status="published"), fingerprint="g")]
+    third = replace(second, segment_version=3, compared_with=1)
+    assert find_same([*swapped, third], _draft([*swapped, third], depends_on=["y"])) is None
+
+
+def test_publishing_retires_the_version_before_and_keeps_when_that_was_published() -> None:
+    earlier = datetime(2026, 3, 1, tzinfo=UTC)
+    versions = [_version(1, status="published", published_ts=earlier), _version(2)]
+    flipped = make_published(versions, 2, NOW, None)
+    assert [v.status for v in flipped] == ["retired", "published"]
+    assert [v.published_ts for v in flipped] == [earlier, NOW]
+    assert published(flipped) == flipped[1]
+
+
+def test_a_refused_version_keeps_the_reason_and_the_others_stay() -> None:
+    versions = [_version(1, status="published"), _version(2)]
+    assert reject(versions, 2, "too many") == [versions[0], replace(versions[1], status="rejected", reason="too many")]
+
+
+def test_only_a_version_that_was_published_can_be_rolled_back_to() -> None:
+    versions = [_version(1, status="retired", published_ts=NOW), _version(2, status="rejected")]
+    assert find_to_roll_back_to(versions, 1) == versions[0]
+    for number in (2, 7):
+        with pytest.raises(ConfigError, match=rf"--to {number}: only a version that was published.*were: 1"):
+            find_to_roll_back_to(versions, number)
+    with pytest.raises(ConfigError, match="none was yet"):
+        find_to_roll_back_to([_version(1)], 1)
