@@ -17,7 +17,7 @@ from segmentation.contracts.errors import ConfigError, DeliveryError, InputError
 from segmentation.runtime.progress import Progress
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.stages.export import EXPORT
+from segmentation.stages.export import STAGE
 
 NAMES = {"s-1": "High-value, lapsing", "s-2": "Frequent"}
 FIRST = {"p1": "s-1", "p2": "s-1", "p3": "s-2"}
@@ -56,7 +56,7 @@ class Shop:
     def export(self, **options: Any) -> str:
         """Runs the stage; returns what it said."""
         return run_stages(
-            self.spark, self.settings, [EXPORT], Request(options=options), Progress("json", io.StringIO())
+            self.spark, self.settings, [STAGE], Request(options=options), Progress("json", io.StringIO())
         )[0].message
 
     def log(self) -> list[Row]:
@@ -104,7 +104,7 @@ def test_destinations_have_segments_and_folders_of_their_own(spark: SparkSession
         {"name": "mail", "segments": ["high-value, lapsing"], "columns": ["person_id"], "type": "jsonl"},
     )
     shop.publish(1, v1=FIRST)
-    with pytest.raises(DeliveryError, match="'broken' could not write to its folder"):
+    with pytest.raises(DeliveryError, match="'broken' could not be written to"):
         shop.export()
     mail = tmp_path / "warehouse" / "_exports" / "mail" / "mail-v1.jsonl"
     assert mail.read_text() == '{"person_id":"p1"}\n{"person_id":"p2"}\n', "one that fails does not stop the others"

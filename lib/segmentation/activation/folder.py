@@ -23,20 +23,18 @@ _PART = re.compile(r"part-(\d+)(.*)")
 
 @dataclass(frozen=True)
 class Folder:
-    """`root` is an absolute path or a URI; `name` is what its owner calls it, for errors."""
+    """`root` is an absolute path or a URI; `what` is delivered there, for errors: `the export 'crm'`."""
 
     spark: SparkSession
     root: str
-    name: str
+    what: str
 
     def path(self, file: str) -> str:
         """A file's place. Raises `ConfigError` where it would lie outside of the folder, also through a link."""
         if self._local is not None:
             folder, inside = self._local.resolve(), (self._local / file).resolve()
             if not inside.is_relative_to(folder) or inside == folder:
-                raise ConfigError(
-                    f"The export '{self.name}' would write outside of its folder: change its `file` or `path`."
-                )
+                raise ConfigError(f"A file of {self.what} would lie outside of its folder: name it differently.")
         return f"{self.root.rstrip('/')}/{file}"
 
     def exists(self, file: str) -> bool:
@@ -66,6 +64,16 @@ class Folder:
         aside = self._aside(file)
         self._try(lambda: self._put_together(None, aside, text.encode()))
         self._try(lambda: self._rename(aside, self.path(file)))
+
+    def read_text(self, file: str) -> str | None:
+        """A small file as text; None where it is not there."""
+        if not self.exists(file):
+            return None
+        source = self._try(lambda: self._files.open(self._java(self.path(file))))
+        try:
+            return str(self._jvm.org.apache.commons.io.IOUtils.toString(source, "UTF-8"))
+        finally:
+            source.close()
 
     @property
     def _local(self) -> Path | None:
@@ -125,9 +133,7 @@ class Folder:
         # Not every file system renames onto a file that is there.
         self._files.delete(there, False)
         if not self._files.rename(here, there):
-            raise DeliveryError(
-                f"The export '{self.name}' could not put its file in place: see that nothing stands in its way."
-            )
+            raise DeliveryError(f"A file of {self.what} could not be put in place: see that nothing stands in its way.")
 
     def _try(self, action: Any) -> Any:
         try:
@@ -137,6 +143,6 @@ class Folder:
 
     def _failure(self, kind: str) -> DeliveryError:
         return DeliveryError(
-            f"The export '{self.name}' could not write to its folder ({kind}): see that the folder can be written to "
-            "and has room, then run `segmentation export` again."
+            f"The folder of {self.what} could not be written to ({kind}): see that it is a folder, may be "
+            "written to and has room, then run the command again."
         )

@@ -16,6 +16,7 @@ from segmentation.config.identity import IdentitySettings
 from segmentation.config.model import Section
 from segmentation.config.paths import resolve
 from segmentation.config.problems import explain
+from segmentation.config.report import ReportSettings
 from segmentation.config.segments import SegmentSettings
 from segmentation.config.sessions import SessionSettings
 from segmentation.config.sources import Source
@@ -35,6 +36,7 @@ class Settings(Section):
     clustering: ClusteringSettings = Field(ClusteringSettings(), description="How segments are found.")
     segments: SegmentSettings = Field(SegmentSettings(), description="How versions are assigned and published.")
     exports: list[ExportSettings] = Field([], description="Where published segments are delivered.")
+    report: ReportSettings = Field(ReportSettings(), description="What the report says beside its figures.")
     spark: SparkSettings = Field(SparkSettings(), description="How Spark is started in local mode.")
 
     @field_validator("sources", "exports")

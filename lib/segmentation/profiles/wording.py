@@ -43,12 +43,12 @@ def part(share: float) -> str:
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value with its unit: `4 days`, `1 day`, `48 %`, `1,230`."""
+    """A value with its unit: `4 days`, `1 day`, `3.2 visits`, `48 %`, `1,230`."""
     if unit == "share":
         return per_cent(value)
-    text = number(value)
     if unit in ("", "money"):
-        return text
+        return number(value)
+    text = f"{value:,.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:,.0f}"
     return f"{text} {unit.removesuffix('s') if text == '1' else unit}"
 
 

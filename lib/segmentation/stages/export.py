@@ -57,7 +57,11 @@ def _plan(context: StageContext, version: Version) -> list[tuple[Shipment, Folde
     for number, export in enumerate(context.settings.exports):
         chosen = choose_segments(export.segments, names, f"exports.{number}.segments")
         shipment = Shipment(export, version.segment_version, version.as_of, chosen, names)
-        folder = Folder(context.spark, export.path or context.warehouse.path(f"_exports/{export.name}"), export.name)
+        folder = Folder(
+            context.spark,
+            export.path or context.warehouse.path(f"_exports/{export.name}"),
+            f"the export '{export.name}'",
+        )
         target = folder.path(shipment.file)
         if target in targets:
             raise ConfigError(
@@ -129,7 +133,7 @@ def _depends_on(settings: Settings) -> object:
     return settings.exports
 
 
-EXPORT = Stage(
+STAGE = Stage(
     name="export",
     help="Deliver the published segments to the configured destinations.",
     reads=("segment_versions", "segments", "segment_profiles"),

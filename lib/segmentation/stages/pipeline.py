@@ -1,9 +1,19 @@
 """All stages, in the order in which data flows."""
 
 from segmentation.runtime.stage import Stage
-from segmentation.stages import assign, identity, ingest, publish, sessions, train
+from segmentation.stages import assign, export, features, identity, ingest, publish, report, sessions, train
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
-    for stage in (ingest.STAGE, identity.STAGE, sessions.STAGE, train.STAGE, assign.STAGE, publish.STAGE)
+    for stage in (
+        ingest.STAGE,
+        identity.STAGE,
+        sessions.STAGE,
+        features.STAGE,
+        train.STAGE,
+        assign.STAGE,
+        publish.STAGE,
+        report.STAGE,
+        export.STAGE,
+    )
 }

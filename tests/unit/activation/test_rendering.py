@@ -33,7 +33,7 @@ def people(spark: SparkSession) -> DataFrame:
 
 
 def test_csv_for_machines_to_the_byte(people: DataFrame, tmp_path: Path) -> None:
-    folder = Folder(people.sparkSession, str(tmp_path), "crm")
+    folder = Folder(people.sparkSession, str(tmp_path), "the export 'crm'")
     lines = render_lines(people, COLUMNS, "csv", "machine")
     sha256 = folder.write_lines("people.csv", lines, header(COLUMNS, "csv", "lf"), LINE_ENDINGS["lf"])
 
@@ -58,7 +58,7 @@ def test_csv_for_machines_to_the_byte(people: DataFrame, tmp_path: Path) -> None
 
 
 def test_csv_for_people_runs_no_formula_and_may_end_lines_in_crlf(people: DataFrame, tmp_path: Path) -> None:
-    folder = Folder(people.sparkSession, str(tmp_path), "team")
+    folder = Folder(people.sparkSession, str(tmp_path), "the export 'team'")
     lines = render_lines(people.where("person_id >= 'p04'"), COLUMNS[:2], "csv", "people")
     folder.write_lines("people.csv", lines, header(COLUMNS[:2], "csv", "crlf"), LINE_ENDINGS["crlf"])
     assert (tmp_path / "people.csv").read_bytes() == (
@@ -67,7 +67,7 @@ def test_csv_for_people_runs_no_formula_and_may_end_lines_in_crlf(people: DataFr
 
 
 def test_json_lines(people: DataFrame, tmp_path: Path) -> None:
-    folder = Folder(people.sparkSession, str(tmp_path), "crm")
+    folder = Folder(people.sparkSession, str(tmp_path), "the export 'crm'")
     folder.write_lines("people.jsonl", render_lines(people, COLUMNS, "jsonl", "machine"), b"", "\n")
     lines = (tmp_path / "people.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["segment_name"] for line in lines if "segment_name" in line] == [
@@ -77,6 +77,6 @@ def test_json_lines(people: DataFrame, tmp_path: Path) -> None:
 
 
 def test_nobody_is_a_header(people: DataFrame, tmp_path: Path) -> None:
-    folder = Folder(people.sparkSession, str(tmp_path / "new" / "folder"), "crm")
+    folder = Folder(people.sparkSession, str(tmp_path / "new" / "folder"), "the export 'crm'")
     folder.write_lines("x.csv", render_lines(people.where("false"), COLUMNS, "csv", "machine"), b"person_id\n", "\n")
     assert (tmp_path / "new" / "folder" / "x.csv").read_bytes() == b"person_id\n"

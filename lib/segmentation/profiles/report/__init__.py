@@ -1,0 +1,1 @@
+"""The report of a segment version: summaries of tables, and one page of HTML made from them alone."""

@@ -1,0 +1,178 @@
+"""What a report tells, as plain values: Spark makes them, the page needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.profiles.statistics import FeatureStatistics
+
+
+@dataclass(frozen=True)
+class Month:
+    """Events of one month, and the sum of their amounts."""
+
+    month: date
+    events: int
+    amount: float | None
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What was taken in, and what people did. `currency` is None where there is none, or more than one."""
+
+    months: Sequence[Month]
+    first_date: date
+    last_date: date
+    events: int
+    automatic: int
+    """Events of bots and of test accounts, which later stages leave out; they are among `events`."""
+    amount: float | None
+    currency: str | None
+    sessions: int = 0
+    session_minutes: float | None = None
+    events_a_session: float | None = None
+    bounces: float | None = None
+    """Share of sessions with one event only."""
+
+
+@dataclass(frozen=True)
+class RuleText:
+    """One rule in words, the people who fulfil it, and how many of these are in the segment."""
+
+    text: str
+    people: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One segment."""
+
+    segment_id: str
+    name: str
+    description: str
+    size: int
+    share: float
+    revenue: float | None
+    revenue_share: float | None
+    statistics: Mapping[str, FeatureStatistics]
+    rules: Sequence[RuleText] = ()
+    recall: float | None = None
+    """Share of the segment's people whom the rules find."""
+    is_fallback: bool = False
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One fit that was tried."""
+
+    algorithm: str
+    k: int
+    silhouette: float | None
+    stability: float | None
+    smallest: float | None
+    largest: float | None
+    failure: str | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the number of segments came about."""
+
+    reason: str
+    candidates: Sequence[Candidate]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Pairs of identifiers of one kind and status, and why they are no more."""
+
+    kind: str
+    status: str
+    reason: str | None
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who is who. `score` is what a known truth says of it, where there is one."""
+
+    people: int
+    identifiers: Mapping[str, int]
+    people_by_identifiers: Mapping[int, int]
+    """Identifiers of a person -> people; the last counts those with that many or more."""
+    links: Sequence[Link]
+    score: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SourceQuality:
+    """What became of the rows of one source."""
+
+    source: str
+    read: int
+    accepted: int
+    duplicates: int
+    quarantined: int
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Movement:
+    """People who moved against the published version before."""
+
+    cause: str
+    from_segment: str | None
+    to_segment: str | None
+    people: int
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """The last run of one stage that went well."""
+
+    stage: str
+    rows_in: int
+    rows_out: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the version comes from."""
+
+    segment_version: int
+    status: str
+    as_of: date
+    created: datetime
+    published: datetime | None
+    reason: str | None
+    model_id: str
+    algorithm: str
+    tables: Mapping[str, int]
+    """Table -> Delta version that it was made from."""
+    config_sha256: str
+    code_version: str
+    run_id: str
+    stages: Sequence[StageRun] = ()
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """A whole report. `features` are in the order in which they are shown."""
+
+    title: str
+    notes: Sequence[str]
+    provenance: Provenance
+    activity: Activity
+    segments: Sequence[Profile]
+    features: Sequence[FeatureInfo]
+    fidelity: float | None
+    choice: Choice | None
+    identity: Identity | None
+    quality: Sequence[SourceQuality]
+    movements: Sequence[Movement] = ()

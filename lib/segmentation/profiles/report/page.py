@@ -1,0 +1,268 @@
+"""One self-contained page of HTML from the data of a report: no script, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, datetime
+from importlib.resources import files
+from math import floor
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from segmentation.clustering.algorithms import NAMES
+from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.profiles.naming import NOTABLE, traits
+from segmentation.profiles.report.charts import candidates_chart, months_chart
+from segmentation.profiles.report.data import Identity, Profile, ReportData, SourceQuality
+from segmentation.profiles.report.words import CAUSES, QUARANTINE_REASONS, STATUSES, in_words
+from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
+from segmentation.profiles.wording import (
+    compact,
+    listed,
+    number,
+    per_cent,
+    quantity,
+    times,
+    typical,
+    typical_of_everyone,
+)
+
+ALGORITHMS = {str(algorithm): name for algorithm, name in NAMES.items()}
+
+HUES = 10
+"""Colours of segments in the style sheet; further segments use them again, told apart by their names."""
+
+TRAITS = 5
+"""Features on a card."""
+
+REASONS = 5
+"""Reasons for cut links that are told one by one."""
+
+_FULL_BAR = 2.0
+"""Effect size at which a bar is full."""
+
+_STEPS = (0.15, 0.4, 0.8, 1.3)
+"""Effect sizes from which a cell of the heat map is one shade stronger."""
+
+
+def build_report(data: ReportData) -> str:
+    """The page. Every text that comes from data or configuration is escaped."""
+    here = files("segmentation.profiles.report")
+    names = ("page.html", "sections.html")
+    environment = Environment(
+        loader=DictLoader({name: (here / name).read_text(encoding="utf-8") for name in names}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": lambda value: f"{value:,}",
+        "number": number,
+        "compact": compact,
+        "share": per_cent,
+        "percent": _floor_per_cent,
+        "method": _method,
+        "day": _day,
+        "moment": _moment,
+        "money": lambda value: _money(value, data.activity.currency),
+    }
+    page = environment.get_template("page.html").render(
+        **_context(data), data=data, style=Markup((here / "page.css").read_text(encoding="utf-8"))
+    )
+    return page.strip() + "\n"
+
+
+def _context(data: ReportData) -> dict[str, Any]:
+    segments = [_segment(profile, position, data) for position, profile in enumerate(_ordered(data.segments))]
+    return {
+        "people": sum(profile.size for profile in data.segments),
+        "named": [s for s in segments if not s["is_fallback"]],
+        "segments": segments,
+        "has_revenue": any(profile.revenue for profile in data.segments),
+        "heat": _heat_map(data, segments),
+        "months": months_chart(data.activity) if len(data.activity.months) > 1 else None,
+        "candidates": candidates_chart(data.choice) if data.choice else None,
+        "identity": _identity(data.identity) if data.identity else None,
+        "quality": [_quality(source) for source in data.quality],
+        "movement": _movement(data),
+        "status": STATUSES.get(data.provenance.status, data.provenance.status),
+        "stages": data.provenance.stages,
+    }
+
+
+def _ordered(segments: Any) -> list[Profile]:
+    """Largest first; the fallback last."""
+    return sorted(segments, key=lambda profile: (profile.is_fallback, -profile.size, profile.segment_id))
+
+
+def _segment(profile: Profile, position: int, data: ReportData) -> dict[str, Any]:
+    infos = {info.name: info for info in data.features}
+    statistics = SegmentStatistics(profile.segment_id, profile.size, profile.share, profile.statistics)
+    found = [trait for trait in traits(statistics, infos) if abs(trait.effect) >= NOTABLE / 2][:TRAITS]
+    return {
+        "profile": profile,
+        "anchor": f"segment-{position + 1}",
+        "hue": "fallback" if profile.is_fallback else f"c{position % HUES}",
+        "is_fallback": profile.is_fallback,
+        "revenue_each": profile.revenue / profile.size if profile.revenue is not None and profile.size else None,
+        "bars": [_bar(infos[t.feature], profile.statistics[t.feature], data.activity.currency) for t in found],
+        "figures": [
+            _figure(info, profile.statistics[info.name], data.activity.currency)
+            for info in data.features
+            if info.name in profile.statistics
+        ],
+    }
+
+
+def _bar(info: FeatureInfo, figures: FeatureStatistics, currency: str | None) -> dict[str, Any]:
+    """A feature as a bar to the left (less than everyone) or right of the middle; half a track is `_FULL_BAR`."""
+    effect = figures.effect_size
+    length = min(abs(effect), _FULL_BAR) / _FULL_BAR * 50
+    return {
+        **_figure(info, figures, currency),
+        "length": round(length, 1),
+        "start": round(50 - length if effect < 0 else 50, 1),
+        "side": "less" if effect < 0 else "more",
+        "beyond": abs(effect) > _FULL_BAR,
+    }
+
+
+def _figure(info: FeatureInfo, figures: FeatureStatistics, currency: str | None) -> dict[str, Any]:
+    return {
+        "label": info.label,
+        "description": info.description,
+        "value": _value(typical(figures, info.unit), info, currency),
+        "everyone": _value(typical_of_everyone(figures, info.unit), info, currency),
+        "how_far": _how_far(figures),
+        "shade": _shade(figures.effect_size),
+    }
+
+
+def _value(value: float | None, info: FeatureInfo, currency: str | None) -> str:
+    if value is None:
+        return "not known"
+    return _money(value, currency) if info.unit == "money" else quantity(value, info.unit)
+
+
+def _how_far(figures: FeatureStatistics) -> str:
+    """`much more than everyone (3.1 × the average)`."""
+    strength = abs(figures.effect_size)
+    if strength < _STEPS[0]:
+        return "about as everyone"
+    degree = "a little" if strength < _STEPS[1] else "clearly" if strength < _STEPS[2] else "much"
+    side = "less" if figures.effect_size < 0 else "more"
+    ratio = figures.times
+    told = f" ({times(ratio)})" if ratio is not None and not 0.95 <= ratio <= 1.05 else ""
+    return f"{degree} {side} than everyone{told}"
+
+
+def _shade(effect: float) -> int:
+    strength = sum(abs(effect) >= step for step in _STEPS)
+    return -strength if effect < 0 else strength
+
+
+def _heat_map(data: ReportData, segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a feature, features of a family together in the order of the families' first."""
+    families = list(dict.fromkeys(info.family for info in data.features))
+    rows = []
+    for info in sorted(data.features, key=lambda info: families.index(info.family)):
+        cells = [
+            _figure(info, segment["profile"].statistics[info.name], data.activity.currency)
+            if info.name in segment["profile"].statistics
+            else None
+            for segment in segments
+        ]
+        known = next((cell for cell in cells if cell), None)
+        if known:
+            rows.append({"info": info, "cells": cells, "everyone": known["everyone"]})
+    return rows
+
+
+def _identity(identity: Identity) -> dict[str, Any]:
+    most = max(identity.people_by_identifiers.values(), default=1)
+    last = max(identity.people_by_identifiers, default=1)
+    cut = Counter[str]()
+    for link in identity.links:
+        if link.status != "active":
+            cut[link.reason or link.status] += link.pairs
+    told = cut.most_common(REASONS)
+    return {
+        "people": identity.people,
+        "identifiers": sum(identity.identifiers.values()),
+        "types": listed([f"{n:,} {kind.replace('_', ' ')}" for kind, n in identity.identifiers.items()]),
+        "held": [
+            {
+                "label": f"{count} or more" if count == last and last > 1 else f"{count}",
+                "people": people,
+                "part": round(people / most, 4),
+            }
+            for count, people in sorted(identity.people_by_identifiers.items())
+        ],
+        "active": sum(link.pairs for link in identity.links if link.status == "active"),
+        "cut": cut.total(),
+        "reasons": told,
+        "further": cut.total() - sum(pairs for _, pairs in told),
+        "score": identity.score,
+    }
+
+
+def _quality(source: SourceQuality) -> dict[str, Any]:
+    return {
+        "source": source,
+        "parts": [
+            (name, value, round(100 * value / source.read, 2) if source.read else 0.0)
+            for name, value in (
+                ("accepted", source.accepted),
+                ("duplicate", source.duplicates),
+                ("refused", source.quarantined),
+            )
+        ],
+        "reasons": [
+            (in_words(reason, QUARANTINE_REASONS), rows)
+            for reason, rows in sorted(source.reasons.items(), key=lambda item: (-item[1], item[0]))
+        ],
+    }
+
+
+def _movement(data: ReportData) -> dict[str, Any] | None:
+    if not data.movements:
+        return None
+    names = {profile.segment_id: profile.name for profile in data.segments}
+    causes, flows = Counter[str](), Counter[tuple[str, str]]()
+    for move in data.movements:
+        causes[move.cause] += move.people
+        start = names.get(move.from_segment, "a former segment") if move.from_segment else "not there before"
+        end = names.get(move.to_segment, "a former segment") if move.to_segment else "not there any more"
+        flows[start, end] += move.people
+    total = sum(causes.values())
+    return {
+        "total": total,
+        "causes": [(in_words(cause, CAUSES), people, people / total) for cause, people in causes.most_common()],
+        "flows": [(start, end, people) for (start, end), people in flows.most_common(8)],
+    }
+
+
+def _money(value: float, currency: str | None) -> str:
+    text = f"{value:,.0f}" if abs(value) >= 1000 else number(value)
+    return f"{text} {currency}" if currency else text
+
+
+def _floor_per_cent(share: float) -> str:
+    """With one decimal, rounded down: what is not all must not look like all."""
+    return f"{floor(share * 1000 + 1e-9) / 10:.1f} %"
+
+
+def _method(algorithm: str) -> str:
+    name = ALGORITHMS.get(algorithm, algorithm.replace("_", " "))
+    return name[:1].upper() + name[1:]
+
+
+def _day(value: date) -> str:
+    return f"{value.day} {value:%b %Y}"
+
+
+def _moment(value: datetime | None) -> str:
+    return "" if value is None else f"{_day(value)}, {value:%H:%M} UTC"

@@ -1,0 +1,185 @@
+"""Tables made small enough for a report: a few jobs, each over few columns."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.contracts.errors import InputError
+from segmentation.profiles.report.data import (
+    Activity,
+    Candidate,
+    Choice,
+    Identity,
+    Link,
+    Month,
+    Movement,
+    Profile,
+    RuleText,
+    SourceQuality,
+    StageRun,
+)
+from segmentation.profiles.statistics import FeatureStatistics
+
+MOST_IDENTIFIERS = 6
+"""Persons with this many identifiers or more are counted together."""
+
+_SCORED = ("identifiers", "pairwise_recall", "pairwise_precision")
+
+
+def summarise_activity(events: DataFrame, sessions: DataFrame, as_of: date) -> Activity:
+    """What happened until the end of `as_of`. Amounts leave out bots and tests. Raises `InputError` without events."""
+    real = ~F.col("is_bot") & ~F.col("is_test")
+    rows = (
+        events.where(F.col("event_date") <= F.lit(as_of))
+        .groupBy(F.trunc("event_date", "month").alias("month"))
+        .agg(
+            F.count("*").alias("events"),
+            F.count_if(~real).alias("automatic"),
+            F.sum(F.when(real, F.col("amount"))).alias("amount"),
+            F.min("event_date").alias("first_date"),
+            F.max("event_date").alias("last_date"),
+            F.min("currency").alias("first_currency"),
+            F.max("currency").alias("last_currency"),
+        )
+        .orderBy("month")
+        .collect()
+    )
+    if not rows:
+        raise InputError(f"There are no events up to {as_of}: run `segmentation ingest`, or name a later --as-of.")
+    visits = sessions.agg(
+        F.count("*").alias("sessions"),
+        (F.avg("duration_s") / 60).alias("session_minutes"),
+        F.avg("events").alias("events_a_session"),
+        F.avg(F.col("is_bounce").cast("double")).alias("bounces"),
+    ).first()
+    assert visits is not None, "a global aggregate has one row"
+    currencies = {row[name] for row in rows for name in ("first_currency", "last_currency")} - {None}
+    paid = [row["amount"] for row in rows if row["amount"] is not None]
+    return Activity(
+        months=[Month(r["month"], r["events"], None if r["amount"] is None else float(r["amount"])) for r in rows],
+        first_date=min(row["first_date"] for row in rows),
+        last_date=max(row["last_date"] for row in rows),
+        events=sum(row["events"] for row in rows),
+        automatic=sum(row["automatic"] for row in rows),
+        amount=float(sum(paid)) if paid else None,
+        currency=currencies.pop() if len(currencies) == 1 else None,
+        **visits.asDict(),
+    )
+
+
+def summarise_identity(
+    persons: DataFrame, identity_map: DataFrame, edges: DataFrame, score: Mapping[str, float]
+) -> Identity | None:
+    """Who is who; None before identities were resolved. `score` is shown where it has the figures that are told."""
+    held = F.least(F.col("identifier_count"), F.lit(MOST_IDENTIFIERS))
+    people = {row["held"]: row["count"] for row in persons.groupBy(held.alias("held")).count().collect()}
+    if not people:
+        return None
+    types = identity_map.groupBy("identifier_type").count().orderBy(F.desc("count"), "identifier_type").collect()
+    links = edges.groupBy("kind", "status", "reason").agg(F.count("*").alias("pairs")).collect()
+    return Identity(
+        people=sum(people.values()),
+        identifiers={row["identifier_type"]: row["count"] for row in types},
+        people_by_identifiers=dict(sorted(people.items())),
+        links=sorted((Link(**row.asDict()) for row in links), key=lambda link: (-link.pairs, link.reason or "")),
+        score=score if all(name in score for name in _SCORED) else {},
+    )
+
+
+def summarise_quality(batches: DataFrame) -> list[SourceQuality]:
+    """What became of the rows of each source, from what ingestion counted: one small row a batch."""
+    counted = ("rows_read", "accepted", "duplicates", "quarantined")
+    totals: dict[str, Counter[str]] = {}
+    reasons: dict[str, Counter[str]] = {}
+    for row in batches.where("status = 'done'").select("source", "reasons", *counted).collect():
+        totals.setdefault(row["source"], Counter()).update({name: row[name] or 0 for name in counted})
+        reasons.setdefault(row["source"], Counter()).update(row["reasons"] or {})
+    return [
+        SourceQuality(
+            source,
+            t["rows_read"],
+            t["accepted"],
+            t["duplicates"],
+            t["quarantined"],
+            dict(sorted(reasons[source].items())),
+        )
+        for source, t in sorted(totals.items(), key=lambda item: (-item[1]["rows_read"], item[0]))
+    ]
+
+
+def read_profiles(profiles: DataFrame, version: int, fallback: str) -> tuple[list[Profile], float | None]:
+    """The segments of one version, and the fidelity of their rules."""
+    found, fidelity = [], None
+    for row in profiles.where(F.col("segment_version") == version).collect():
+        rules: dict[str, Any] = json.loads(row["rules"] or "{}")
+        fidelity = rules.get("fidelity", fidelity)
+        statistics = json.loads(row["statistics"] or "{}")
+        found.append(
+            Profile(
+                segment_id=row["segment_id"],
+                name=row["segment_name"],
+                description=row["description"],
+                size=row["size"],
+                share=row["share"],
+                revenue=row["revenue"],
+                revenue_share=row["revenue_share"],
+                statistics={name: FeatureStatistics(**figures) for name, figures in statistics.items()},
+                rules=[
+                    RuleText(rule["text"], rule["people"], rule["right"])
+                    for rule in rules.get("any_of", ())
+                    if rule["all_of"]
+                ],
+                recall=rules.get("recall"),
+                is_fallback=row["segment_id"] == fallback,
+            )
+        )
+    return found, fidelity
+
+
+def read_choice(models: DataFrame, model_id: str) -> tuple[Choice | None, str]:
+    """How the model was chosen, and its algorithm."""
+    row = models.where(F.col("model_id") == model_id).select("algorithm", "k", "choice", "candidates").first()
+    if row is None:
+        return None, "unknown"
+    candidates = [
+        Candidate(
+            algorithm=one["algorithm"],
+            k=one["k"],
+            silhouette=one["figures"].get("silhouette"),
+            stability=one["figures"].get("stability"),
+            smallest=min(one["sizes"]) / sum(one["sizes"]) if one["sizes"] else None,
+            largest=max(one["sizes"]) / sum(one["sizes"]) if one["sizes"] else None,
+            failure=one["failure"],
+            chosen=(one["algorithm"], one["k"]) == (row["algorithm"], row["k"]),
+        )
+        for one in json.loads(row["candidates"] or "[]")
+    ]
+    return Choice(row["choice"] or "", candidates), row["algorithm"]
+
+
+def read_movements(changes: DataFrame, version: int) -> list[Movement]:
+    """Who moved against the published version before, by cause and way; most first."""
+    way = ("cause", "from_segment_id", "to_segment_id")
+    rows = changes.where(F.col("segment_version") == version).groupBy(*way).count().collect()
+    moves = [Movement(row["cause"], row["from_segment_id"], row["to_segment_id"], row["count"]) for row in rows]
+    return sorted(moves, key=lambda m: (-m.people, m.cause, m.from_segment or "", m.to_segment or ""))
+
+
+def read_stage_runs(runs: DataFrame, order: Mapping[str, int]) -> list[StageRun]:
+    """The last run of each stage that went well and did its work, in the `order` of the stages."""
+    worked = runs.where(F.col("status").eqNullSafe("succeeded") & ~F.col("mode").eqNullSafe("reused"))
+    told = F.struct("rows_in", "rows_out", _seconds().alias("seconds"))
+    rows = worked.groupBy("stage").agg(F.max_by(told, F.struct("started_ts", "run_id")).alias("last")).collect()
+    found = [StageRun(r["stage"], r["last"]["rows_in"], r["last"]["rows_out"], r["last"]["seconds"]) for r in rows]
+    return sorted((run for run in found if run.stage in order), key=lambda run: order[run.stage])
+
+
+def _seconds() -> Column:
+    return F.unix_millis("ended_ts") / 1000 - F.unix_millis("started_ts") / 1000

@@ -1,0 +1,36 @@
+"""What codes of the tables are called on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+STATUSES = {
+    "candidate": "a candidate: not published yet",
+    "published": "published: in use now",
+    "rejected": "rejected: a check refused it",
+    "retired": "retired: another version took its place",
+}
+
+CAUSES = {
+    "new": "New people",
+    "left": "People who are gone",
+    "behaviour": "They behave differently now",
+    "late_data": "Earlier events arrived late",
+    "identity": "We know better who is who",
+    "refit": "The segments themselves were found anew",
+    "rule": "A rule was changed",
+}
+
+QUARANTINE_REASONS = {
+    "malformed_row": "the row is broken",
+    "missing_event_name": "it does not say what happened",
+    "bad_event_ts": "its time cannot be read",
+    "bad_received_ts": "the time it was received cannot be read",
+    "bad_amount": "its amount cannot be read",
+    "no_identifier": "it does not say who it was",
+}
+
+
+def in_words(code: str, words: Mapping[str, str]) -> str:
+    """The words for a code, else the code itself without its underscores."""
+    return words.get(code, code.replace("_", " "))

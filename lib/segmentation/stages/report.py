@@ -1,0 +1,168 @@
+"""`report`: one page of HTML on one version of the segments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from pyspark.sql import DataFrame
+
+from segmentation.activation.folder import Folder
+from segmentation.config.paths import is_catalog
+from segmentation.config.settings import Settings
+from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.features.catalogue import feature_catalogue
+from segmentation.profiles.report.data import Provenance, ReportData
+from segmentation.profiles.report.page import build_report
+from segmentation.profiles.report.summaries import (
+    read_choice,
+    read_movements,
+    read_profiles,
+    read_stage_runs,
+    summarise_activity,
+    summarise_identity,
+    summarise_quality,
+)
+from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.segments.versions import Version, published, read_versions
+
+FOLDER = "_reports"
+"""Where reports are, beside the tables."""
+
+SCORE = "identity_score.json"
+"""In that folder: what a known truth says of who is who (figures of `bed.identity_score`), where there is one."""
+
+_ORDER = {
+    name: n for n, name in enumerate(("ingest", "identity", "sessions", "features", "train", "assign", "publish"))
+}
+
+
+def run(context: StageContext) -> Outcome:
+    """Reports the published version, or the one that `--segment-version` names.
+
+    Tables are read at the versions that the segments were made from. Raises `InputError` where there is no version,
+    `ConfigError` where the one that is named does not exist.
+    """
+    version = _choose(read_versions(context.read_or_empty("segment_versions")), context.options.get("segment_version"))
+    folder, file = _target(context, version)
+    context.tell("summing up")
+    data = _collect(context, version)
+    context.tell("writing the page")
+    folder.write_text(file, build_report(data))
+    people = sum(profile.size for profile in data.segments)
+    told = f"{len(data.segments)} segments of version {version.segment_version}"
+    return Outcome(people, 1, message=told, result=folder.path(file))
+
+
+def _choose(versions: list[Version], number: int | None) -> Version:
+    if not versions:
+        raise InputError("There is no segment version to report on yet: run `segmentation assign` first.")
+    if number is None:
+        return published(versions) or versions[-1]
+    found = next((version for version in versions if version.segment_version == number), None)
+    if found is None:
+        there = ", ".join(str(version.segment_version) for version in versions[-5:])
+        raise ConfigError(f"--segment-version {number}: there is no such version (the newest are {there}).")
+    return found
+
+
+def _target(context: StageContext, version: Version) -> tuple[Folder, str]:
+    if out := context.options.get("out"):
+        path = Path(out).absolute()
+        return Folder(context.spark, str(path.parent), "the report"), path.name
+    if is_catalog(context.settings.warehouse):
+        raise ConfigError("The warehouse is a catalog and has no folder for the report: give --out FILE.")
+    return Folder(
+        context.spark, context.warehouse.path(FOLDER), "the report"
+    ), f"segments-v{version.segment_version}.html"
+
+
+def _collect(context: StageContext, version: Version) -> ReportData:
+    settings = context.settings
+
+    def read(name: str) -> DataFrame:
+        """The table as it was when the segments were made, where they were made from it; else as it is now."""
+        if name in version.inputs:
+            return context.warehouse.read(name, version.inputs[name])
+        return context.read_or_empty(name)
+
+    fallback = settings.segments.fallback.segment_id
+    segments, fidelity = read_profiles(read("segment_profiles"), version.segment_version, fallback)
+    choice, algorithm = read_choice(read("models"), version.model_id)
+    catalogue = feature_catalogue(settings.features)
+    told = {name for segment in segments for name in segment.statistics}
+    return ReportData(
+        title=settings.report.title,
+        notes=settings.report.notes,
+        provenance=_provenance(context, version, algorithm),
+        activity=summarise_activity(read("events"), read("sessions"), version.as_of),
+        segments=segments,
+        features=[info for name, info in catalogue.items() if name in told],
+        fidelity=fidelity,
+        choice=choice,
+        identity=summarise_identity(read("persons"), read("identity_map"), read("identity_edges"), _score(context)),
+        quality=summarise_quality(read("ingest_batches")),
+        movements=read_movements(read("segment_changes"), version.segment_version),
+    )
+
+
+def _provenance(context: StageContext, version: Version, algorithm: str) -> Provenance:
+    return Provenance(
+        segment_version=version.segment_version,
+        status=version.status,
+        as_of=version.as_of,
+        created=version.created_ts,
+        published=version.published_ts,
+        reason=version.reason,
+        model_id=version.model_id,
+        algorithm=algorithm,
+        tables=dict(version.inputs),
+        config_sha256=version.config_sha256,
+        code_version=version.code_version,
+        run_id=context.warehouse.run_id,
+        stages=read_stage_runs(context.read_or_empty("runs"), _ORDER),
+    )
+
+
+def _score(context: StageContext) -> Mapping[str, float]:
+    """Figures that the demo, or a test bed, left for the report."""
+    if is_catalog(context.settings.warehouse):
+        return {}
+    text = Folder(context.spark, context.warehouse.path(FOLDER), "the report").read_text(SCORE)
+    found: Mapping[str, float] = json.loads(text) if text else {}
+    return found
+
+
+def _depends_on(settings: Settings) -> object:
+    return settings.report, settings.features
+
+
+STAGE = Stage(
+    name="report",
+    help="Write an HTML report of a segment version; its path is the last line on standard output.",
+    reads=(
+        "ingest_batches",
+        "events",
+        "identity_edges",
+        "identity_map",
+        "persons",
+        "sessions",
+        "models",
+        "segment_versions",
+        "segment_profiles",
+        "segment_changes",
+        "runs",
+    ),
+    writes=(),
+    run=run,
+    depends_on=_depends_on,
+    reusable=False,
+    options=(
+        click.Option(
+            ["--segment-version"], type=int, metavar="N", help="Default: the published version, else the newest."
+        ),
+        click.Option(["--out"], metavar="FILE", help="Default: `_reports/segments-vN.html` in the warehouse."),
+    ),
+)

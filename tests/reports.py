@@ -1,0 +1,270 @@
+"""A whole report's data, as a grocer's might be: a base for the tests, and for looking at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.profiles.naming import describe, name_segments
+from segmentation.profiles.report.data import (
+    Activity,
+    Candidate,
+    Choice,
+    Identity,
+    Link,
+    Month,
+    Movement,
+    Profile,
+    Provenance,
+    ReportData,
+    RuleText,
+    SourceQuality,
+    StageRun,
+)
+from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
+
+FEATURES = (
+    FeatureInfo(
+        "recency",
+        "Days since the last purchase",
+        "days",
+        "Days from the last purchase to the date of the report.",
+        "loyalty",
+        "lapsing",
+        "recent",
+        "bought {value} ago",
+    ),
+    FeatureInfo(
+        "frequency",
+        "Shopping trips",
+        "trips",
+        "Baskets bought.",
+        "rhythm",
+        "frequent",
+        "occasional",
+        "come {value} a year",
+    ),
+    FeatureInfo(
+        "monetary",
+        "Spend",
+        "money",
+        "What was bought less what came back.",
+        "value",
+        "high-value",
+        "low-value",
+        "spend {times}",
+    ),
+    FeatureInfo(
+        "average_basket_value",
+        "Basket value",
+        "money",
+        "Mean value of a basket.",
+        "basket",
+        "big-basket",
+        "small-basket",
+    ),
+    FeatureInfo(
+        "interpurchase_time",
+        "Days between trips",
+        "days",
+        "Mean days from one purchase to the next.",
+        "rhythm",
+        "occasional",
+        "frequent",
+        "come every {value}",
+    ),
+    FeatureInfo(
+        "tenure", "Days as a customer", "days", "Days since the first purchase.", "age", "long-standing", "new"
+    ),
+    FeatureInfo(
+        "coupon_share",
+        "Baskets with a coupon",
+        "share",
+        "Share of baskets in which a coupon was used.",
+        "offers",
+        "deal-seekers",
+        "full-price buyers",
+        "use a coupon in {value} of their baskets",
+    ),
+    FeatureInfo(
+        "grocery_share",
+        "Groceries",
+        "share",
+        "Share of spend on groceries.",
+        "mix",
+        "grocery shoppers",
+        "non-food shoppers",
+    ),
+    FeatureInfo(
+        "evening_share",
+        "Evening shopping",
+        "share",
+        "Share of activity from 18 to 22 o'clock.",
+        "hours",
+        "evening",
+        "daytime",
+        "shop in the evening {value} of the time",
+    ),
+)
+
+_EVERYONE = {
+    "recency": (21.0, 9.0, 30.0),
+    "frequency": (61.0, 45.0, 48.0),
+    "monetary": (1860.0, 1310.0, 1700.0),
+    "average_basket_value": (31.2, 27.9, 16.0),
+    "interpurchase_time": (9.4, 6.2, 9.0),
+    "tenure": (310.0, 338.0, 60.0),
+    "coupon_share": (0.08, 0.02, 0.12),
+    "grocery_share": (0.51, 0.52, 0.14),
+    "evening_share": (0.24, 0.22, 0.13),
+}
+
+_EFFECTS: dict[str, tuple[int, float, dict[str, float]]] = {
+    "s-loyal": (
+        412,
+        0.41,
+        {"monetary": 2.3, "frequency": 1.9, "interpurchase_time": -0.7, "recency": -0.5, "coupon_share": 0.3},
+    ),
+    "s-regular": (
+        803,
+        0.33,
+        {"frequency": 0.35, "monetary": 0.2, "recency": -0.4, "grocery_share": 0.3, "interpurchase_time": -0.4},
+    ),
+    "s-deals": (
+        311,
+        0.13,
+        {"coupon_share": 1.7, "interpurchase_time": 0.3, "average_basket_value": 0.5, "evening_share": -0.2},
+    ),
+    "s-lapsing": (
+        287,
+        0.04,
+        {"recency": 1.8, "frequency": -0.9, "monetary": -0.8, "tenure": -0.2, "interpurchase_time": 1.2},
+    ),
+    "s-evening": (
+        398,
+        0.07,
+        {"evening_share": 1.4, "average_basket_value": -0.8, "monetary": -0.6, "grocery_share": -0.6},
+    ),
+    "s-new": (203, 0.02, {"tenure": -2.4, "monetary": -0.9, "frequency": -0.9, "grocery_share": -0.9}),
+}
+
+
+def _figures(name: str, effect: float, size: int) -> FeatureStatistics:
+    mean, median, deviation = _EVERYONE[name]
+    here = max(mean + effect * deviation, mean * 0.04)
+    middle = max(median + effect * deviation * 0.8, median * 0.05)
+    return FeatureStatistics(size, here, round(middle, 2), deviation * 0.6, effect, mean, median)
+
+
+def _profiles() -> list[Profile]:
+    infos = {info.name: info for info in FEATURES}
+    people = sum(size for size, *_ in _EFFECTS.values()) + 55
+    statistics = [
+        SegmentStatistics(
+            segment_id, size, size / people, {name: _figures(name, effects.get(name, 0.05), size) for name in infos}
+        )
+        for segment_id, (size, _, effects) in _EFFECTS.items()
+    ]
+    names = name_segments(statistics, infos, {})
+    rules = (
+        RuleText("Shopping trips more than 98 and spend more than 2,410", 390, 352),
+        RuleText("Days between trips at most 3.2 and baskets with a coupon more than 12 %", 41, 30),
+        RuleText("Spend more than 5,150", 20, 18),
+    )
+    profiles = [
+        Profile(
+            s.segment_id,
+            names[s.segment_id].name,
+            describe(s, infos),
+            s.size,
+            s.share,
+            4_592_000 * _EFFECTS[s.segment_id][1],
+            _EFFECTS[s.segment_id][1],
+            s.features,
+            rules[:1] if s.segment_id != "s-loyal" else rules,
+            0.91,
+        )
+        for s in statistics
+    ]
+    fallback = Profile("unassigned", "Not enough activity", "55 people (2 % of all).", 55, 55 / people, 0.0, 0.0, {})
+    return [*profiles, replace(fallback, is_fallback=True)]
+
+
+def _candidates() -> list[Candidate]:
+    found = []
+    for a, (algorithm, best) in enumerate({"bisecting_kmeans": 0.31, "gaussian_mixture": 0.24, "kmeans": 0.34}.items()):
+        for k in range(2, 13):
+            silhouette = best + 0.12 / k - 0.008 * abs(k - 6) + 0.01 * ((k * (a + 2)) % 3)
+            chosen = algorithm == "kmeans" and k == 6
+            stability = 0.88 if chosen else 0.61 if k in (5, 7) and a == 2 else None
+            failed = algorithm == "gaussian_mixture" and k > 10
+            failure = "a covariance is singular" if failed else None
+            found.append(
+                Candidate(algorithm, k, None if failed else silhouette, stability, 0.4 / k, 1.6 / k, failure, chosen)
+            )
+    return found
+
+
+def report_data(**changes: Any) -> ReportData:
+    """The base, with `changes`."""
+    months = [
+        Month(date(2017, m, 1), 118_000 + 9_000 * ((m * 7) % 5) - 60_000 * (m == 12), 380_000.0) for m in range(1, 13)
+    ]
+    data = ReportData(
+        title="Households of a grocer",
+        notes=("The publisher of Complete Journey simulated these baskets from real shopping.",),
+        provenance=Provenance(
+            segment_version=1,
+            status="published",
+            as_of=date(2017, 12, 31),
+            created=datetime(2026, 11, 22, 18, 3, tzinfo=UTC),
+            published=datetime(2026, 11, 22, 18, 4, tzinfo=UTC),
+            reason=None,
+            model_id="5f0c9d4be1a2",
+            algorithm="kmeans",
+            tables={"events": 3, "persons": 1, "sessions": 1, "features": 1, "models": 1},
+            config_sha256="9b1f" * 16,
+            code_version="0.1.0+4e5d6c7b8a90",
+            run_id="3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+            stages=(StageRun("ingest", 1_476_411, 1_476_309, 18.4), StageRun("features", 1_476_309, 2469, 9.2)),
+        ),
+        activity=Activity(
+            months, date(2017, 1, 1), date(2017, 12, 31), 1_476_309, 1200, 4_592_000.0, "USD", 156_031, 12.4, 9.5, 0.21
+        ),
+        segments=_profiles(),
+        features=FEATURES,
+        fidelity=0.874,
+        choice=Choice(
+            "K-means with k = 6: silhouette 0.364; the best of 28 out of 31 candidates that keep the limits on sizes "
+            "(3% to 60% of the people in each cluster).",
+            _candidates(),
+        ),
+        identity=Identity(
+            people=2469,
+            identifiers={"household_id": 2469, "cookie": 3901, "email": 1820},
+            people_by_identifiers={1: 540, 2: 811, 3: 702, 4: 301, 5: 115},
+            links=(
+                Link("deterministic", "active", None, 5712),
+                Link("deterministic", "cut", "would give a person 2 household_id (at most 1)", 64),
+                Link("deterministic", "cut", "seen with more than 20 other values: nobody's identifier", 25),
+            ),
+            score={
+                "identifiers": 8190,
+                "pairwise_recall": 0.9871,
+                "pairwise_precision": 0.99964,
+                "largest_wrong_merge": 2,
+            },
+        ),
+        quality=(
+            SourceQuality("purchases", 1_469_307, 1_469_307, 0, 0, {}),
+            SourceQuality("sign_ins", 7_104, 6_988, 14, 102, {"no_identifier": 61, "bad_event_ts": 41}),
+        ),
+        movements=(
+            Movement("behaviour", "s-loyal", "s-regular", 31),
+            Movement("new", None, "s-new", 12),
+            Movement("refit", "s-gone", "s-deals", 5),
+        ),
+    )
+    return replace(data, **changes)
