@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +23,6 @@ _FOR_TESTS = {
 @pytest.fixture(scope="session", autouse=True)
 def _utc() -> None:
     """Python's own local time is UTC too, so that a timestamp in a test means the same in and out of Spark."""
-    import os
-
     os.environ["TZ"] = "UTC"
     time.tzset()
 
@@ -42,6 +41,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.sparkContext.setCheckpointDir(str(scratch / "checkpoints"))
     yield session
     session.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_cached() -> Iterator[None]:
+    """No test reads what another has cached, nor does what one leaves cached fill the memory of all."""
+    yield
+    if (session := SparkSession.getActiveSession()) is not None:
+        session.catalog.clearCache()
 
 
 @pytest.fixture

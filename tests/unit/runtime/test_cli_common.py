@@ -1,0 +1,59 @@
+"""What all commands share: the contract's names, one job for each stage, and exit statuses with one sentence."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from segmentation.runtime.cli import cli, run_command
+
+JOBS = Path(__file__).parents[3] / "jobs"
+STAGES = ["ingest", "identity", "sessions", "features", "train", "assign", "publish", "report", "export"]
+COMMON = ["--config", "--as-of", "--log-format", "--set"]
+
+
+@pytest.mark.parametrize("command", ["demo", "run", *STAGES, "rollback", "versions", "show", "doctor"])
+def test_every_command_of_the_contract_takes_the_common_options(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command([command, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(option in said for option in COMMON), said
+    assert f"segmentation {command}" in said.split("Example:")[1], "an example shows how"
+
+
+@pytest.mark.parametrize("command", ["run", *STAGES])
+def test_every_stage_has_a_job_with_the_same_options(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_command([command, "--help"])
+    wanted = capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", [f"{command}.py", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(JOBS / f"{command}.py"), run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == wanted
+
+
+def test_there_is_no_job_without_a_command() -> None:
+    assert {path.stem for path in JOBS.glob("*.py")} == {"run", *STAGES} <= set(cli.commands)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run"], "Missing option '--config': name a configuration file, such as conf/example.yml."),
+        (["run", "--config", "nowhere.yml"], "There is no configuration file 'nowhere.yml'"),
+        (["run", "--as-of", "yesterday"], "'yesterday' is not a date YYYY-MM-DD."),
+        (["run", "--log-format", "xml"], "'xml' is not one of 'text', 'json'"),
+        (["runn"], "No such command 'runn'"),
+    ],
+)
+def test_a_wrong_call_ends_with_status_2_and_one_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(arguments) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
