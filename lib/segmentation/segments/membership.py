@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -49,6 +49,15 @@ class Overlap:
                 together[segment, cluster] += people
         before.pop(fallback, None)
         return People(together, before, now)
+
+
+def keep_scope(features: DataFrame, settings: SegmentSettings) -> DataFrame:
+    """The people who meet every condition of `segments.scope`; same columns.
+
+    In: one row a person with the features that the conditions name. Raises `MissingColumnsError`.
+    """
+    check_columns(features, [condition.feature for condition in settings.scope], "the features (segments.scope)")
+    return features.where(reduce(and_, _conditions(settings), F.lit(True)))
 
 
 def place_people(
@@ -105,14 +114,16 @@ def membership_rows(assigned: DataFrame, version: int, names: Mapping[str, str])
 
 def _in_scope(names: Sequence[str], settings: SegmentSettings) -> Column:
     known = F.coalesce(*(F.nanvl(F.col(name), F.lit(None).cast("double")) for name in names)).isNotNull()
-    bounds = [known]
+    return reduce(and_, _conditions(settings), known)
+
+
+def _conditions(settings: SegmentSettings) -> Iterator[Column]:
     for condition in settings.scope:
         value = F.nanvl(F.col(condition.feature), F.lit(None).cast("double"))
         if condition.at_least is not None:
-            bounds.append(F.coalesce(value >= condition.at_least, F.lit(False)))
+            yield F.coalesce(value >= condition.at_least, F.lit(False))
         if condition.at_most is not None:
-            bounds.append(F.coalesce(value <= condition.at_most, F.lit(False)))
-    return reduce(and_, bounds)
+            yield F.coalesce(value <= condition.at_most, F.lit(False))
 
 
 def _look_up(values: Mapping[int, str] | Mapping[str, str], key: Column) -> Column:

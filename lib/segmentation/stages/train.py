@@ -10,12 +10,13 @@ from segmentation.clustering.selection import choose_features, describe_populati
 from segmentation.clustering.training import train_model
 from segmentation.config.settings import Settings
 from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.segments.membership import keep_scope
 
 
 def run(context: StageContext) -> Outcome:
-    """Fits and selects a model on the features at `as_of`; its files first, then its row of `models`."""
+    """Fits and selects a model on the people in scope at `as_of`; its files first, then its row of `models`."""
     settings, as_of = context.settings.clustering, context.as_of
-    features = context.read("features").where(F.col("as_of") == F.lit(as_of))
+    features = keep_scope(context.read("features").where(F.col("as_of") == F.lit(as_of)), context.settings.segments)
     names = choose_features(features, settings)
     population = describe_population(features, names)
     preparation, choice = train_model(features, names, population, settings, context.tell)
@@ -43,7 +44,7 @@ def _fit_number(models: DataFrame, identity: str) -> int:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.clustering
+    return settings.clustering, settings.segments.scope
 
 
 STAGE = Stage(
