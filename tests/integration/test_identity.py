@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tests.factories import event_rows, minimal_settings
+
 from segmentation.contracts.errors import InputError
 from segmentation.runtime.progress import Progress
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import identity
-
-from tests.factories import event_rows, minimal_settings
 
 TABLES = ("identity_edges", "identity_map", "identity_history", "persons")
 TYPES = {"user_id": {"max_per_person": 1}, "email": {}, "cookie": {}}

@@ -7,7 +7,14 @@ from pyspark.sql import functions as F
 
 from segmentation.contracts.table import check_columns
 
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
+
+REASONS = {
+    "new": "first seen",
+    "merge": "linked to an older person",
+    "split": "its tie to the person was cut",
+}
+"""Change -> what brought it, in words."""
 
 _OLDEST = ("batch_seq", "arrival_ts", "rank", "node")
 """Order of arrival: the batch, the first event in it, then trust, then the node's name, so that no two are equal."""
@@ -94,6 +101,6 @@ def succeed_persons(members: DataFrame, batch_seq: int) -> DataFrame:
 
 def mint(type_column: str, value_column: str, earlier: Column) -> Column:
     """A person's id from the identifier that founds it; `earlier` counts the ids minted from that one before."""
-    founder = F.concat_ws(_SEPARATOR, F.col(type_column), F.col(value_column))
-    text = F.when(earlier > 0, F.concat_ws(_SEPARATOR, founder, earlier.cast("string"))).otherwise(founder)
+    founder = F.concat_ws(SEPARATOR, F.col(type_column), F.col(value_column))
+    text = F.when(earlier > 0, F.concat_ws(SEPARATOR, founder, earlier.cast("string"))).otherwise(founder)
     return F.concat(F.lit("p"), F.substring(F.sha2(text, 256), 1, 32))

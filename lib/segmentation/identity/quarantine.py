@@ -1,4 +1,4 @@
-"""Values that are no identifiers although they look like ones: kiosks, placeholders, copied-in defaults."""
+"""Values that are nobody's although they look like identifiers: kiosks, placeholders, copied-in defaults."""
 
 from __future__ import annotations
 
@@ -8,25 +8,51 @@ from pyspark.sql import functions as F
 from segmentation.config.identity import IdentitySettings
 from segmentation.contracts.table import check_columns
 
+ALL = ""
+"""What is counted where values of every type count."""
+
+
+def link_limits(settings: IdentitySettings) -> dict[tuple[str, str], int]:
+    """(Identifier type, counted type) -> with how many distinct values of the counted type one may have been seen.
+
+    The counted type is `ALL`, or a strong type. A type that is nobody's when it is shared may not be seen with more
+    values of a limited type than one person may have.
+    """
+    most: dict[tuple[str, str], int] = {}
+    for name, kind in settings.identifiers.items():
+        most[name, ALL] = settings.max_links
+        for strong in settings.strong_types:
+            own = settings.limits.get(strong)
+            nobodys = kind.shared == "nobody" and own is not None
+            most[name, strong] = own if nobodys and own else max(settings.max_strong_links, own or 0)
+    return most
+
 
 def find_hubs(edges: DataFrame, settings: IdentitySettings) -> DataFrame:
-    """Identifiers that were seen with more others than an identifier of anybody could be.
+    """Identifiers that were seen with more others than one that is somebody's could be.
 
     In: edges with `left_node`, `left_type`, `right_node`, `right_type`, one row a pair. Out: one hub: `node` and
     `hub_reason`. Cost is linear in the edges, whatever a value's number of them.
     """
     check_columns(edges, ("left_node", "left_type", "right_node", "right_type"), "the edges of the graph")
+    counted = [ALL, *settings.strong_types]
     counts = (
         _ends(edges)
-        .groupBy("node")
+        .groupBy("node", "type")
         .agg(
-            F.count("*").alias("links"),
-            *(F.count_if(F.col("other") == kind).alias(f"links_{kind}") for kind in settings.strong_types),
+            *((F.count_if(F.col("other") == kind) if kind else F.count("*")).alias(f"links_{kind}") for kind in counted)
         )
     )
-    return (
-        counts.withColumn("hub_reason", _reason(settings)).where("hub_reason IS NOT NULL").select("node", "hub_reason")
-    )
+    reason: Column = F.lit(None).cast("string")
+    for (kind, other), most in link_limits(settings).items():
+        exceeded = (F.col("type") == kind) & (F.col(f"links_{other}") > most)
+        reason = F.coalesce(reason, F.when(exceeded, hub_reason(other, most)))
+    return counts.withColumn("hub_reason", reason).where("hub_reason IS NOT NULL").select("node", "hub_reason")
+
+
+def hub_reason(counted: str, most: int) -> str:
+    """Why a value is nobody's, in words."""
+    return f"seen with more than {most} {f'values of {counted}' if counted else 'other values'}: nobody's identifier"
 
 
 def date_hubs(hubs: DataFrame, edges: DataFrame, settings: IdentitySettings) -> DataFrame:
@@ -35,38 +61,33 @@ def date_hubs(hubs: DataFrame, edges: DataFrame, settings: IdentitySettings) -> 
     In: `find_hubs`, and its edges, with `first_batch_seq`. Out: hubs with `hub_seq`, the batch whose edges made the
     hub exceed what is allowed.
     """
-    ends = _ends(edges, "first_batch_seq").join(hubs, "node")
     strong = F.when(F.col("other").isin(*settings.strong_types), F.col("other"))
     per_batch = (
-        ends.withColumn("counted", F.explode(F.array(F.lit(""), strong)))
+        _ends(edges, "first_batch_seq")
+        .join(hubs, "node")
+        .withColumn("counted", F.explode(F.array(F.lit(ALL), strong)))
         .where("counted IS NOT NULL")
-        .groupBy("node", "hub_reason", "counted", "first_batch_seq")
+        .groupBy("node", "type", "hub_reason", "counted", "first_batch_seq")
         .agg(F.count("*").alias("links"))
     )
     so_far = F.sum("links").over(Window.partitionBy("node", "counted").orderBy("first_batch_seq"))
-    most = F.when(F.col("counted") == "", settings.max_links).otherwise(settings.max_strong_links)
+    limits = F.create_map(
+        *(F.lit(part) for (k, c), most in link_limits(settings).items() for part in (f"{k} {c}", most))
+    )
     return (
         per_batch.withColumn("so_far", so_far)
-        .where(F.col("so_far") > most)
+        .where(F.col("so_far") > F.element_at(limits, F.concat_ws(" ", "type", "counted")))
         .groupBy("node", "hub_reason")
         .agg(F.min("first_batch_seq").alias("hub_seq"))
     )
 
 
 def _ends(edges: DataFrame, *further: str) -> DataFrame:
-    """Each edge from both its ends: `node`, and `other`, the type at the other end."""
-    left = F.struct(F.col("left_node").alias("node"), F.col("right_type").alias("other"))
-    right = F.struct(F.col("right_node").alias("node"), F.col("left_type").alias("other"))
-    return edges.select(F.explode(F.array(left, right)).alias("end"), *further).select("end.*", *further)
-
-
-def _reason(settings: IdentitySettings) -> Column:
-    reason = F.when(
-        F.col("links") > settings.max_links,
-        F.format_string(f"seen with %d other values (at most {settings.max_links}): not an identifier", F.col("links")),
+    """Each edge from both its ends: `node` and its `type`, and `other`, the type at the other end."""
+    left = F.struct(
+        F.col("left_node").alias("node"), F.col("left_type").alias("type"), F.col("right_type").alias("other")
     )
-    for kind in settings.strong_types:
-        count = F.col(f"links_{kind}")
-        text = f"seen with %d values of {kind} (at most {settings.max_strong_links}): not an identifier"
-        reason = reason.when(count > settings.max_strong_links, F.format_string(text, count))
-    return reason
+    right = F.struct(
+        F.col("right_node").alias("node"), F.col("right_type").alias("type"), F.col("left_type").alias("other")
+    )
+    return edges.select(F.explode(F.array(left, right)).alias("end"), *further).select("end.*", *further)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from segmentation.contracts.errors import InputError
+from segmentation.identity.batches import list_batches
 from segmentation.identity.edges import judge_edges
 from segmentation.identity.observations import combine_identifiers, list_identifiers, pair_identifiers
-from segmentation.identity.replay import Batch, replay_batches
+from segmentation.identity.replay import replay_batches
 from segmentation.identity.tables import describe_persons, map_identifiers, tell_history
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 
@@ -18,7 +19,7 @@ def run(context: StageContext) -> Outcome:
     settings = context.settings.identity
     context.tell("reading identifiers")
     combinations = combine_identifiers(context.read("events")).persist()
-    rows_in, batches = _batches(combinations)
+    batches = list_batches(combinations)
     if not batches:
         raise InputError("No event carries an identifier: map `identifiers` of a source in the configuration.")
     identifiers = list_identifiers(combinations, settings).persist()
@@ -28,34 +29,21 @@ def run(context: StageContext) -> Outcome:
     context.tell("writing persons")
     write = context.warehouse.replace
     edges = judge_edges(resolved.edges, resolved.members, resolved.hubs, settings)
-    written = write("identity_edges", edges)
+    persons = describe_persons(resolved.members, identifiers)
+    cut, largest = Observation(), Observation()
+    write = context.warehouse.replace
+    written = write("identity_edges", edges.observe(cut, F.count_if(F.col("status") == "cut").alias("n")))
     write("identity_history", tell_history(resolved.changes, resolved.members))
-    persons = write("persons", describe_persons(resolved.members, identifiers))
+    found = write("persons", persons.observe(largest, F.max("identifier_count").alias("n")))
     mapped = write("identity_map", map_identifiers(resolved.members, identifiers))
-    largest = context.warehouse.read("persons").agg(F.max("identifier_count")).first()
-    cut = context.warehouse.read("identity_edges").where("status = 'cut'").count()
     context.spark.catalog.clearCache()
     figures = {
-        "persons": persons.rows,
+        "persons": found.rows,
         "edges": written.rows,
-        "edges_cut": cut,
-        "largest_person": int(largest[0]) if largest else 0,
+        "edges_cut": cut.get["n"],
+        "largest_person": largest.get["n"],
     }
-    return Outcome(rows_in, mapped.rows, figures)
-
-
-def _batches(combinations: DataFrame) -> tuple[int, list[Batch]]:
-    """Events read, and the batches that they came in, in order."""
-    rows = (
-        combinations.groupBy("batch_seq")
-        .agg(F.sum("events").alias("events"), F.max("last_ts").alias("newest"))
-        .collect()
-    )
-    batches: list[Batch] = []
-    for row in sorted(rows):
-        clock = max(row["newest"], batches[-1].clock) if batches else row["newest"]
-        batches.append(Batch(row["batch_seq"], clock))
-    return sum(row["events"] for row in rows), batches
+    return Outcome(sum(batch.events for batch in batches), mapped.rows, figures)
 
 
 def _check(identifiers: DataFrame) -> None:

@@ -1,0 +1,42 @@
+"""Batches of events: identifiers are as old as the batch that brought them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch: its number, and the newest event time (UTC) of it and all before it; how many `events` it has, and
+    the most rows that `list_identifiers` and `pair_identifiers` can make of it."""
+
+    seq: int
+    clock: datetime
+    events: int = 0
+    rows: int = 0
+
+
+def list_batches(combinations: DataFrame) -> list[Batch]:
+    """The batches of `combine_identifiers`, in order of arrival."""
+    size = F.size("identifiers")
+    rows = (
+        combinations.groupBy("batch_seq")
+        .agg(
+            F.unix_micros(F.max("last_ts")).alias("newest"),
+            F.sum("events").alias("events"),
+            F.sum(F.shiftright(size * (size + 1), 1)).alias("rows"),
+        )
+        .collect()
+    )
+    batches: list[Batch] = []
+    for row in sorted(rows):
+        newest = _EPOCH + timedelta(microseconds=row["newest"])
+        clock = max(newest, batches[-1].clock) if batches else newest
+        batches.append(Batch(row["batch_seq"], clock, row["events"], row["rows"]))
+    return batches

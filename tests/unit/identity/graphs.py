@@ -1,0 +1,65 @@
+"""Made graphs of identifiers: what the tests of this room feed to it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from segmentation.config.identity import IdentitySettings
+
+START = datetime(2026, 3, 1)
+_EVENTS = (
+    "identifiers map<string,string>, event_ts timestamp, batch_seq long, source string, is_bot boolean, is_test boolean"
+)
+
+Sighting = tuple[int, dict[str, str]]
+"""The batch that brought an event, and its identifiers."""
+
+
+def identity_settings(**changes: Any) -> IdentitySettings:
+    """User ids (one a person), e-mails and cookies; `changes` replace keys."""
+    types = {"user_id": {"max_per_person": 1}, "email": {}, "cookie": {}}
+    return IdentitySettings.model_validate({"identifiers": types, **changes})
+
+
+def tight_settings() -> IdentitySettings:
+    """Limits so low that small random graphs run into every one of them."""
+    types = {
+        "user_id": {"max_per_person": 1},
+        "email": {"max_per_person": 2},
+        "device": {"shared": "nobody"},
+        "cookie": {"shared": "last"},
+    }
+    return IdentitySettings.model_validate(
+        {"identifiers": types, "max_component_size": 7, "max_strong_links": 3, "max_links": 6}
+    )
+
+
+def sightings_frame(spark: SparkSession, sightings: Iterable[Sighting]) -> DataFrame:
+    """Events, one a minute in the order given."""
+    rows = [
+        (identifiers, START + timedelta(minutes=minute), seq, f"source{minute % 2}", False, False)
+        for minute, (seq, identifiers) in enumerate(sightings)
+    ]
+    return spark.createDataFrame(rows, _EVENTS)
+
+
+def random_histories(seed: int, graphs: int, batches: int, events: int = 14) -> list[Sighting]:
+    """`graphs` small histories that do not touch each other, in one; batches bring events in no order of time."""
+    chance = random.Random(seed)
+    sightings: list[Sighting] = []
+    for graph in range(graphs):
+        for _ in range(events):
+            identifiers = {}
+            for kind, values in (("user_id", 4), ("email", 4), ("device", 3), ("cookie", 6)):
+                if chance.random() < 0.4:
+                    # Squared: some values are far more often seen than others, which makes hubs.
+                    identifiers[kind] = f"{graph}-{kind[0]}{int(values * chance.random() ** 2)}"
+            if identifiers:
+                sightings.append((chance.randint(1, batches), identifiers))
+    chance.shuffle(sightings)
+    return sightings

@@ -1,0 +1,56 @@
+"""Limits hold, the weakest edges go first, and rounds decide as one task does."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from segmentation.identity.guards import Limits, apply_limits, union_within_limits
+
+LIMITS = Limits({"user_id": 1, "email": 2}, 6)
+
+
+def ordered_edge(left: int, right: int, *strength: int) -> tuple[int, ...]:
+    """An edge as `order_edges` makes it; what is not given is 0."""
+    return (*strength, *([0] * (5 - len(strength))), left, right)
+
+
+def by_hand(types: dict[int, str], edges: list[tuple[int, ...]]) -> set[frozenset[int]]:
+    """Kruskal's forest with limits, written down as plainly as can be."""
+    clusters = [{node} for node in types]
+    for *_, left, right in sorted(edges):
+        one, two = (next(c for c in clusters if node in c) for node in (left, right))
+        both = one | two
+        kinds = [types[node] for node in both]
+        if one is not two and len(both) <= 6 and kinds.count("user_id") <= 1 and kinds.count("email") <= 2:
+            clusters = [c for c in clusters if c is not one and c is not two] + [both]
+    return set(map(frozenset, clusters))
+
+
+@pytest.mark.parametrize("one_task_edges", [10**6, 0])
+def test_rounds_and_one_task_cut_as_by_hand(spark: SparkSession, one_task_edges: int) -> None:
+    chance = random.Random(5)
+    types = {node: chance.choice(["user_id", "email", "cookie", "cookie"]) for node in range(36)}
+    edges = [
+        ordered_edge(*sorted(chance.sample(range(block, block + 12), 2)), chance.randrange(3), chance.randrange(2))
+        for block in range(0, 36, 12)
+        for _ in range(16)
+    ]
+    edges = [*{edge[-2:]: edge for edge in edges}.values()]
+    columns = "weaker_rank, stronger_rank, first_metric, second_metric, first_batch_seq, left_node, right_node"
+    schema = ", ".join(f"{name} long" for name in columns.split(", "))
+    nodes = spark.createDataFrame(list(types.items()), "node long, type string")
+    found = apply_limits(nodes, spark.createDataFrame(edges, schema), LIMITS, one_task_edges).collect()
+    clusters: dict[int, set[int]] = {}
+    for row in found:
+        clusters.setdefault(row.cluster, set()).add(row.node)
+    assert set(map(frozenset, clusters.values())) == by_hand(types, edges)
+
+
+def test_a_cluster_is_named_after_its_first_node() -> None:
+    held: list[list[int]] = [[1, 1, 1, 1]]
+    left: list[Any] = [2, 1, 0]
+    assert union_within_limits(left, [3, 2, 1], held, [3]) == [0, 1, 1, 1]

@@ -1,0 +1,118 @@
+"""A replay gives the same whichever way it is computed, and never breaks a limit."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+import networkx as nx
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from tests.unit.identity.graphs import Sighting, identity_settings, random_histories, sightings_frame, tight_settings
+
+from segmentation.config.identity import IdentitySettings
+from segmentation.identity import replay
+from segmentation.identity.batches import list_batches
+from segmentation.identity.edges import judge_edges
+from segmentation.identity.observations import combine_identifiers, list_identifiers, pair_identifiers
+from segmentation.identity.replay import Resolved, replay_batches
+
+
+def replayed(spark: SparkSession, sightings: list[Sighting], settings: IdentitySettings) -> Resolved:
+    combinations = combine_identifiers(sightings_frame(spark, sightings)).persist()
+    identifiers = list_identifiers(combinations, settings).persist()
+    return replay_batches(identifiers, pair_identifiers(combinations).persist(), list_batches(combinations), settings)
+
+
+def rows(df: DataFrame) -> list[dict[str, Any]]:
+    return sorted((row.asDict(recursive=True) for row in df.collect()), key=str)
+
+
+def owners(resolved: Resolved) -> dict[str, str]:
+    return {row.value: row.person_id for row in resolved.members.select("value", "person_id").collect()}
+
+
+def test_spark_and_one_task_agree_on_random_histories(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tight_settings()
+    sightings = random_histories(seed=7, graphs=40, batches=3)
+    small = replayed(spark, sightings, settings)
+    monkeypatch.setattr(replay, "_COST_OF_REPLAY", 10**9)
+    large = replayed(spark, sightings, settings)
+    columns = ("node", "component", "guarded", "person_id", "person_seq", "person_ts", "founded", "since")
+    assert rows(small.members.select(*columns)) == rows(large.members.select(*columns))
+    periods = ("node", "person_id", "valid_from", "valid_to", "change", "reason", "batch_seq")
+    assert rows(small.changes.select(*periods)) == rows(large.changes.select(*periods))
+    assert rows(small.hubs.select("node", "hub_reason")) == rows(large.hubs.select("node", "hub_reason"))
+    # The histories are worth comparing: every kind of change is there, and every reason to cut.
+    assert {row.change for row in small.changes.select("change").distinct().collect()} == {"new", "merge", "split"}
+
+
+def test_no_person_breaks_a_limit_and_each_is_connected(spark: SparkSession) -> None:
+    settings = tight_settings()
+    resolved = replayed(spark, random_histories(seed=11, graphs=60, batches=4), settings)
+    members = resolved.members.select("node", "type", "person_id").collect()
+    edges = judge_edges(resolved.edges, resolved.members, resolved.hubs, settings).collect()
+    persons = defaultdict(list)
+    for member in members:
+        persons[member.person_id].append(member.type)
+    for types in persons.values():
+        counts = Counter(types)
+        assert len(types) <= settings.max_component_size
+        assert all(counts[kind] <= most for kind, most in settings.limits.items())
+    owner = {(row.type, row.value): row.person_id for row in resolved.members.collect()}
+    graph = nx.Graph()
+    graph.add_nodes_from(owner)
+    for edge in edges:
+        left, right = (edge.left_type, edge.left_value), (edge.right_type, edge.right_value)
+        assert (edge.status == "active") == (owner[left] == owner[right] and edge.reason is None)
+        assert (edge.status == "cut") == bool(edge.reason)
+        if edge.status == "active":
+            graph.add_edge(left, right)
+    connected = {frozenset(nodes) for nodes in nx.connected_components(graph)}
+    by_person = defaultdict(set)
+    for identifier, person in owner.items():
+        by_person[person].add(identifier)
+    assert connected == {frozenset(nodes) for nodes in by_person.values()}
+
+
+def test_a_merge_keeps_the_older_person_whatever_the_time_of_events(spark: SparkSession) -> None:
+    sightings = [
+        (2, {"cookie": "seen-first-came-second"}),
+        (1, {"cookie": "came-first"}),
+        (3, {"email": "e", "cookie": "seen-first-came-second"}),
+        (3, {"email": "e", "cookie": "came-first"}),
+    ]
+    before = owners(replayed(spark, sightings[:2], identity_settings()))
+    after = owners(replayed(spark, sightings, identity_settings()))
+    assert set(after.values()) == {before["came-first"]}
+
+
+def test_a_reused_cookie_goes_to_its_new_user_and_leaves_the_id(spark: SparkSession) -> None:
+    sightings = [
+        (1, {"cookie": "c"}),
+        (2, {"user_id": "anna", "cookie": "c"}),
+        (3, {"user_id": "ben", "cookie": "c"}),
+        (3, {"user_id": "ben", "cookie": "c"}),
+    ]
+    first = owners(replayed(spark, sightings[:1], identity_settings()))
+    resolved = replayed(spark, sightings, identity_settings())
+    now = owners(resolved)
+    assert now["anna"] == first["c"], "the part with the strongest identifier keeps the id"
+    assert now["c"] == now["ben"] != now["anna"]
+    node = {row.node: row.value for row in resolved.members.collect()}
+    told = [
+        (node[row.node], row.change, row.batch_seq, row.valid_to is None)
+        for row in resolved.changes.orderBy("batch_seq", "valid_from").collect()
+    ]
+    assert told == [
+        ("c", "new", 1, False),
+        ("anna", "new", 2, True),
+        ("ben", "new", 3, True),
+        ("c", "split", 3, True),
+    ]
+
+
+def test_a_kiosk_is_nobodys(spark: SparkSession) -> None:
+    sightings = [(1, {"user_id": f"u{i}", "cookie": "kiosk"}) for i in range(9)]
+    now = owners(replayed(spark, sightings, identity_settings()))
+    assert len(set(now.values())) == 10
