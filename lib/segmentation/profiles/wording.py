@@ -61,12 +61,16 @@ def times(ratio: float) -> str:
 
 def typical(figures: FeatureStatistics, unit: str) -> float | None:
     """What stands for the segment: the mean of shares; else the median, unless that is 0 and the mean is not."""
-    return figures.mean if unit == "share" or not figures.median else figures.median
+    return figures.mean if _told_by_mean(figures, unit) else figures.median
 
 
 def typical_of_everyone(figures: FeatureStatistics, unit: str) -> float | None:
     """The same over everyone: the mean where `typical` is a mean."""
-    return figures.everyone_mean if typical(figures, unit) == figures.mean else figures.everyone_median
+    return figures.everyone_mean if _told_by_mean(figures, unit) else figures.everyone_median
+
+
+def _told_by_mean(figures: FeatureStatistics, unit: str) -> bool:
+    return unit == "share" or (figures.median == 0 and figures.mean != 0)
 
 
 def clause(info: FeatureInfo, figures: FeatureStatistics) -> str | None:

@@ -132,7 +132,7 @@ def _bar(info: FeatureInfo, figures: FeatureStatistics, currency: str | None) ->
 
 def _figure(info: FeatureInfo, figures: FeatureStatistics, currency: str | None) -> dict[str, Any]:
     return {
-        "label": info.label,
+        "label": _capital(info.label),
         "description": info.description,
         "value": _value(typical(figures, info.unit), info, currency),
         "everyone": _value(typical_of_everyone(figures, info.unit), info, currency),
@@ -177,7 +177,14 @@ def _heat_map(data: ReportData, segments: list[dict[str, Any]]) -> list[dict[str
         ]
         known = next((cell for cell in cells if cell), None)
         if known:
-            rows.append({"info": info, "cells": cells, "everyone": known["everyone"]})
+            rows.append(
+                {
+                    "label": _capital(info.label),
+                    "description": info.description,
+                    "cells": cells,
+                    "everyone": known["everyone"],
+                }
+            )
     return rows
 
 
@@ -257,7 +264,11 @@ def _floor_per_cent(share: float) -> str:
 
 def _method(algorithm: str) -> str:
     name = ALGORITHMS.get(algorithm, algorithm.replace("_", " "))
-    return name[:1].upper() + name[1:]
+    return _capital(name)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _day(value: date) -> str:

@@ -1,0 +1,184 @@
+"""The page: its parts, what it refuses to run, what it does not load."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from tests.reports import report_data
+
+from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.profiles.report.data import Profile
+from segmentation.profiles.report.page import build_report
+
+_APART = {"td", "th", "tr", "li", "p", "dt", "dd", "div", "h1", "h2", "h3", "h4", "title", "summary"}
+_VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements in order; complains of what is not closed in its place."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(html)
+        assert self.open == [], f"not closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> is in the wrong place"
+        if tag in _APART:
+            self.text.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.text.append(data)
+
+    def said(self) -> str:
+        return " ".join("".join(self.text).split())
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return build_report(report_data())
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_it_has_all_its_parts(page: Page) -> None:
+    sections = [attributes["id"] for attributes in page.named("section")]
+    assert sections == [
+        "segments", "compare", "movement", "choice", "activity", "identity", "quality", "provenance",
+    ]  # fmt: skip
+    linked = {attributes["href"] for attributes in page.named("a")}
+    assert {f"#{section}" for section in sections} <= linked
+    assert {link for link in linked if link} <= {f"#{a['id']}" for _, a in page.elements if a.get("id")}
+
+
+def test_it_says_the_figures(page: Page) -> None:
+    said = page.said()
+    for text in (
+        "2,469 people in 6 segments, found in what they did from 1 Jan 2017 to 31 Dec 2017",
+        "simulated these baskets from real shopping",
+        "412 people (17 % of all); they spend 3.1 × the average",
+        "Shopping trips more than 98 and spend more than 2,410. 352 of the 390 people like this are in the segment.",
+        "all together they put 87 % of people where the model does",
+        "K-means with k = 6: silhouette 0.364",
+        "1,476,309 events in 156,031 sessions",
+        "8,190 identifiers (2,469 household id, 3,901 cookie and 1,820 email) belong to 2,469 people",
+        "would give a person 2 household_id (at most 1) 64",
+        "of what belongs together was found 98.7 %",
+        "of what was joined is right 99.9 %",
+        "sign ins 7,104 6,988 14 102 it does not say who it was: 61",
+        "High-value, frequent → Frequent, recent 31",
+        "They behave differently now 31 65 %",
+        "features 1",
+        "9b1f9b1f",
+    ):
+        assert text in said, text
+
+
+def test_a_segment_is_never_its_number(page: Page) -> None:
+    assert not re.search(r"(?i)cluster\s*\d|segment\s+\d", page.said())
+    assert "s-loyal" not in page.said()
+
+
+def test_texts_from_data_cannot_run(html: str) -> None:
+    evil = "<script>alert(1)</script>\"' onload=x {{ 7*7 }} &"
+    base = report_data()
+    told = replace(
+        base,
+        title=evil,
+        notes=(evil,),
+        segments=[replace(s, name=evil, description=evil, segment_id=evil) for s in base.segments],
+        features=[replace(info, label=evil, description=evil, unit=evil) for info in base.features],
+        quality=[replace(q, source=evil, reasons={evil: 1}) for q in base.quality],
+        choice=replace(
+            base.choice, reason=evil, candidates=[replace(c, algorithm=evil) for c in base.choice.candidates]
+        ),
+        identity=replace(
+            base.identity, links=[replace(k, reason=evil) for k in base.identity.links], identifiers={evil: 1}
+        ),
+        provenance=replace(base.provenance, reason=evil, status=evil, tables={evil: 1}),
+    )
+    attacked = build_report(told)
+    page = Page(attacked)
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert "{{ 7*7 }}" in page.said()
+    assert evil in page.said()
+
+
+def test_it_loads_nothing_and_works_offline(html: str, page: Page) -> None:
+    assert not re.search(r"(?i)https?:|//[a-z]|url\(|@import|<script|<link|<img|<iframe|srcset|data:", html)
+    assert {tag for tag, _ in page.elements}.isdisjoint({"script", "link", "img", "iframe", "object", "embed", "base"})
+    assert not [a for a in page.named("a") if not (a["href"] or "").startswith("#")]
+
+
+def test_it_can_be_read_without_seeing_it(page: Page) -> None:
+    assert page.named("html") == [{"lang": "en"}]
+    assert len(page.named("h1")) == 1
+    assert all(a.get("aria-label") for a in page.named("svg"))
+    assert all(a.get("aria-label") for _, a in page.elements if a.get("role") == "img")
+    assert all(a.get("scope") for a in page.named("th"))
+    regions = [a for _, a in page.elements if "scroll" in (a.get("class") or "").split()]
+    assert regions
+    assert all(a.get("tabindex") == "0" and (a.get("aria-label") or a.get("aria-labelledby")) for a in regions)
+    ids = [a["id"] for _, a in page.elements if a.get("id")]
+    assert len(ids) == len(set(ids))
+
+
+def test_bars_and_colours_follow_the_effect(html: str) -> None:
+    assert '<span class="fill more beyond" style="left:50%;width:50.0%"></span>' in html, "2.3 deviations fill a bar"
+    assert '<span class="fill less" style="left:37.5%;width:12.5%"></span>' in html, "-0.5 are 12.5 % to the left"
+    assert re.search(r'<td class="h4" title="much more than everyone[^"]*">118 trips</td>', html)
+    assert re.search(r'<td class="h-2" title="clearly less than everyone[^"]*">1.2 days</td>', html)
+
+
+def test_little_data_is_a_smaller_page() -> None:
+    bare = report_data(
+        notes=(), choice=None, identity=None, quality=(), movements=(), fidelity=None,
+        features=(), segments=[Profile("s", "Typical", "1 person (100 % of all).", 1, 1.0, None, None, {})],
+    )  # fmt: skip
+    bare = replace(bare, activity=replace(bare.activity, months=bare.activity.months[:1], amount=None, sessions=0))
+    page = Page(build_report(bare))
+    assert [a["id"] for a in page.named("section")] == ["segments", "compare", "activity", "provenance"]
+    assert "1 person in 1 segment" in page.said()
+    assert page.named("svg") == []
+
+
+def test_a_version_that_is_not_published_says_so() -> None:
+    base = report_data()
+    refused = replace(base.provenance, status="rejected", reason="31 % of people moved (at most 15 %).", published=None)
+    said = Page(build_report(replace(base, provenance=refused))).said()
+    assert "This version is rejected: a check refused it. 31 % of people moved (at most 15 %)." in said
+
+
+def test_unknown_figures_are_said_to_be_unknown() -> None:
+    base = report_data()
+    first = base.segments[0]
+    unknown = {
+        name: replace(figures, known=0, mean=None, median=None, standard_deviation=None, effect_size=0.0)
+        for name, figures in first.statistics.items()
+    }
+    info = FeatureInfo("recency", "recency", "days", "", "loyalty", "lapsing", "recent")
+    page = Page(build_report(report_data(segments=[replace(first, statistics=unknown)], features=[info])))
+    assert "Recency not known 9 days" in page.said(), "labels begin with a capital"
