@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import networkx as nx
@@ -17,7 +18,7 @@ def random_edges(seed: int, nodes: int, edges: int) -> list[tuple[int, int]]:
     found = {tuple(chance.sample(names, 2)) for _ in range(edges)}
     # A long chain, which takes contraction the most rounds, and a hub.
     chain = [chance.getrandbits(62) for _ in range(60)]
-    return [*found, *zip(chain, chain[1:], strict=False), *((names[0], node) for node in names[1:40])]
+    return [*found, *itertools.pairwise(chain), *((names[0], node) for node in names[1:40])]
 
 
 @pytest.mark.parametrize(
