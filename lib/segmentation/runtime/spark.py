@@ -62,7 +62,7 @@ def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkS
     for key, value in _RUNTIME.items():
         spark.conf.set(key, value)
     if spark.sparkContext.getCheckpointDir() is None:
-        spark.sparkContext.setCheckpointDir(_checkpoint_folder(spark.sparkContext.master))
+        spark.sparkContext.setCheckpointDir(_checkpoint_folder(str(spark.sparkContext.master)))
     return spark
 
 

@@ -1,0 +1,82 @@
+"""spark-submit on a cluster of two workers with the built archive: what only works inside one process fails here."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from deltalake import DeltaTable
+from tests.shop import KINDS, PEOPLE_A_KIND, write_shop
+
+from segmentation.runtime.jars import jar_paths
+
+ROOT = Path(__file__).parents[2]
+
+# The job of the contract, after leaving word of which copy of the package it runs.
+JOB = """
+import runpy, sys
+import segmentation
+open({where!r}, "w").write(segmentation.__file__)
+sys.argv[0] = {job!r}
+runpy.run_path({job!r}, run_name="__main__")
+"""
+
+
+def test_the_archive_runs_the_pipeline_on_a_cluster(tmp_path: Path) -> None:
+    built = subprocess.run([ROOT / "scripts" / "build", tmp_path / "dist"], capture_output=True, text=True, check=True)
+    archive = Path(built.stdout.strip())
+    assert archive.parent == tmp_path / "dist"
+    config = write_shop(tmp_path)
+    where, job = tmp_path / "where", tmp_path / "job.py"
+    job.write_text(JOB.format(where=str(where), job=str(ROOT / "jobs" / "run.py")), encoding="utf-8")
+
+    options = {
+        "spark.checkpoint.dir": f"{tmp_path}/checkpoints",
+        "spark.local.dir": f"{tmp_path}/scratch",
+        "spark.executor.cores": "1",
+        "spark.executor.memory": "1g",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.memory.offHeap.size": "128m",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    }
+    done = subprocess.run(
+        [
+            *(Path(sys.prefix) / "bin" / "spark-submit", "--master", "local-cluster[2,1,1024]"),
+            *("--properties-file", ROOT / "conf" / "spark-defaults.conf"),
+            *("--py-files", archive, "--jars", ",".join(map(str, jar_paths()))),
+            *(part for key, value in options.items() for part in ("--conf", f"{key}={value}")),
+            *(job, "--config", config, "--log-format", "json"),
+        ],
+        env={
+            **{name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "SPARK_HOME"}},
+            "PYSPARK_PYTHON": sys.executable,
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SEGMENTATION_KEY": "0123456789abcdef" * 4,
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert where.read_text(encoding="utf-8").startswith(f"{archive}/"), "the package of the archive, not the checkout's"
+
+    rows = 0
+    for source in ("web", "till"):
+        with (tmp_path / f"{source}.csv").open(encoding="utf-8") as file:
+            rows += sum(1 for _ in csv.DictReader(file))
+    counts = {
+        name: DeltaTable(tmp_path / "warehouse" / name).to_pyarrow_table().num_rows
+        for name in ("events", "events_quarantine", "persons", "segments_current")
+    }
+    people = PEOPLE_A_KIND * len(KINDS)
+    # One line stands twice, one has no time that can be read, one has no identifier.
+    assert counts == {"events": rows - 3, "events_quarantine": 2, "persons": people, "segments_current": people}
