@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,8 +13,7 @@ from pyspark.sql import Row, SparkSession
 from tests.factories import minimal_settings, table_rows
 
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError
-from segmentation.runtime.progress import Progress
-from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.stage import StageContext
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages.export import STAGE
 
@@ -54,10 +52,18 @@ class Shop:
             self.warehouse.replace(table, table_rows(self.spark, table, values))
 
     def export(self, **options: Any) -> str:
-        """Runs the stage; returns what it said."""
-        return run_stages(
-            self.spark, self.settings, [STAGE], Request(options=options), Progress("json", io.StringIO())
-        )[0].message
+        """Runs the stage by itself, without the record of runs; returns what it said."""
+        context = StageContext(
+            spark=self.spark,
+            settings=self.settings,
+            warehouse=self.warehouse,
+            inputs={},
+            now=NOW,
+            tell=lambda _: None,
+            code_version="1",
+            options=options,
+        )
+        return STAGE.run(context).message
 
     def log(self) -> list[Row]:
         columns = ["delivery", "segment_version", "added", "removed", "changed", "unchanged", "status"]
@@ -126,12 +132,11 @@ def test_nothing_published_nothing_exported(spark: SparkSession, tmp_path: Path)
 
 def test_a_configuration_that_cannot_be_delivered_writes_nothing(spark: SparkSession, tmp_path: Path) -> None:
     out = {"path": str(tmp_path / "out")}
+    Shop(spark, tmp_path).publish(1, v1=FIRST)
     for exports, said in (
         ([{"name": "a", **out}, {"name": "b", **out, "segments": ["Frequnt"]}], "did you mean 'Frequent'"),
         ([{"name": "a", "file": "x", **out}, {"name": "b", "file": "x", **out}], "exports.1.file: is the same file"),
     ):
-        shop = Shop(spark, tmp_path, *exports)
-        shop.publish(1, v1=FIRST)
         with pytest.raises(ConfigError, match=said):
-            shop.export()
+            Shop(spark, tmp_path, *exports).export()
         assert not (tmp_path / "out").exists()

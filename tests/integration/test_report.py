@@ -1,0 +1,92 @@
+"""The stage `report`: which version it tells, from which tables, and where it writes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from tests.factories import event_rows, minimal_settings, table_rows
+
+from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.runtime.stage import Outcome, StageContext
+from segmentation.runtime.warehouse import Warehouse
+from segmentation.stages.report import STAGE
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def _report(spark: SparkSession, root: Path, **options: Any) -> Outcome:
+    report = {"title": "A small shop", "notes": ["Nobody here is real."]}
+    settings = minimal_settings(warehouse=str(root / "warehouse"), report=report)
+    context = StageContext(
+        spark=spark,
+        settings=settings,
+        warehouse=Warehouse(spark, settings.warehouse, "run-7"),
+        inputs={},
+        now=NOW,
+        tell=lambda _: None,
+        code_version="1",
+        options=options,
+    )
+    return STAGE.run(context)
+
+
+@pytest.fixture(scope="module")
+def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with a published and a newer rejected version; events came in after the published one was made."""
+    root = tmp_path_factory.mktemp("shop")
+    warehouse = Warehouse(spark, str(root / "warehouse"), "r")
+    events = warehouse.replace("events", event_rows(spark, [{}, {}]).drop("person_id"))
+    warehouse.replace("events", event_rows(spark, [{}, {}, {}, {}]).drop("person_id"))
+    base = {"as_of": date(2026, 3, 1), "model_id": "m", "metrics": {}, "created_ts": NOW, "config_sha256": "c"}
+    base |= {"code_version": "1", "continuity": "{}", "fingerprint": "f", "inputs": {"events": events.version}}
+    versions = [
+        base | {"segment_version": 1, "status": "published", "published_ts": NOW},
+        base | {"segment_version": 2, "status": "rejected", "reason": "Too many moved."},
+    ]
+    warehouse.replace("segment_versions", table_rows(spark, "segment_versions", versions))
+    profiles = [
+        {
+            "segment_version": v,
+            "segment_id": "s",
+            "segment_name": n,
+            "description": "2 people.",
+            "size": 2,
+            "share": 1.0,
+        }
+        for v, n in ((1, "Frequent"), (2, "Lapsing"))
+    ]
+    warehouse.replace("segment_profiles", table_rows(spark, "segment_profiles", profiles))
+    return root
+
+
+def test_the_published_version_is_told_from_what_it_was_made_of(spark: SparkSession, shop: Path) -> None:
+    scores = {"identifiers": 4, "pairwise_recall": 1.0, "pairwise_precision": 1.0, "largest_wrong_merge": 1}
+    reports = shop / "warehouse" / "_reports"
+    reports.mkdir()
+    (reports / "identity_score.json").write_text(json.dumps(scores))
+    outcome = _report(spark, shop)
+    assert outcome.result == str(reports / "segments-v1.html")
+    html = (reports / "segments-v1.html").read_text(encoding="utf-8")
+    for text in ("A small shop", "Nobody here is real.", "Frequent", "<dt>Events</dt><dd>2</dd>", "run-7"):
+        assert text in html, text
+    assert "Lapsing" not in html
+
+
+def test_a_version_may_be_named_and_the_place_too(spark: SparkSession, shop: Path, tmp_path: Path) -> None:
+    outcome = _report(spark, shop, segment_version=2, out=str(tmp_path / "new" / "page.html"))
+    assert outcome.result == str(tmp_path / "new" / "page.html")
+    html = (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
+    assert "Lapsing" in html
+    assert "Too many moved." in html
+    with pytest.raises(ConfigError, match=r"--segment-version 9: there is no such version \(the newest are 1, 2\)"):
+        _report(spark, shop, segment_version=9)
+
+
+def test_without_a_version_there_is_nothing_to_tell(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run `segmentation assign` first"):
+        _report(spark, tmp_path)

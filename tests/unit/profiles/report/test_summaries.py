@@ -1,0 +1,195 @@
+"""Tables made small: counts that the report tells."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+from pyspark.sql import SparkSession
+from tests.factories import event_rows, table_rows
+
+from segmentation.contracts.errors import InputError
+from segmentation.profiles.report.data import Link, Month, Movement, RuleText, SourceQuality, StageRun
+from segmentation.profiles.report.summaries import (
+    read_choice,
+    read_movements,
+    read_profiles,
+    read_stage_runs,
+    summarise_activity,
+    summarise_identity,
+    summarise_quality,
+)
+
+
+def test_activity_counts_what_happened_until_the_date(spark: SparkSession) -> None:
+    events = event_rows(
+        spark,
+        [
+            {"event_ts": datetime(2026, 1, 5), "amount": 10.25, "currency": "EUR"},
+            {"event_ts": datetime(2026, 1, 31), "amount": -4, "currency": "EUR"},
+            {"event_ts": datetime(2026, 2, 1)},
+            {"event_ts": datetime(2026, 2, 2), "amount": 1000, "is_bot": True},
+            {"event_ts": datetime(2026, 2, 3), "is_test": True, "is_bot": True},
+            {"event_ts": datetime(2026, 3, 1), "amount": 1, "currency": "USD"},
+        ],
+    )
+    sessions = spark.createDataFrame(
+        [(60, 1, True), (180, 3, False)], "duration_s long, events long, is_bounce boolean"
+    )
+    found = summarise_activity(events, sessions, date(2026, 2, 28))
+    assert found.months == [Month(date(2026, 1, 1), 2, 6.25), Month(date(2026, 2, 1), 3, None)]
+    assert (found.events, found.automatic, found.amount, found.currency) == (5, 2, 6.25, "EUR")
+    assert (found.first_date, found.last_date) == (date(2026, 1, 5), date(2026, 2, 3))
+    assert (found.sessions, found.session_minutes, found.events_a_session, found.bounces) == (2, 2.0, 2.0, 0.5)
+    assert summarise_activity(events, sessions, date(2026, 3, 1)).currency is None, "two currencies are none"
+    with pytest.raises(InputError, match="no events up to 2025-12-31"):
+        summarise_activity(events, sessions, date(2025, 12, 31))
+
+
+def test_identity_counts_people_identifiers_and_links(spark: SparkSession) -> None:
+    persons = table_rows(spark, "persons", [{"person_id": f"p{n}", "identifier_count": n} for n in (1, 1, 2, 6, 9)])
+    since = datetime(2026, 1, 1)
+    owned = [("cookie", "a"), ("cookie", "b"), ("email", "c")]
+    identity_map = table_rows(
+        spark,
+        "identity_map",
+        [
+            {"identifier_type": kind, "identifier_value": value, "person_id": "p", "confidence": 1.0, "since": since}
+            for kind, value in owned
+        ],
+    )
+    edges = spark.createDataFrame(
+        [("deterministic", "active", None)] * 2 + [("deterministic", "cut", "too many")],
+        "kind string, status string, reason string",
+    )
+    score = {"identifiers": 3.0, "pairwise_recall": 0.9, "pairwise_precision": 1.0}
+    found = summarise_identity(persons, identity_map, edges, score)
+    assert found is not None
+    assert (found.people, found.identifiers) == (5, {"cookie": 2, "email": 1})
+    assert found.people_by_identifiers == {1: 2, 2: 1, 6: 2}
+    assert found.links == [Link("deterministic", "active", None, 2), Link("deterministic", "cut", "too many", 1)]
+    assert found.score == score
+    assert summarise_identity(persons.limit(0), identity_map, edges, {}) is None
+
+
+def test_quality_adds_up_the_batches_of_a_source(spark: SparkSession) -> None:
+    base = {"batch_seq": 1, "status": "done", "accepted": 0, "quarantined": 0, "duplicates": 0}
+    batches = [
+        {
+            "batch_id": "1",
+            "source": "web",
+            "rows_read": 5,
+            "accepted": 3,
+            "quarantined": 2,
+            "reasons": {"a": 2, "b": 1},
+        },
+        {
+            "batch_id": "2",
+            "source": "web",
+            "rows_read": 4,
+            "accepted": 2,
+            "duplicates": 1,
+            "quarantined": 1,
+            "reasons": {"a": 1},
+        },
+        {"batch_id": "3", "source": "till", "rows_read": 20, "accepted": 20},
+        {"batch_id": "4", "source": "till", "status": "planned"},
+    ]
+    found = summarise_quality(table_rows(spark, "ingest_batches", [{**base, **batch} for batch in batches]))
+    assert found == [
+        SourceQuality("till", 20, 20, 0, 0, {}),
+        SourceQuality("web", 9, 5, 1, 3, {"a": 3, "b": 1}),
+    ]
+
+
+def test_profiles_movements_and_runs_are_those_of_the_version(spark: SparkSession) -> None:
+    figures = {"known": 1, "mean": 2.0, "median": 2.0, "standard_deviation": 0.0, "effect_size": 0.0}
+    everyone = {"everyone_mean": 2.0, "everyone_median": 2.0}
+    rules = {
+        "fidelity": 0.9,
+        "recall": 0.5,
+        "any_of": [
+            {"all_of": [{"feature": "visits"}], "text": "Visits more than 3", "people": 4, "right": 3},
+            {"all_of": [], "text": "Everyone", "people": 4, "right": 3},
+        ],
+    }
+    base = {"segment_name": "Frequent", "description": "4 people.", "size": 4, "share": 0.5}
+    rows = [
+        {"segment_version": 2, "segment_id": "s", "rules": json.dumps(rules)}
+        | {"statistics": json.dumps({"visits": figures | everyone})},
+        {"segment_version": 2, "segment_id": "none"},
+        {"segment_version": 1, "segment_id": "old"},
+    ]
+    profiles = table_rows(spark, "segment_profiles", [base | row for row in rows])
+    found, fidelity = read_profiles(profiles, 2, "none")
+    named = {profile.segment_id: profile for profile in found}
+    assert (named.keys(), fidelity) == ({"s", "none"}, 0.9)
+    assert named["s"].rules == [RuleText("Visits more than 3", 4, 3)]
+    assert named["s"].statistics["visits"].mean == 2.0
+    assert (named["s"].is_fallback, named["none"].is_fallback) == (False, True)
+
+    changes = [
+        (2, "p1", "s", "t", "behaviour"),
+        (2, "p2", "s", "t", "behaviour"),
+        (2, "p3", None, "s", "new"),
+        (1, "p", "s", "t", "refit"),
+    ]
+    columns = ("segment_version", "person_id", "from_segment_id", "to_segment_id", "cause")
+    moved = table_rows(spark, "segment_changes", [dict(zip(columns, change, strict=True)) for change in changes])
+    assert read_movements(moved, 2) == [Movement("behaviour", "s", "t", 2), Movement("new", None, "s", 1)]
+
+
+def test_the_last_run_that_did_something_is_told(spark: SparkSession) -> None:
+    base = {
+        "config_sha256": "c",
+        "code_version": "1",
+        "status": "succeeded",
+        "mode": "full",
+        "rows_in": 1,
+        "rows_out": 2,
+    }
+
+    def at(minute: int, **row: object) -> dict[str, object]:
+        started = datetime(2026, 1, 1, 10, minute, tzinfo=UTC)
+        ended = datetime(2026, 1, 1, 10, minute, 2, 500_000, tzinfo=UTC)
+        return {**base, "run_id": f"r{minute}", "started_ts": started, "ended_ts": ended, **row}
+
+    runs = [
+        at(1, stage="ingest"),
+        at(2, stage="features", rows_in=7),
+        at(3, stage="ingest", rows_in=9),
+        at(4, stage="ingest", mode="reused"),
+        at(5, stage="ingest", status="failed", mode=None),
+        at(6, stage="other"),
+    ]
+    found = read_stage_runs(table_rows(spark, "runs", runs), {"ingest": 0, "features": 1})
+    assert found == [StageRun("ingest", 9, 2, 2.5), StageRun("features", 7, 2, 2.5)]
+
+
+def test_the_choice_tells_every_candidate(spark: SparkSession) -> None:
+    candidates = [
+        {
+            "algorithm": "kmeans",
+            "k": 2,
+            "sizes": [30, 10],
+            "figures": {"silhouette": 0.4, "stability": 0.9},
+            "failure": None,
+        },
+        {"algorithm": "kmeans", "k": 3, "sizes": [], "figures": {}, "failure": "too few people"},
+    ]
+    schema = "model_id string, algorithm string, k long, choice string, candidates string"
+    models = spark.createDataFrame([("m", "kmeans", 2, "Because.", json.dumps(candidates))], schema)
+    choice, algorithm = read_choice(models, "m")
+    assert choice is not None
+    assert (choice.reason, algorithm) == ("Because.", "kmeans")
+    first, second = choice.candidates
+    assert (first.silhouette, first.stability, first.smallest, first.largest, first.chosen) == (
+        0.4,
+        0.9,
+        0.25,
+        0.75,
+        True,
+    )
+    assert (second.silhouette, second.smallest, second.failure, second.chosen) == (None, None, "too few people", False)
+    assert read_choice(models, "n") == (None, "unknown")
