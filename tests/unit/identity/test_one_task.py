@@ -1,0 +1,113 @@
+"""Toy histories, worked out by hand: merges, splits, shared and reused devices."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from tests.unit.identity.graphs import Sighting, identity_settings
+
+from segmentation.config.identity import IdentitySettings
+from segmentation.identity.batches import Batch
+from segmentation.identity.one_task import replay_small
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def history(sightings: list[Sighting], settings: IdentitySettings) -> tuple[dict[str, str], list[tuple[str, str, int]]]:
+    """Who owns each value in the end, and every change as (value, change, batch). A value's node is its place."""
+    values = sorted({(kind, value) for _, identifiers in sightings for kind, value in identifiers.items()})
+    node = {identifier: number for number, identifier in enumerate(values)}
+    arrivals: dict[tuple[str, str], tuple[int, datetime]] = {}
+    pairs: dict[tuple[int, Any], dict[str, Any]] = {}
+    for minute, (seq, identifiers) in enumerate(sightings):
+        at = START + timedelta(minutes=minute)
+        for identifier in identifiers.items():
+            arrivals[identifier] = min(arrivals.get(identifier, (seq, at)), (seq, at))
+        for left, right in combinations(sorted(identifiers.items()), 2):
+            row = pairs.setdefault((seq, (left, right)), _pair(node, left, right, seq))
+            row["observations"] += 1
+            row["last_seen"] = at
+    identifiers_table = [
+        {
+            "node": node[kind, value],
+            "type": kind,
+            "value": value,
+            "rank": settings.ranks[kind],
+            "batch_seq": seq,
+            "arrival_ts": at,
+        }
+        for (kind, value), (seq, at) in arrivals.items()
+    ]
+    batches = [Batch(seq, START + timedelta(days=seq)) for seq in sorted({seq for seq, _ in sightings})]
+    members, changes, _ = replay_small(
+        pa.Table.from_pylist(identifiers_table), pa.Table.from_pylist(list(pairs.values())), batches, settings
+    )
+    told = [(values[row["node"]][1], row["change"], row["batch_seq"]) for row in changes.to_pylist()]
+    return {row["value"]: row["person_id"] for row in members.to_pylist()}, told
+
+
+def _pair(node: dict[tuple[str, str], int], left: tuple[str, str], right: tuple[str, str], seq: int) -> dict[str, Any]:
+    return {
+        "left_node": node[left],
+        "left_type": left[0],
+        "right_node": node[right],
+        "right_type": right[0],
+        "batch_seq": seq,
+        "observations": 0,
+    }
+
+
+def test_an_undone_merge_gives_back_the_ids_from_before() -> None:
+    apart: list[Sighting] = [(1, {"email": "anna"}), (1, {"email": "ben"})]
+    joined: list[Sighting] = [*apart, (2, {"email": "anna", "cookie": "k"}), (2, {"email": "ben", "cookie": "k"})]
+    # With four more addresses the cookie turns out to be a kiosk: it never tied anybody together.
+    kiosk: list[Sighting] = [*joined, *((3, {"email": f"guest{i}", "cookie": "k"}) for i in range(4))]
+    before, _ = history(apart, identity_settings())
+    between, told = history(joined, identity_settings())
+    after, later = history(kiosk, identity_settings())
+    assert between["ben"] == between["k"] == between["anna"] == before["anna"]
+    assert ("ben", "merge", 2) in told
+    assert (after["anna"], after["ben"]) == (before["anna"], before["ben"])
+    assert after["k"] not in before.values(), "the kiosk is a person of its own"
+    assert {change for change in later if change[2] == 3 and change[1] != "new"} == {
+        ("ben", "split", 3),
+        ("k", "split", 3),
+    }
+
+
+SHARED = [
+    (1, {"user_id": "anna", "cookie": "tablet"}),
+    (1, {"user_id": "anna", "cookie": "tablet"}),
+    (2, {"user_id": "ben", "cookie": "tablet"}),
+]
+
+
+@pytest.mark.parametrize(("shared", "owner"), [("most", "anna"), ("last", "ben"), ("nobody", None)])
+def test_a_shared_tablet_goes_where_the_configuration_says(shared: str, owner: str | None) -> None:
+    types = {"user_id": {"max_per_person": 1}, "cookie": {"shared": shared}}
+    found, _ = history(SHARED, identity_settings(identifiers=types))
+    assert found["anna"] != found["ben"]
+    assert [name for name in ("anna", "ben") if found[name] == found["tablet"]] == ([owner] if owner else [])
+
+
+def test_the_weakest_link_of_a_chain_between_two_users_is_cut() -> None:
+    sightings: list[Sighting] = [
+        (1, {"user_id": "anna", "cookie": "a"}),
+        (1, {"user_id": "ben", "email": "b"}),
+        *[(1, {"cookie": "a", "email": "b"})] * 9,
+    ]
+    found, _ = history(sightings, identity_settings())
+    assert found["anna"] == found["a"] != found["b"] == found["ben"]
+
+
+def test_ids_do_not_change_when_strangers_arrive() -> None:
+    """Of two people who never touch, one's history leaves the other's id and periods alone."""
+    quiet: list[Sighting] = [(1, {"cookie": "q"}), (3, {"user_id": "quinn", "cookie": "q"})]
+    alone, told = history(quiet, identity_settings())
+    both, more = history([quiet[0], *SHARED, quiet[1]], identity_settings())
+    assert {value: both[value] for value in alone} == alone
+    assert [change for change in more if change[0] in alone] == told
