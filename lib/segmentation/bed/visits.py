@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -23,8 +25,10 @@ def list_segments(spark: SparkSession, world: World) -> DataFrame:
         total = (weights.web + weights.app + weights.store) or 1.0
         knobs = segment.model_dump(exclude={"channels", "share"})
         rows.append({"number": number, **knobs, "to_web": weights.web / total, "to_app": weights.app / total})
-    schema = ", ".join(f"{name} {_ddl(name, value)}" for name, value in rows[0].items())
-    return spark.createDataFrame([tuple(row.values()) for row in rows], schema)
+    schema = ", ".join(f"{name}: {_ddl(name, value)}" for name, value in rows[0].items())
+    # Read from a constant, so that no Python worker has to be started for six rows.
+    constant = F.from_json(F.lit(json.dumps(rows)), f"array<struct<{schema}>>")
+    return spark.range(1).select(F.inline(constant))
 
 
 def _ddl(name: str, value: object) -> str:

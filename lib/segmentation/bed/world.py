@@ -49,15 +49,18 @@ def simulate(
     draw_people(spark, world, partitions).write.parquet(f"{beside}/people")
     people, segments = spark.read.parquet(f"{beside}/people"), list_segments(spark, world)
     audience = assign_campaign(people, segments, world)
-    rows = [
-        leave_events(draw_visits(people, segments, audience, world), world),
+    visits = leave_events(draw_visits(people, segments, audience, world), world)
+    others = [
         extract_crm(people, world),
         log_campaign(audience, world),
         log_consent(people, world),
         send_bots(spark, world),
         send_testers(spark, world),
     ]
-    disturb(reduce(DataFrame.unionByName, rows), world).write.parquet(f"{beside}/events")
+    # Kept, since Spark would else compile all that happens to a row once for each of the small parts.
+    beside_visits = reduce(DataFrame.unionByName, others).persist()
+    disturb(visits.unionByName(beside_visits), world).write.parquet(f"{beside}/events")
+    beside_visits.unpersist()
     events = spark.read.parquet(f"{beside}/events")
 
     tell("sources and truth")

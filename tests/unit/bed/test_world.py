@@ -1,0 +1,186 @@
+"""The written world: the same rows whatever the partitions, and each hazard really in it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from tests.unit.bed.conftest import WrittenWorld
+
+from segmentation.bed.rows import SOURCES
+from segmentation.bed.world import simulate
+from segmentation.contracts.errors import ConfigError
+
+TRUTH = ("people", "events", "sessions", "sightings", "identity", "segments", "campaign", "consent", "erasures")
+
+
+def _lines(folder: Path, source: str) -> list[str]:
+    return sorted(
+        line
+        for file in (folder / source).rglob("part-*")
+        if file.suffix != ".parquet"
+        for line in file.read_text(encoding="utf-8").splitlines()
+    )
+
+
+def test_the_same_seed_gives_the_same_rows_on_eight_partitions(written: WrittenWorld, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    simulate(written.spark, written.world, str(again), partitions=8)
+    for source in SOURCES:
+        if source != "app":
+            # Each file of CSV has a header of its own.
+            assert set(_lines(again, source)) == set(_lines(written.folder, source)), source
+    for table in (*(f"truth/{name}" for name in TRUTH), "app"):
+        one, eight = (written.spark.read.parquet(str(folder / table)) for folder in (written.folder, again))
+        assert one.schema == eight.schema, table
+        assert one.exceptAll(eight).isEmpty(), table
+        assert eight.exceptAll(one).isEmpty(), table
+    assert (again / "truth/world.json").read_bytes() == (written.folder / "truth/world.json").read_bytes()
+
+
+def test_nothing_is_written_where_something_is(written: WrittenWorld, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is not empty: nothing was written"):
+        simulate(written.spark, written.world, str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_every_source_has_its_rows_and_the_world_says_how_many(written: WrittenWorld) -> None:
+    said = json.loads((written.folder / "truth/world.json").read_text(encoding="utf-8"))
+    counts = {row["source"]: row["count"] for row in written.truth("events").groupBy("source").count().collect()}
+    assert set(counts) == set(SOURCES)
+    assert said["rows"] == sum(counts.values())
+    assert said["knobs"]["people"] == 60
+    assert len(_lines(written.folder, "web")) == counts["web"]
+    headers = len(list((written.folder / "pos").rglob("part-*.csv")))
+    assert len(_lines(written.folder, "pos")) == counts["pos"] + headers
+
+
+def test_each_hazard_is_in_the_rows(written: WrittenWorld) -> None:
+    late_by = F.col("received") - F.col("happened")
+    row = (
+        written.truth("events")
+        .agg(
+            F.count_if(F.col("copy_kind") == "exact").alias("exact"),
+            F.count_if(F.col("copy_kind") == "near").alias("near"),
+            F.count_if("is_late").alias("late"),
+            (F.max(F.when(F.col("is_late"), late_by)) / 86_400_000).alias("latest_days"),
+            F.count_if("is_placeholder").alias("placeholders"),
+            F.count_if(F.col("visitor") == "bot").alias("bots"),
+            F.count_if(F.col("visitor") == "test").alias("tests"),
+            F.count_if((F.col("visitor") == "bot") & F.col("declared")).alias("declared"),
+            F.count_if(F.abs(F.col("device_time") - F.col("happened")) > 600_000).alias("wrong_clock"),
+            F.count_if(F.col("email").contains("+")).alias("tagged"),
+            F.count_if(F.col("email") == F.upper("email")).alias("capitals"),
+            F.collect_set("malformed").alias("malformed"),
+            F.countDistinct(F.when(F.col("copy") == 0, F.col("event_id"))).alias("ids"),
+            F.count_if(F.col("copy") == 0).alias("originals"),
+        )
+        .first()
+    )
+    assert min(row.exact, row.near, row.late, row.placeholders, row.wrong_clock) > 100
+    assert min(row.tagged, row.capitals) > 20
+    assert row.latest_days > 7
+    assert row.bots > row.declared > 50
+    assert row.tests > 50
+    assert set(row.malformed) == {"cut_line", "bad_event_ts", "no_identifier", "bad_amount"}
+    assert row.ids == row.originals
+
+
+def test_devices_are_shared_recycled_and_public(written: WrittenWorld) -> None:
+    identity = written.truth("identity").toPandas()
+    kinds = identity.groupby("kind").people.max()
+    assert kinds["kiosk"] > 5
+    assert kinds["home"] >= 2
+    assert kinds["recycled"] == 2
+    assert identity[identity.kind == "kiosk"].person.isna().all()
+    assert identity[identity.kind != "kiosk"].person.notna().all()
+    emails = identity[(identity.identifier_type == "email") & (identity.kind == "shared")]
+    assert len(emails) > 0
+    assert not identity.duplicated(["identifier_type", "identifier_value"]).any()
+    nobody = {"null", "0000", "undefined", "test@test.com", "none@none.com", "0000000000", "+10000000000"}
+    assert not nobody & set(identity.identifier_value)
+
+
+def test_broken_rows_are_broken_in_the_files(written: WrittenWorld) -> None:
+    expected = written.truth("events").where("source = 'web'").groupBy("malformed").count().toPandas()
+    expected = expected.set_index("malformed")["count"]
+    lines = _lines(written.folder, "web")
+    cut, parsed = 0, []
+    for line in lines:
+        try:
+            parsed.append(json.loads(line))
+        except json.JSONDecodeError:
+            cut += 1
+    assert cut == expected["cut_line"] > 5
+    assert sum(row["ts"] == "the day before" for row in parsed) == expected["bad_event_ts"] > 5
+    nobody = sum(not {"anon_id", "user_id", "email"} & row.keys() for row in parsed)
+    assert nobody == expected["no_identifier"] > 5
+
+
+def test_the_schema_drifts_on_its_day(written: WrittenWorld) -> None:
+    rows = []
+    for line in _lines(written.folder, "web"):
+        if line.endswith("}"):
+            rows.append(json.loads(line))
+    before = [row for row in rows if "screen" in row]
+    after = [row for row in rows if "variant" in row]
+    assert len(before) + len(after) == len(rows)
+    assert min(len(before), len(after)) > 500
+    assert {type(row["price"]) for row in before if "price" in row} <= {int, float}
+    assert {type(row["price"]) for row in after if "price" in row} == {str}
+
+
+def test_a_day_of_unusual_traffic_stands_out(written: WrittenWorld) -> None:
+    day = F.to_date(F.timestamp_millis("happened"))
+    visits = written.truth("events").where("visitor = 'person' and copy = 0 and visit is not null")
+    counts = visits.groupBy(day.alias("day")).agg(F.countDistinct("visit").alias("visits")).toPandas()
+    counts = counts.set_index("day").visits
+    spike = counts[written.world.start + timedelta(days=30)]
+    assert spike == counts.max()
+    assert spike > 4 * counts.median()
+
+
+def test_people_change_segment_leave_and_withdraw(written: WrittenWorld) -> None:
+    segments = written.truth("segments").toPandas()
+    assert len(segments) == 60
+    assert segments.person.is_unique
+    moved = segments[segments.changed_on.notna()]
+    assert len(moved) > 5
+    assert (moved.segment_before != moved.segment_after).all()
+    stayed = segments[segments.changed_on.isna()]
+    assert (stayed.segment_before == stayed.segment_after).all()
+    consent = written.truth("consent").toPandas()
+    withdrawn = consent[~consent.granted & consent.duplicated("person", keep=False)]
+    assert len(withdrawn) > 5
+    assert written.truth("erasures").count() > 3
+    granted_again = consent.groupby("person").granted.sum()
+    assert granted_again.max() == 1
+
+
+def test_the_campaign_moves_only_whom_it_reaches(spark: SparkSession, written: WrittenWorld) -> None:
+    campaign = written.truth("campaign").toPandas()
+    holdout = campaign[campaign.arm == "holdout"]
+    assert 0 < len(holdout) < len(campaign)
+    assert (holdout.converts == holdout.converts_anyway).all()
+    assert (campaign.converts >= campaign.converts_anyway).all()
+    sent = written.truth("events").where("event_name = 'campaign_sent' and copy = 0").select("person").toPandas()
+    assert set(sent.person) == set(campaign[campaign.arm == "treated"].person)
+
+
+def test_a_visits_events_are_close_together_but_for_long_pauses(written: WrittenWorld) -> None:
+    gaps = written.spark.sql(
+        "select *, unix_millis(event_ts)"
+        " - lag(unix_millis(event_ts)) over (partition by visit order by event_ts, event_id)"
+        " as gap from {sessions}",
+        sessions=written.truth("sessions"),
+    ).toPandas()
+    minutes = gaps.gap.dropna() / 60_000
+    long = minutes[minutes > 30]
+    assert minutes.median() < 3
+    assert 0 < len(long) < 0.05 * len(minutes)
+    assert long.max() < 120
