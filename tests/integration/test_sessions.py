@@ -35,7 +35,7 @@ def test_sessions_are_cut_up_to_the_date_and_keep_their_ids(spark: SparkSession,
     warehouse.replace("identity_map", identity_rows(spark, {("user_id", "u"): "ann", ("cookie", "c"): "ann"}))
 
     report = _run(spark, warehouse_path, date(2026, 3, 2))
-    assert (report.rows_in, report.rows_out) == (3, 2)
+    assert (report.rows_in, report.rows_out) == (5, 2)
     first = warehouse.read("sessions").orderBy("session_start").collect()
     assert [(s["person_id"], s["events"], s["exit_event"]) for s in first] == [
         ("ann", 2, "buy"),

@@ -1,9 +1,284 @@
-"""`features`: what is measured of each person."""
+"""`features`: what is measured of each person.
+
+Shipped features are taken by name (`library`), further ones are declared (`define`, `mixes`). All hold at the end of
+one date, see nothing after it, and are DOUBLE columns of the table `features`.
+"""
 
 from __future__ import annotations
 
-from segmentation.config.model import Section
+import re
+from collections import Counter
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from segmentation.config.model import Name, Section
+from segmentation.config.rules import Rule, RuleTable, check_rule, field_kind, unknown_field
+
+LibraryName = Literal[
+    "recency",
+    "frequency",
+    "monetary",
+    "average_basket_value",
+    "items_per_basket",
+    "tenure",
+    "interpurchase_time",
+    "interpurchase_cv",
+    "purchase_days",
+    "returns_share",
+    "spend_trend",
+    "inactivity",
+    "days_active",
+    "active_days_last_30",
+    "events",
+    "engagement",
+    "weighted_engagement",
+    "activity_trend",
+    "sessions",
+    "sessions_last_30",
+    "session_duration_mean",
+    "session_duration_median",
+    "events_per_session",
+    "bounce_rate",
+    "conversion_rate",
+    "weekend_share",
+    "morning_share",
+    "afternoon_share",
+    "evening_share",
+    "night_share",
+    "platforms",
+    "platform_entropy",
+    "funnel_stage",
+    "clv_frequency",
+    "clv_recency",
+    "clv_age",
+    "clv_monetary",
+]
+
+DEFAULT_LIBRARY: list[LibraryName] = [
+    "recency",
+    "frequency",
+    "monetary",
+    "average_basket_value",
+    "tenure",
+    "interpurchase_time",
+    "interpurchase_cv",
+    "days_active",
+    "engagement",
+    "activity_trend",
+    "sessions",
+    "session_duration_mean",
+    "events_per_session",
+    "bounce_rate",
+    "weekend_share",
+    "evening_share",
+]
+
+Aggregate = Literal[
+    "count",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "median",
+    "first",
+    "last",
+    "distinct",
+    "days",
+    "share",
+    "entropy",
+    "top_share",
+    "trend",
+    "decayed",
+]
+
+_NUMERIC = {"sum", "mean", "min", "max", "median", "first", "last"}
+_MAY_WEIGH = {"share", "trend", "decayed"}
+_OVER_VALUES = {"distinct", "entropy", "top_share"}
+_COMBINATIONS = ("ratio", "difference", "total", "product")
+
+
+class Words(Section):
+    """How a feature is spoken of; what is left out is made from its name."""
+
+    label: str | None = Field(None, description="Its name for people.")
+    unit: str | None = Field(None, description="`share`, `money`, `days`, or what is counted (`visits`).")
+    description: str | None = Field(None, description="What it says, in one sentence.")
+    family: str | None = Field(None, description="Features of one family say nearly the same.")
+    high: str | None = Field(None, description="What people with much of it are called in a segment's name.")
+    low: str | None = Field(None, description="What people with little of it are called in a segment's name.")
+    phrase: str | None = Field(None, description="Said behind “they”, with {value} or {times}: `spend {times}`.")
+    owner: str | None = Field(None, description="Who answers for it.")
+    sensitivity: Literal["none", "personal", "sensitive"] = Field("none", description="How it must be handled.")
+
+
+class FeatureDefinition(Words):
+    """One feature of one's own: an aggregate over the rows of a table, or a combination of other features."""
+
+    name: Name = Field(description="Its column in `features`.")
+    table: RuleTable = Field("events", description="Whose rows it is made from.")
+    aggregate: Aggregate | None = Field(None, description="What is made of the rows.")
+    of: str | None = Field(
+        None,
+        description="The field that is aggregated. `share`, `trend` and `decayed` count rows without one.",
+    )
+    where: Rule | None = Field(None, description="Which rows count.")
+    among: Rule | None = Field(None, description="Of which rows a `share` is taken. Default: all.")
+    window_days: int | None = Field(None, ge=1, le=36_500, description="The last so many days. Default: all.")
+    half_life_days: float | None = Field(None, gt=0, description="For `decayed`. Default: `features.half_life_days`.")
+    ratio: list[Name | float] | None = Field(None, min_length=2, max_length=2, description="The first by the second.")
+    difference: list[Name | float] | None = Field(
+        None, min_length=2, max_length=2, description="The first less the second."
+    )
+    total: list[Name | float] | None = Field(None, min_length=2, description="These added up.")
+    product: list[Name | float] | None = Field(None, min_length=2, description="These multiplied.")
+    fill: float | None = Field(
+        0.0, allow_inf_nan=False, description="Where there is nothing to measure. `null` leaves it empty."
+    )
+
+    @property
+    def combination(self) -> tuple[str, list[str | float]] | None:
+        """Which combination it is and of what; None: it is an aggregate."""
+        return next(((kind, parts) for kind in _COMBINATIONS if (parts := getattr(self, kind))), None)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> FeatureDefinition:
+        combinations = [kind for kind in _COMBINATIONS if getattr(self, kind) is not None]
+        if (self.aggregate is not None) + len(combinations) != 1:
+            raise ValueError(f"'{self.name}' needs exactly one of aggregate, {', '.join(_COMBINATIONS)}")
+        if combinations:
+            used = [key for key in ("of", "where", "among", "window_days", "half_life_days") if getattr(self, key)]
+            if used:
+                raise ValueError(f"'{self.name}' is a {combinations[0]} of features: {used[0]} goes with aggregate")
+        elif problem := self._misfit():
+            raise ValueError(f"'{self.name}': {problem}")
+        return self
+
+    def _misfit(self) -> str | None:
+        if self.of is None and self.aggregate in _NUMERIC | _OVER_VALUES:
+            return f"{self.aggregate} needs `of`, the field to aggregate"
+        if self.of is not None:
+            kind = field_kind(self.of, self.table)
+            if kind is None:
+                return unknown_field(self.of, self.table)
+            if self.aggregate not in _NUMERIC | _MAY_WEIGH | _OVER_VALUES:
+                return f"{self.aggregate} takes no `of`"
+            if (self.aggregate not in _OVER_VALUES and kind == "flag") or kind == "time":
+                return f"{self.aggregate} cannot be taken of {self.of}, which is a {kind}"
+        if self.among is not None and self.aggregate != "share":
+            return "among goes with share"
+        if self.aggregate == "share" and self.where is None:
+            return "share needs `where`: which rows the share is of"
+        if self.half_life_days is not None and self.aggregate != "decayed":
+            return "half_life_days goes with decayed"
+        if self.aggregate == "trend" and (self.window_days is None or self.window_days < 14):
+            return "trend needs window_days of 14 or more: it compares weeks"
+        return next(
+            (problem for rule in (self.where, self.among) if rule and (problem := check_rule(rule, self.table))), None
+        )
+
+
+class Mix(Section):
+    """What share of a person's rows, or amounts, falls on each value of a field: one feature a value."""
+
+    name: Name = Field(description="Columns are called NAME_VALUE_share, and NAME_entropy.")
+    field: str = Field(description="A column, `properties.NAME` or `identifiers.NAME` of `events`.")
+    of: Literal["rows", "amount"] = Field("rows", description="Whether rows or (positive) amounts are shared out.")
+    values: list[str] = Field(min_length=1, max_length=100, description="The values that get a column.")
+    where: Rule | None = Field(None, description="Which rows count.")
+    window_days: int | None = Field(None, ge=1, le=36_500, description="The last so many days. Default: all.")
+    entropy: bool = Field(
+        True, description="Add NAME_entropy (bits; undeclared values count as one): 0 for people who keep to one value."
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Mix:
+        if field_kind(self.field, "events") != "text":
+            raise ValueError(f"'{self.name}': a mix needs a text field of events, and {self.field} is none")
+        if self.where is not None and (problem := check_rule(self.where, "events")):
+            raise ValueError(f"'{self.name}': {problem}")
+        return self
+
+    def column(self, value: str) -> str:
+        """The column of one value."""
+        return f"{self.name}_{re.sub(r'[^a-z0-9]+', '_', value.lower()).strip('_')}_share"
+
+    def columns(self) -> list[str]:
+        """All columns."""
+        return [*map(self.column, self.values), *([f"{self.name}_entropy"] if self.entropy else [])]
 
 
 class FeatureSettings(Section):
     """Declared features."""
+
+    library: list[LibraryName] = Field(DEFAULT_LIBRARY, description="Shipped features, by name.")
+    purchase: Rule = Field(
+        Rule(field="amount", exists=True),
+        description="Which events are purchases, or returns of them (negative amounts).",
+    )
+    passive_events: list[str] = Field(
+        [], description="Events that happen to a person (a mail sent): no sign of activity for the shipped features."
+    )
+    half_life_days: float = Field(
+        30, gt=0, le=3650, description="After so many days an event counts half for engagement."
+    )
+    event_weights: dict[str, float] = Field(
+        {}, description="For weighted_engagement: what one event of this name weighs; others weigh nothing."
+    )
+    funnel: list[str] = Field([], description="For funnel_stage: events in the order in which people come to buy.")
+    fill: dict[Name, float] = Field({}, description="Feature -> what it is where there is nothing to measure.")
+    define: list[FeatureDefinition] = Field([], description="Features of one's own.")
+    mixes: list[Mix] = Field([], description="Shares of the values of a field.")
+
+    def names(self) -> list[str]:
+        """All columns, in order."""
+        mixes = [column for mix in self.mixes for column in mix.columns()]
+        return [*self.library, *mixes, *(definition.name for definition in self.define)]
+
+    @field_validator("event_weights")
+    @classmethod
+    def _weights_are_plain(cls, weights: dict[str, float]) -> dict[str, float]:
+        if any(not 0 <= weight <= 1_000_000 for weight in weights.values()):
+            raise ValueError("a weight is a number from 0 to 1000000")
+        return weights
+
+    @field_validator("purchase")
+    @classmethod
+    def _purchase_is_of_events(cls, rule: Rule) -> Rule:
+        if problem := check_rule(rule, "events"):
+            raise ValueError(problem)
+        return rule
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> FeatureSettings:
+        problem = next(self._problems(), None)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        counts = Counter(self.names())
+        reserved = {"person_id", "as_of", "feature_set"} & set(counts)
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        if twice:
+            yield f"two features are called '{twice[0]}': every name stands once among library, mixes and define"
+        if reserved:
+            yield f"'{min(reserved)}' is a column of the table features: call the feature something else"
+        if "funnel_stage" in counts and not self.funnel:
+            yield "funnel_stage needs features.funnel, the events in order"
+        if "weighted_engagement" in counts and not self.event_weights:
+            yield "weighted_engagement needs features.event_weights"
+        for name in self.fill:
+            if name not in counts:
+                yield f"fill names '{name}', which is no feature here"
+        parts = {d.name: d.combination[1] for d in self.define if d.combination}
+        for name, operands in parts.items():
+            for operand in operands:
+                if isinstance(operand, str) and operand not in counts:
+                    yield f"'{name}' is made from '{operand}', which is no feature here: add it to library or define"
+        try:
+            TopologicalSorter({name: [p for p in ps if isinstance(p, str)] for name, ps in parts.items()}).prepare()
+        except CycleError as error:
+            yield f"features are made from each other in a circle: {' → '.join(reversed(error.args[1]))}"

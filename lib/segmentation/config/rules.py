@@ -1,74 +1,176 @@
-"""`sources[].rules`: what the events of a source must be like, typed, so that no rule can run code."""
+"""Conditions on rows, as a typed tree: no text of the configuration is ever run as SQL.
+
+A rule is one comparison (`{field: amount, at_least: 10}`), the short form for an event's name (`{event: purchase}`),
+or other rules joined: `{all: [...]}`, `{any: [...]}`, `{not: ...}`. A field without a value meets no comparison but
+`exists: false`, so `not` is exactly the opposite.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
+from datetime import date, datetime
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from segmentation.config.model import Name, Section
+from segmentation.config.model import Section
 
-RULED = ("event_name", "event_ts", "received_ts", "platform", "session_key", "amount", "currency")
-"""Contract columns that a rule may name, beside `identifiers.TYPE` and `properties.NAME`."""
+Kind = Literal["text", "number", "time", "flag"]
+RuleTable = Literal["events", "sessions"]
+Value = bool | int | float | datetime | date | str
+
+FIELDS: dict[str, dict[str, Kind]] = {
+    "events": {
+        "event_name": "text",
+        "event_ts": "time",
+        "received_ts": "time",
+        "hour": "number",
+        "weekday": "number",
+        "source": "text",
+        "platform": "text",
+        "session_key": "text",
+        "amount": "number",
+        "currency": "text",
+    },
+    "sessions": {
+        "session_start": "time",
+        "session_end": "time",
+        "hour": "number",
+        "weekday": "number",
+        "duration_s": "number",
+        "events": "number",
+        "entry_event": "text",
+        "exit_event": "text",
+        "end_reason": "text",
+        "amount": "number",
+        "platform": "text",
+        "is_bounce": "flag",
+        "converted": "flag",
+    },
+}
+"""What rules and features may look at, by table; events also have `properties.NAME` and `identifiers.NAME` (text).
+
+`hour` is 0 to 23 and `weekday` 1 (Monday) to 7, both in UTC, of the event or of the session's start.
+"""
+
+_MAP_FIELD = re.compile(r"^(properties|identifiers)\.[a-z][a-z0-9_]{0,62}$")
+_OPERATORS = (
+    "equals",
+    "not_equals",
+    "in_",
+    "not_in",
+    "greater_than",
+    "at_least",
+    "less_than",
+    "at_most",
+    "contains",
+    "starts_with",
+    "exists",
+)
+_ORDERED = {"greater_than", "at_least", "less_than", "at_most"}
+_TEXTUAL = {"contains", "starts_with"}
 
 
 class Rule(Section):
-    """One rule. Each check in it is one reason in the quarantine: `amount_missing`, `amount_below_min`, …"""
+    """A condition on one row."""
 
-    column: str = Field(description=f"One of {', '.join(RULED)}, identifiers.TYPE, properties.NAME.")
-    name: Name | None = Field(
-        None, description="The reason that the quarantine gives. Default: made of column and check."
-    )
-    events: list[str] = Field([], description="Names of the events that it is for. Default: all.")
-    required: bool = Field(False, description="The value must be there.")
-    allowed: list[str] | None = Field(None, min_length=1, description="The only values that it may have, as text.")
-    min: float | None = Field(None, description="As a number it is at least this.")
-    max: float | None = Field(None, description="As a number it is at most this.")
-    pattern: str | None = Field(None, description="A regular expression that the whole value matches.")
-    severity: Literal["warn", "quarantine", "fail"] = Field(
-        "quarantine", description="Count the row, refuse the row, or refuse the whole batch."
-    )
+    model_config = ConfigDict(validate_by_name=True)
 
-    @field_validator("allowed", mode="before")
-    @classmethod
-    def _texts(cls, values: object) -> object:
-        return [str(value) for value in values] if isinstance(values, list) else values
+    all: list[Rule] | None = Field(None, min_length=1, description="All of these hold.")
+    any: list[Rule] | None = Field(None, min_length=1, description="At least one of these holds.")
+    not_: Rule | None = Field(None, alias="not", description="This does not hold.")
+    event: str | list[str] | None = Field(None, description="The event's name is this, or one of these.")
+    field: str | None = Field(None, description="A column, `properties.NAME` or `identifiers.NAME`.")
+    equals: Value | None = Field(None, description="Is this.")
+    not_equals: Value | None = Field(None, description="Has a value, and it is not this.")
+    in_: list[Value] | None = Field(None, alias="in", min_length=1, description="Is one of these.")
+    not_in: list[Value] | None = Field(None, min_length=1, description="Has a value, and it is none of these.")
+    greater_than: Value | None = Field(None, description="Is more than this.")
+    at_least: Value | None = Field(None, description="Is this or more.")
+    less_than: Value | None = Field(None, description="Is less than this.")
+    at_most: Value | None = Field(None, description="Is this or less.")
+    contains: str | None = Field(None, min_length=1, description="Has this text in it.")
+    starts_with: str | None = Field(None, min_length=1, description="Begins with this text.")
+    exists: bool | None = Field(None, description="Has a value (true), or has none (false).")
 
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"is not a regular expression: {error}") from None
-        return pattern
+    @property
+    def operator(self) -> str | None:
+        """The one comparison that is set."""
+        return next((name for name in _OPERATORS if getattr(self, name) is not None), None)
 
-    @field_validator("column")
-    @classmethod
-    def _known_column(cls, column: str) -> str:
-        if column not in RULED and column.partition(".")[0] not in {"identifiers", "properties"}:
-            raise ValueError(f"'{column}' is none of {', '.join(RULED)}, identifiers.TYPE, properties.NAME")
-        return column
+    @property
+    def operand(self) -> object:
+        """What the comparison compares with."""
+        return getattr(self, self.operator) if self.operator else None
 
     @model_validator(mode="after")
-    def _checks_something(self) -> Self:
-        if not self.checks():
-            raise ValueError("has no check: give required, allowed, min, max or pattern")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError("min is above max: no value can pass")
+    def _says_one_thing(self) -> Rule:
+        forms = [name for name in ("all", "any", "not_", "event", "field") if getattr(self, name) is not None]
+        comparisons = [name for name in _OPERATORS if getattr(self, name) is not None]
+        if len(forms) != 1:
+            raise ValueError("a rule has exactly one of all, any, not, event and field")
+        if forms == ["field"] and len(comparisons) != 1:
+            shown = ", ".join(name.rstrip("_") for name in _OPERATORS)
+            raise ValueError(f"a rule on a field has exactly one of {shown}")
+        if forms != ["field"] and comparisons:
+            raise ValueError(f"{comparisons[0].rstrip('_')} goes with field")
         return self
 
-    def checks(self) -> dict[str, str]:
-        """The checks that are set -> the reason that each gives."""
-        column = self.column.partition(".")[2] or self.column
-        reasons = {
-            "required": f"{column}_missing",
-            "allowed": f"{column}_not_allowed",
-            "min": f"{column}_below_min",
-            "max": f"{column}_above_max",
-            "pattern": f"{column}_malformed",
-        }
-        return {
-            check: self.name or reason for check, reason in reasons.items() if getattr(self, check) not in (None, False)
-        }
+
+def field_kind(field: str, table: str) -> Kind | None:
+    """What kind of value a field holds; None: the table has no such field."""
+    if table == "events" and _MAP_FIELD.match(field):
+        return "text"
+    return FIELDS[table].get(field)
+
+
+def check_rule(rule: Rule, table: str) -> str | None:
+    """What keeps a rule from being applied to a table, in words; None: nothing."""
+    for part in (*(rule.all or ()), *(rule.any or ()), *((rule.not_,) if rule.not_ else ())):
+        if problem := check_rule(part, table):
+            return problem
+    if rule.event is not None and table != "events":
+        return f"{table} have no event: name a field such as entry_event"
+    if rule.field is None:
+        return None
+    kind = field_kind(rule.field, table)
+    if kind is None:
+        return unknown_field(rule.field, table)
+    return _misfit(rule, kind)
+
+
+def unknown_field(field: str, table: str) -> str:
+    """Says that a table has no such field, and what it has."""
+    more = ", properties.NAME, identifiers.NAME" if table == "events" else ""
+    return f"{table} have no field '{field}' (they have {', '.join(FIELDS[table])}{more})"
+
+
+def _misfit(rule: Rule, kind: Kind) -> str | None:
+    operator, operand = rule.operator, rule.operand
+    if operator == "exists":
+        return None
+    if operator in _TEXTUAL:
+        return None if kind == "text" else f"{operator} goes with text, and {rule.field} is a {kind}"
+    values = operand if isinstance(operand, list) else [operand]
+    for value in values:
+        if not _fits(value, kind, operator in _ORDERED):
+            return f"{rule.field} is a {kind}: it cannot be compared with {value!r}"
+    return None
+
+
+def _fits(value: object, kind: Kind, ordered: bool) -> bool:
+    if kind == "flag":
+        return isinstance(value, bool) and not ordered
+    if kind == "time":
+        return isinstance(value, date) or _is_time(value)
+    if kind == "number":
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return not isinstance(value, bool) or not ordered
+
+
+def _is_time(value: object) -> bool:
+    try:
+        datetime.fromisoformat(str(value))
+    except ValueError:
+        return False
+    return True

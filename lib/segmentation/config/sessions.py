@@ -28,4 +28,7 @@ class SessionSettings(Section):
     campaign_property: Name | None = Field(
         None, description="A property: an event that brings another value of it than the last one starts a session."
     )
+    passive_events: list[str] = Field(
+        [], description="Events that happen to a person (a mail sent): no part of any session."
+    )
     conversion_events: list[str] = Field([], description="A session with one of these has converted.")

@@ -50,6 +50,12 @@ def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[s
 
 
 def strongest_type(trust: Sequence[str]) -> Column:
-    """The first of the types in `trust` that the event has an identifier of; null where it has none."""
+    """The first of the types in `trust` of which the event has a value; null where it has none."""
     identifiers = F.col("identifiers")
-    return F.coalesce(*[F.when(identifiers[kind].isNotNull(), F.lit(kind)) for kind in trust])
+    return F.coalesce(*[F.when(identifiers[kind] != "", F.lit(kind)) for kind in trust])
+
+
+def keep_sessions(sessions: DataFrame, as_of: date) -> DataFrame:
+    """Sessions that were over by the end of `as_of`: of the table as it was cut at that date, all."""
+    check_columns(sessions, ("session_end",), "the sessions")
+    return sessions.where(F.col("session_end") < F.lit(end_of(as_of)))

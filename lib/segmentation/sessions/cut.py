@@ -35,6 +35,8 @@ def cut_sessions(events: DataFrame, params: SessionSettings, as_of: date, trust:
       last gap or end event: no session is longer, and where the cut falls depends on no earlier cut;
     - before an event with another campaign than the last one, where `campaign_property` is set.
 
+    Events that only happened to the person (`passive_events`) are no part of any session.
+
     With `trust_source`, events of one source with one `session_key` are one session, whatever lies between them.
     With `by: device`, each device of a person has sessions of its own. The last session is `open` while an event
     just after `as_of` would still belong to it. `trust` names identifier types, strongest first.
@@ -68,6 +70,8 @@ def _prepared(events: DataFrame, params: SessionSettings, trust: Sequence[str]) 
     if params.campaign_property is not None:
         columns["campaign"] = F.col("properties")[params.campaign_property]
     plain = [name for name in _NEEDS if name != "identifiers"]
+    if params.passive_events:
+        events = events.where(~F.col("event_name").isin(params.passive_events))
     return events.select(*plain, *(column.alias(name) for name, column in columns.items()))
 
 

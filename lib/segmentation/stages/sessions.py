@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Observation
-from pyspark.sql import functions as F
-
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
@@ -14,12 +11,11 @@ def run(context: StageContext) -> Outcome:
     """Cuts all events up to the date into sessions, and replaces the table."""
     settings = context.settings
     trust = list(settings.identity.identifiers)
-    counted = Observation()
-    events = attach_persons(keep_behaviour(context.read("events"), context.as_of), context.read("identity_map"), trust)
-    events = events.observe(counted, F.count(F.lit(1)).alias("events"))
-    sessions = cut_sessions(events, settings.sessions, context.as_of, trust)
+    events = context.read("events")
+    owned = attach_persons(keep_behaviour(events, context.as_of), context.read("identity_map"), trust)
+    sessions = cut_sessions(owned, settings.sessions, context.as_of, trust)
     written = context.warehouse.replace("sessions", sessions)
-    return Outcome(rows_in=counted.get["events"], rows_out=written.rows)
+    return Outcome(rows_in=events.count(), rows_out=written.rows)
 
 
 STAGE = Stage(

@@ -17,6 +17,7 @@ def test_an_event_belongs_to_the_person_of_its_most_trusted_identifier(spark: Sp
             {"event_id": "both", "identifiers": {"cookie": "c1", "user_id": "u1"}},
             {"event_id": "cookie", "identifiers": {"cookie": "c1"}},
             {"event_id": "same value, other type", "identifiers": {"cookie": "u1"}},
+            {"event_id": "an empty one", "identifiers": {"cookie": "c1", "user_id": ""}},
             {"event_id": "nobody's", "identifiers": {"cookie": "c9"}},
             {"event_id": "of no known type", "identifiers": {"fax": "1"}},
         ],
@@ -27,6 +28,7 @@ def test_an_event_belongs_to_the_person_of_its_most_trusted_identifier(spark: Sp
     assert {r["event_id"]: r["person_id"] for r in attached.collect()} == {
         "both": "ann",
         "cookie": "bob",
+        "an empty one": "bob",
         "same value, other type": "cy",
     }
 

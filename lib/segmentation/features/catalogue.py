@@ -1,0 +1,62 @@
+"""Every feature of a configuration in words."""
+
+from __future__ import annotations
+
+from segmentation.config.features import FeatureDefinition, FeatureSettings, Mix
+from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.features.words import WORDS
+
+
+def feature_catalogue(settings: FeatureSettings) -> dict[str, FeatureInfo]:
+    """Name -> what people are told about it, in the order of the columns."""
+    infos = [WORDS[name] for name in settings.library]
+    infos += [info for mix in settings.mixes for info in _mix_infos(mix)]
+    infos += [_definition_info(definition) for definition in settings.define]
+    return {info.name: info for info in infos}
+
+
+def _definition_info(definition: FeatureDefinition) -> FeatureInfo:
+    label = definition.label or definition.name.replace("_", " ")
+    shared = definition.aggregate in ("share", "top_share")
+    return FeatureInfo(
+        name=definition.name,
+        label=label,
+        unit=definition.unit if definition.unit is not None else ("share" if shared else ""),
+        description=definition.description or f"{label[:1].upper()}{label[1:]}.",
+        family=definition.family or definition.name,
+        high=definition.high or f"high {label}",
+        low=definition.low or f"low {label}",
+        phrase=definition.phrase or "",
+    )
+
+
+def _mix_infos(mix: Mix) -> list[FeatureInfo]:
+    what = "amount" if mix.of == "amount" else "events"
+    label = mix.name.replace("_", " ")
+    infos = [
+        FeatureInfo(
+            name=mix.column(value),
+            label=f"{value.lower()} share",
+            unit="share",
+            description=f"Share of the {what} that falls on {label} {value}.",
+            family=mix.name,
+            high=f"{value.lower()}-heavy",
+            low=f"{value.lower()}-light",
+            phrase=f"{'spend' if mix.of == 'amount' else 'have'} {{value}} on {value.lower()}",
+        )
+        for value in mix.values
+    ]
+    if mix.entropy:
+        infos.append(
+            FeatureInfo(
+                name=f"{mix.name}_entropy",
+                label=f"spread over {label}",
+                unit="bits",
+                description=f"Entropy of the {what} over {label}: 0 for one value only, 1 for two alike; values "
+                "without a feature of their own count as one.",
+                family=f"{mix.name} spread",
+                high="broad-range",
+                low="one-track",
+            )
+        )
+    return infos

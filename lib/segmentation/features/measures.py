@@ -1,0 +1,213 @@
+"""What features need of one table, collected so that all of it is computed in one pass.
+
+A feature asks for figures (`count`, `total`, `days`, …) and gets columns to reckon with. Behind them stand two levels:
+what a person did on one day, and what the person did on all days up to the date, or on the last N of them. Each
+distinct day figure is computed once, whatever windows are asked of it: another feature adds a column, never a scan.
+
+Everything that is added up is a whole number or a decimal, so the result has the same bits whatever the order and
+the partitioning: decay weights are rounded to 1e-9 first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import DecimalType
+
+from segmentation.config.rules import Rule, RuleTable
+from segmentation.features.rules import field_column, number_column, rule_column
+from segmentation.features.spread import spread_of
+
+_KEYS = {"events": ("event_ts", "event_id"), "sessions": ("session_start", "session_id")}
+_DAY = {"events": "event_date", "sessions": "session_start"}
+_WEIGHT = 10**9
+
+
+class Measures:
+    """Figures asked of one table, up to the end of `as_of`. `where` is None for all rows, `window` for all days."""
+
+    def __init__(self, table: RuleTable, as_of: date) -> None:
+        self.table: RuleTable = table
+        self._as_of = as_of
+        self._daily: dict[str, tuple[str, Column]] = {}
+        self._before: dict[str, Column] = {}
+        self._totals: dict[str, tuple[str, Column]] = {}
+
+    @property
+    def asked(self) -> bool:
+        """Whether any feature needs this table."""
+        return bool(self._totals)
+
+    def count(self, where: Rule | None = None, window: int | None = None) -> Column:
+        """How many rows."""
+        return self._sum(self._day_count(where), window)
+
+    def total(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
+        """Sum of a field; null where no row has it."""
+        return self._sum(self._day_sum(field, number_column(field, self.table), where), window)
+
+    def values(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
+        """How many rows have a value of a numeric field."""
+        has = F.count(_when(where, self.table, number_column(field, self.table)))
+        return self._sum(self._day("values", has, field, where), window)
+
+    def least(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
+        """Smallest value of a field."""
+        day = self._day("min", F.min(_when(where, self.table, number_column(field, self.table))), field, where)
+        return self._total("min", day, window, F.min)
+
+    def most(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
+        """Largest value of a field."""
+        day = self._day("max", F.max(_when(where, self.table, number_column(field, self.table))), field, where)
+        return self._total("max", day, window, F.max)
+
+    def first(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
+        """The earliest value of a field; rows at the same moment are ordered by id."""
+        return self._edge(F.min_by, "first", field, where, window)
+
+    def last(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
+        """The latest value of a field; rows at the same moment are ordered by id."""
+        return self._edge(F.max_by, "last", field, where, window)
+
+    def median(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
+        """The middle value of a field, or the mean of the two in the middle. DOUBLE."""
+        found = _when(where, self.table, number_column(field, self.table))
+        day = self._day("list", F.collect_list(found), field, where)
+        ordered = F.array_sort(self._total("flat", day, window, lambda c: F.flatten(F.collect_list(c))))
+        size = F.size(ordered)
+        low, high = F.floor((size - 1) / 2) + 1, F.floor(size / 2) + 1
+        middle = [F.try_element_at(ordered, place.cast("int")).cast("double") for place in (low, high)]
+        return F.when(size > 0, (middle[0] + middle[1]) / 2)
+
+    def distinct(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
+        """How many different values of a field."""
+        day = self._day("set", F.collect_set(_when(where, self.table, field_column(field, self.table))), field, where)
+        return F.size(F.array_distinct(self._total("flat", day, window, lambda c: F.flatten(F.collect_list(c)))))
+
+    def spread(self, field: str, weight: str | None, where: Rule | None, window: int | None) -> Column:
+        """STRUCT of `entropy` in bits and of `top`, the commonest value's share; rows count by a positive `weight`."""
+        size = F.lit(1) if weight is None else number_column(weight, self.table)
+        value = field_column(field, self.table).cast("string")
+        pair = F.when(
+            value.isNotNull() & (size > 0), F.struct(value.alias("value"), size.cast("decimal(28,6)").alias("size"))
+        )
+        day = self._day(f"pairs {weight}", F.collect_list(_when(where, self.table, pair)), field, where)
+        return self._total("spread", day, window, lambda c: spread_of(F.flatten(F.collect_list(c))))
+
+    def days(self, where: Rule | None = None, window: int | None = None) -> Column:
+        """On how many days there was such a row."""
+        return self._total("days", self._day_count(where), window, lambda c: F.count_if(c > 0))
+
+    def first_day(self, where: Rule | None = None) -> Column:
+        """The first day with such a row. DATE."""
+        return self._total("first day", self._day_count(where), None, lambda c: F.min(F.when(c > 0, F.col("day"))))
+
+    def last_day(self, where: Rule | None = None) -> Column:
+        """The last day with such a row. DATE."""
+        return self._total("last day", self._day_count(where), None, lambda c: F.max(F.when(c > 0, F.col("day"))))
+
+    def first_day_total(self, field: str, where: Rule) -> Column:
+        """Sum of a field on the first day with such a row."""
+        total, count = self._day_sum(field, number_column(field, self.table), where), F.col(self._day_count(where))
+        return self._total("first day's", total, None, lambda c: F.min_by(c, F.when(count > 0, F.col("day"))))
+
+    def squared_gaps(self, where: Rule) -> Column:
+        """Sum of the squares of the days from each day with such a row to the next one."""
+        count = self._day_count(where)
+        order = Window.partitionBy("person_id").orderBy("day").rowsBetween(Window.unboundedPreceding, -1)
+        before = f"before_{count}"
+        self._before[before] = F.last(F.when(F.col(count) > 0, F.col("day")), ignorenulls=True).over(order)
+        gap = F.datediff("day", before).cast("long")
+        return self._total("gaps", count, None, lambda c: F.sum(F.when(c > 0, gap * gap)))
+
+    def decayed(self, field: str | None, where: Rule | None, half_life: float) -> Column:
+        """Rows, or the sum of a field, where what is `half_life` days old counts half."""
+        day = self._day_count(where) if field is None else self._day_sum(field, number_column(field, self.table), where)
+        return self._decayed(day, half_life)
+
+    def decayed_weights(self, weights: dict[str, float], half_life: float) -> Column:
+        """The same of events that each weigh what their name says."""
+        weight = F.lit(0).cast(DecimalType(18, 6))
+        for name, value in sorted(weights.items()):
+            weight = F.when(F.col("event_name") == name, F.lit(value).cast(DecimalType(18, 6))).otherwise(weight)
+        return self._decayed(self._day_sum(f"weights {sorted(weights.items())}", weight, None), half_life)
+
+    def trend(self, field: str | None, where: Rule | None, weeks: int) -> Column:
+        """Slope of the weekly counts, or sums, over the last `weeks`, by their mean: 0.1 is ten per cent more a week.
+
+        Least squares over weeks 0 … n−1, which in whole numbers is 6 Σ(2x−n+1)y / ((n²−1) Σy).
+        """
+        day = self._day_count(where) if field is None else self._day_sum(field, number_column(field, self.table), where)
+        place = F.lit(weeks - 1) - 2 * F.floor(self._age() / 7)
+        tilt = self._total(f"tilt {weeks}", day, weeks * 7, lambda c: F.sum(c * place))
+        level = self._sum(day, weeks * 7)
+        return F.when(level > 0, ratio(6 * tilt.cast("double"), (weeks * weeks - 1) * level.cast("double")))
+
+    def baskets(self, bought: Rule) -> Column:
+        """Purchase occasions: distinct `session_key`s, or moments where there is none, among rows with `bought`.
+
+        One that lasts over midnight counts on both days.
+        """
+        occasion = F.coalesce("session_key", F.unix_micros("event_ts").cast("string"))
+        return self._sum(self._day("baskets", F.count_distinct(_when(bought, self.table, occasion)), "", bought), None)
+
+    def compute(self, rows: DataFrame) -> DataFrame:
+        """All figures asked for: one row a person, from rows with `person_id`, of which none is after the date."""
+        day = F.to_date(_DAY[self.table]).alias("day")
+        days = rows.groupBy("person_id", day).agg(*(column.alias(name) for name, column in self._daily.values()))
+        if self._before:
+            days = days.select("*", *(column.alias(name) for name, column in self._before.items()))
+        return days.groupBy("person_id").agg(*(column.alias(name) for name, column in self._totals.values()))
+
+    def _edge(
+        self, pick: Callable[[Column, Column], Column], name: str, field: str, where: Rule | None, window: int | None
+    ) -> Column:
+        found = _when(where, self.table, number_column(field, self.table))
+        order = F.when(found.isNotNull(), F.struct(*_KEYS[self.table]))
+        day = self._day(name, pick(found, order), field, where)
+        return self._total(name, day, window, lambda c: pick(c, F.when(c.isNotNull(), F.col("day"))))
+
+    def _decayed(self, day: str, half_life: float) -> Column:
+        weight = F.round(F.pow(F.lit(0.5), self._age() / F.lit(half_life)) * _WEIGHT).cast("long")
+        total = self._total(f"decayed {half_life}", day, None, lambda c: F.sum(c * weight))
+        return total.cast("double") / _WEIGHT
+
+    def _age(self) -> Column:
+        return F.datediff(F.lit(self._as_of), "day")
+
+    def _day_count(self, where: Rule | None) -> str:
+        return self._day("count", F.count(_when(where, self.table, F.lit(1))), "", where)
+
+    def _day_sum(self, key: str, value: Column, where: Rule | None) -> str:
+        return self._day("sum", F.sum(_when(where, self.table, value)), key, where)
+
+    def _day(self, kind: str, column: Column, field: str, where: Rule | None) -> str:
+        key = f"{kind}\0{field}\0{where.sha256() if where else ''}"
+        return self._daily.setdefault(key, (f"{self.table}_d{len(self._daily)}", column))[0]
+
+    def _sum(self, day: str, window: int | None) -> Column:
+        return self._total("sum", day, window, F.sum)
+
+    def _total(self, kind: str, day: str, window: int | None, merge: Callable[[Column], Column]) -> Column:
+        key = f"{kind}\0{day}\0{window}"
+        if key not in self._totals:
+            name = f"{self.table}_t{len(self._totals)}"
+            self._totals[key] = (name, merge(self._within(F.col(day), window)))
+        return F.col(self._totals[key][0])
+
+    def _within(self, column: Column, window: int | None) -> Column:
+        if window is None:
+            return column
+        return F.when(F.col("day") > F.lit(self._as_of - timedelta(days=window)), column)
+
+
+def _when(where: Rule | None, table: RuleTable, value: Column) -> Column:
+    return value if where is None else F.when(rule_column(where, table), value)
+
+
+def ratio(above: Column, below: Column) -> Column:
+    """DOUBLE; null where there is nothing to divide by."""
+    return F.try_divide(above.cast("double"), below.cast("double"))

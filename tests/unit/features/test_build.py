@@ -1,0 +1,229 @@
+"""Declared features against a plain reckoning of a random history, and what measuring them may cost."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from math import log2
+from statistics import median
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from tests.factories import event_rows
+
+from segmentation.config.features import FeatureSettings
+from segmentation.config.sessions import SessionSettings
+from segmentation.contracts.errors import MissingColumnsError
+from segmentation.features.build import feature_set, measure_features
+from segmentation.sessions.attach import keep_behaviour
+from segmentation.sessions.cut import cut_sessions
+
+AS_OF = date(2026, 3, 31)
+FRESH = {"field": "properties.dept", "in": ["MEAT", "FISH"]}
+BOUGHT = {"all": [{"event": "buy"}, {"field": "amount", "greater_than": 0}]}
+
+Row = dict[str, Any]
+
+
+def _day(row: Row) -> date:
+    return row["event_ts"].date()
+
+
+def _last(rows: list[Row], days: int) -> list[Row]:
+    return [row for row in rows if _day(row) > AS_OF - timedelta(days=days)]
+
+
+def _buys(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row["event_name"] == "buy" and row["amount"] is not None]
+
+
+def _amount(rows: list[Row]) -> float:
+    return float(sum((Decimal(str(row["amount"])) for row in rows if row["amount"] is not None), Decimal(0)))
+
+
+def _dept(row: Row) -> str | None:
+    return row["properties"].get("dept")
+
+
+def _entropy(sizes: list[float]) -> float:
+    everything = sum(sizes)
+    return -sum(size / everything * log2(size / everything) for size in sizes if size > 0) if everything else 0.0
+
+
+def _ratio(above: float, below: float) -> float:
+    return above / below if below else 0.0
+
+
+def _by_dept(rows: list[Row]) -> Counter[str]:
+    sizes: Counter[str] = Counter()
+    for row in rows:
+        if (dept := _dept(row)) and row["amount"] is not None and row["amount"] > 0:
+            sizes[dept] += Decimal(str(row["amount"]))
+    return sizes
+
+
+def _price(row: Row) -> float | None:
+    try:
+        return float(row["properties"].get("price", "none"))
+    except ValueError:
+        return None
+
+
+def _prices(rows: list[Row]) -> list[float]:
+    return [price for row in rows if (price := _price(row)) is not None]
+
+
+def _in_order(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row["event_ts"], row["event_id"]))
+
+
+DEFINED: list[tuple[dict[str, Any], Callable[[list[Row]], float]]] = [
+    ({"aggregate": "count", "where": {"event": ["view", "cart"]}},
+     lambda rows: sum(row["event_name"] in ("view", "cart") for row in rows)),
+    ({"aggregate": "count", "where": {"event": "buy"}, "window_days": 7},
+     lambda rows: sum(row["event_name"] == "buy" for row in _last(rows, 7))),
+    ({"aggregate": "count", "where": {"not": FRESH}},
+     lambda rows: sum(_dept(row) not in ("MEAT", "FISH") for row in rows)),
+    ({"aggregate": "count", "where": {"any": [{"field": "hour", "less_than": 6}, {"field": "weekday", "equals": 7}]}},
+     lambda rows: sum(row["event_ts"].hour < 6 or row["event_ts"].isoweekday() == 7 for row in rows)),
+    ({"aggregate": "count", "where": {"field": "event_ts", "at_least": "2026-03-15"}},
+     lambda rows: sum(row["event_ts"] >= datetime(2026, 3, 15) for row in rows)),
+    ({"aggregate": "count", "where": {"field": "properties.price", "greater_than": 5}},
+     lambda rows: sum(price > 5 for price in _prices(rows))),
+    ({"aggregate": "count", "where": {"field": "properties.nothing_here", "not_equals": "x"}}, lambda rows: 0),
+    ({"aggregate": "days", "where": BOUGHT, "window_days": 14},
+     lambda rows: len({_day(row) for row in _last(_buys(rows), 14) if row["amount"] > 0})),
+    ({"aggregate": "sum", "of": "amount", "window_days": 10}, lambda rows: _amount(_last(rows, 10))),
+    ({"aggregate": "sum", "of": "properties.price"}, lambda rows: sum(_prices(rows))),
+    ({"aggregate": "mean", "of": "amount"}, lambda rows: _ratio(_amount(rows), len(_buys(rows)))),
+    ({"aggregate": "min", "of": "amount"}, lambda rows: min((row["amount"] for row in _buys(rows)), default=0)),
+    ({"aggregate": "max", "of": "amount", "window_days": 20},
+     lambda rows: max((row["amount"] for row in _last(_buys(rows), 20)), default=0)),
+    ({"aggregate": "median", "of": "properties.price"}, lambda rows: median(_prices(rows) or [0])),
+    ({"aggregate": "first", "of": "amount"}, lambda rows: next((row["amount"] for row in _in_order(_buys(rows))), 0)),
+    ({"aggregate": "last", "of": "properties.price", "window_days": 25},
+     lambda rows: next(iter(reversed(_prices(_in_order(_last(rows, 25))))), 0)),
+    ({"aggregate": "distinct", "of": "properties.dept", "window_days": 5},
+     lambda rows: len({_dept(row) for row in _last(rows, 5)} - {None})),
+    ({"aggregate": "distinct", "of": "identifiers.user_id"}, lambda rows: 1),
+    ({"aggregate": "share", "of": "amount", "where": FRESH, "among": BOUGHT},
+     lambda rows: _ratio(sum(float(size) for dept, size in _by_dept(_buys(rows)).items() if dept in ("MEAT", "FISH")),
+                         _amount([row for row in _buys(rows) if row["amount"] > 0]))),
+    ({"aggregate": "share", "where": {"event": "view"}, "window_days": 30},
+     lambda rows: _ratio(sum(row["event_name"] == "view" for row in _last(rows, 30)), len(_last(rows, 30)))),
+    ({"aggregate": "entropy", "of": "properties.dept"},
+     lambda rows: _entropy(list(map(float, Counter(filter(None, map(_dept, rows))).values())))),
+    ({"aggregate": "top_share", "of": "event_name", "window_days": 9},
+     lambda rows: _ratio(max(Counter(row["event_name"] for row in _last(rows, 9)).values(), default=0),
+                         len(_last(rows, 9)))),
+    ({"aggregate": "decayed", "of": "amount", "half_life_days": 5},
+     lambda rows: sum(_amount([row]) * 0.5 ** ((AS_OF - _day(row)).days / 5) for row in rows)),
+    ({"aggregate": "decayed", "where": {"event": "view"}},
+     lambda rows: sum(0.5 ** ((AS_OF - _day(row)).days / 30) for row in rows if row["event_name"] == "view")),
+    ({"ratio": ["defined_0", "defined_1"], "fill": -1},
+     lambda rows: DEFINED[0][1](rows) / DEFINED[1][1](rows) if DEFINED[1][1](rows) else -1),
+    ({"total": ["defined_24", "defined_8", 2.5]}, lambda rows: DEFINED[24][1](rows) + DEFINED[8][1](rows) + 2.5),
+    ({"difference": ["defined_25", "defined_0"]}, lambda rows: DEFINED[25][1](rows) - DEFINED[0][1](rows)),
+    ({"product": ["defined_0", 0.5]}, lambda rows: DEFINED[0][1](rows) * 0.5),
+]  # fmt: skip
+SETTINGS = FeatureSettings.model_validate(
+    {
+        "mixes": [{"name": "dept", "field": "properties.dept", "of": "amount", "values": ["MEAT", "DELI"]}],
+        "define": [{"name": f"defined_{n}", **definition} for n, (definition, _) in enumerate(DEFINED)],
+    }
+)
+
+
+def _history(seed: int) -> list[Row]:
+    draw = random.Random(seed)
+    rows = []
+    for number in range(900):
+        name = draw.choice(["view", "view", "cart", "buy", "buy"])
+        rows.append(
+            {
+                "person_id": f"p{draw.randrange(25)}",
+                "event_id": f"{draw.random():.12f}",
+                "event_ts": datetime(2026, 2, 20) + timedelta(minutes=draw.randrange(57_000)),
+                "event_name": name,
+                "amount": draw.choice([3.1, 12.25, 0.07, -2.5]) if name == "buy" and draw.random() < 0.9 else None,
+                "session_key": f"s{number // 3}" if draw.random() < 0.5 else None,
+                "properties": {
+                    **({"dept": draw.choice(["MEAT", "FISH", "DELI"])} if draw.random() < 0.8 else {}),
+                    **({"price": draw.choice(["1.5", "7", "9.25", "n/a"])} if draw.random() < 0.7 else {}),
+                },
+            }
+        )
+    return rows
+
+
+def _measure(events: DataFrame, settings: FeatureSettings = SETTINGS) -> DataFrame:
+    kept = keep_behaviour(events, AS_OF)
+    return measure_features(kept, cut_sessions(kept, SessionSettings(), AS_OF, ("user_id",)), settings, AS_OF)
+
+
+@pytest.fixture(scope="module")
+def history() -> list[Row]:
+    return _history(seed=3)
+
+
+@pytest.fixture(scope="module")
+def measured(spark: SparkSession, history: list[Row]) -> dict[str, Row]:
+    return {row["person_id"]: row.asDict() for row in _measure(event_rows(spark, history)).collect()}
+
+
+def test_everyone_has_a_row_and_every_feature_a_number(history: list[Row], measured: dict[str, Row]) -> None:
+    assert set(measured) == {row["person_id"] for row in history}
+    for figures in measured.values():
+        assert list(figures) == ["person_id", "as_of", "feature_set", *SETTINGS.names()]
+        assert all(isinstance(figures[name], float) for name in SETTINGS.names())
+
+
+@pytest.mark.parametrize("number", range(len(DEFINED)))
+def test_a_declared_feature_is_what_it_says(history: list[Row], measured: dict[str, Row], number: int) -> None:
+    definition, reckon = DEFINED[number]
+    for person, figures in measured.items():
+        rows = [row for row in history if row["person_id"] == person]
+        assert figures[f"defined_{number}"] == pytest.approx(float(reckon(rows)), abs=1e-6), definition
+
+
+def test_a_mix_shares_out_what_was_bought(history: list[Row], measured: dict[str, Row]) -> None:
+    for person, figures in measured.items():
+        sizes = _by_dept([row for row in history if row["person_id"] == person])
+        everything = float(sum(sizes.values()))
+        assert figures["dept_meat_share"] == pytest.approx(_ratio(float(sizes["MEAT"]), everything))
+        assert figures["dept_deli_share"] == pytest.approx(_ratio(float(sizes["DELI"]), everything))
+        assert figures["dept_entropy"] == pytest.approx(_entropy([float(size) for size in sizes.values()]))
+
+
+def test_order_partitioning_and_the_future_change_no_bit(
+    spark: SparkSession, history: list[Row], measured: dict[str, Row]
+) -> None:
+    shuffled = random.Random(5).sample(history, len(history))
+    future = [{**row, "event_id": f"later {row['event_id']}", "event_ts": datetime(2026, 4, 1)} for row in history[:50]]
+    again = _measure(event_rows(spark, [*shuffled, *future]).repartition(5, "event_name"))
+    assert {row["person_id"]: row.asDict() for row in again.collect()} == measured
+
+
+def test_more_features_make_no_more_scans(spark: SparkSession, tmp_path: Any, history: list[Row]) -> None:
+    event_rows(spark, history).write.parquet(str(tmp_path / "events"))
+    events = spark.read.parquet(str(tmp_path / "events"))
+    only_events = SETTINGS.model_copy(update={"library": ["recency", "frequency", "monetary", "interpurchase_cv"]})
+    features = measure_features(events, spark.createDataFrame([], "person_id string"), only_events, AS_OF)
+    plan = features._jdf.queryExecution().executedPlan().toString()
+    assert plan.count("FileScan") == 1
+
+
+def test_the_feature_set_is_the_hash_of_its_definitions() -> None:
+    other = SETTINGS.model_copy(update={"half_life_days": 31})
+    assert feature_set(SETTINGS) == feature_set(FeatureSettings.model_validate(SETTINGS.model_dump()))
+    assert feature_set(SETTINGS) != feature_set(other)
+
+
+def test_a_missing_column_is_named(spark: SparkSession) -> None:
+    events = event_rows(spark, [{}]).drop("event_date")
+    with pytest.raises(MissingColumnsError, match="'event_date'"):
+        measure_features(events, events, FeatureSettings(), AS_OF)

@@ -1,0 +1,156 @@
+"""The shipped features on people whose figures can be reckoned by hand."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from math import log2
+from typing import Any, get_args
+
+import pytest
+from pyspark.sql import SparkSession
+from tests.factories import event_rows
+
+from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.sessions import SessionSettings
+from segmentation.features.build import measure_features
+from segmentation.sessions.cut import cut_sessions
+
+AS_OF = date(2026, 3, 31)
+SETTINGS = FeatureSettings(
+    library=list(get_args(LibraryName)),
+    passive_events=["mail_sent"],
+    half_life_days=10,
+    event_weights={"view": 1, "buy": 2.5},
+    funnel=["view", "cart", "buy"],
+)
+
+
+def _at(day: int, hour: int = 12, minute: int = 0) -> datetime:
+    return datetime(2026, 3, day, hour, minute)
+
+
+PEOPLE: dict[str, list[dict[str, Any]]] = {
+    # Three baskets on days 1, 11 and 31, one of them of two lines, and a return; a Sunday (1) and two weekdays.
+    "buyer": [
+        {"event_ts": _at(1, 9), "event_name": "buy", "amount": 10, "session_key": "a", "platform": "web"},
+        {"event_ts": _at(1, 9, 1), "event_name": "buy", "amount": 5.5, "session_key": "a", "platform": "web"},
+        {"event_ts": _at(11, 19), "event_name": "view", "platform": "app"},
+        {"event_ts": _at(11, 19, 5), "event_name": "buy", "amount": 20, "session_key": "b", "platform": "app"},
+        {"event_ts": _at(21, 23), "event_name": "return", "amount": -4, "session_key": "c", "platform": "web"},
+        {"event_ts": _at(31, 3), "event_name": "buy", "amount": 30.25, "platform": None},
+    ],
+    "looker": [
+        {"event_ts": _at(21, 13), "event_name": "view"},
+        {"event_ts": _at(21, 13, 10), "event_name": "cart"},
+        {"event_ts": _at(30, 12), "event_name": "mail_sent"},
+    ],
+    "only mailed": [{"event_ts": _at(30, 12), "event_name": "mail_sent"}],
+}
+
+
+@pytest.fixture(scope="module")
+def measured(spark: SparkSession) -> dict[str, dict[str, Any]]:
+    events = event_rows(spark, [{"person_id": who, **row} for who, rows in PEOPLE.items() for row in rows])
+    params = SessionSettings(conversion_events=["buy"], passive_events=["mail_sent"])
+    sessions = cut_sessions(events, params, AS_OF, ("user_id",))
+    rows = measure_features(events, sessions, SETTINGS, AS_OF).collect()
+    return {row["person_id"]: row.asDict() for row in rows}
+
+
+BUYER = {
+    "recency": 0,
+    "frequency": 3,
+    "monetary": 61.75,
+    "average_basket_value": 65.75 / 3,
+    "items_per_basket": 4 / 3,
+    "tenure": 30,
+    "interpurchase_time": 15,
+    "interpurchase_cv": 5 / 15,
+    "purchase_days": 3,
+    "returns_share": 4 / 65.75,
+    "inactivity": 0,
+    "days_active": 4,
+    "active_days_last_30": 3,
+    "events": 6,
+    "engagement": 2 * 0.125 + 2 * 0.25 + 0.5 + 1,
+    "weighted_engagement": 5 * 0.125 + 3.5 * 0.25 + 2.5,
+    "sessions": 4,
+    "sessions_last_30": 3,
+    "session_duration_mean": 360 / 4,
+    "session_duration_median": 30,
+    "events_per_session": 1.5,
+    "bounce_rate": 0.5,
+    "conversion_rate": 0.75,
+    "weekend_share": 3 / 6,
+    "morning_share": 2 / 6,
+    "afternoon_share": 0,
+    "evening_share": 2 / 6,
+    "night_share": 2 / 6,
+    "platforms": 2,
+    "platform_entropy": -(0.6 * log2(0.6) + 0.4 * log2(0.4)),
+    "funnel_stage": 3,
+    "clv_frequency": 2,
+    "clv_recency": 30,
+    "clv_age": 30,
+    "clv_monetary": 50.25 / 2,
+}
+LOOKER = {
+    "recency": 10,
+    "frequency": 0,
+    "monetary": 0,
+    "average_basket_value": 0,
+    "tenure": 10,
+    "interpurchase_time": 365,
+    "interpurchase_cv": 1,
+    "inactivity": 10,
+    "days_active": 1,
+    "events": 2,
+    "engagement": 1,
+    "sessions": 1,
+    "session_duration_mean": 600,
+    "bounce_rate": 0,
+    "conversion_rate": 0,
+    "afternoon_share": 1,
+    "platforms": 0,
+    "platform_entropy": 0,
+    "funnel_stage": 2,
+    "clv_frequency": 0,
+    "clv_monetary": 0,
+}
+ONLY_MAILED = {
+    "recency": 1,
+    "events": 0,
+    "engagement": 0,
+    "tenure": 0,
+    "sessions": 0,
+    "weekend_share": 0,
+    "days_active": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("who", "feature", "expected"),
+    [
+        (who, *item)
+        for who, figures in (("buyer", BUYER), ("looker", LOOKER), ("only mailed", ONLY_MAILED))
+        for item in figures.items()
+    ],
+)
+def test_a_shipped_feature(measured: dict[str, dict[str, Any]], who: str, feature: str, expected: float) -> None:
+    assert measured[who][feature] == pytest.approx(expected, abs=1e-9)
+
+
+def test_trends_are_slopes_over_weeks_by_their_mean(measured: dict[str, dict[str, Any]]) -> None:
+    weeks = [0.0] * 12
+    for row in PEOPLE["buyer"]:
+        weeks[11 - (AS_OF - row["event_ts"].date()).days // 7] += 1
+    mean_week = sum(range(12)) / 12
+    slope = sum((x - mean_week) * y for x, y in enumerate(weeks)) / sum((x - mean_week) ** 2 for x in range(12))
+    assert measured["buyer"]["activity_trend"] == pytest.approx(slope / (sum(weeks) / 12))
+    assert measured["buyer"]["spend_trend"] > 0
+    assert measured["only mailed"]["activity_trend"] == 0
+
+
+def test_nobody_has_a_gap_where_a_number_belongs(measured: dict[str, dict[str, Any]]) -> None:
+    assert set(measured) == set(PEOPLE)
+    assert all(value is not None for row in measured.values() for value in row.values())
