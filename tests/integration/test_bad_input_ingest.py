@@ -1,0 +1,138 @@
+"""Deliveries and configurations that are wrong: the right kind of error, one sentence, and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from tests.deliveries import HEADER, ingest_once, line, rows, settings, source, write_csv
+
+from segmentation.contracts.errors import ConfigError, InputError
+
+
+def _missing(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    return source(folder / "nothing/*.csv")
+
+
+def _empty(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    return source(write_csv(folder / "a.csv", []))
+
+
+def _without_a_header(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    (folder / "a.csv").touch()
+    return source(folder / "a.csv")
+
+
+def _parquet(folder: Path, spark: SparkSession) -> Path:
+    spark.createDataFrame(
+        [("e1", "view", "2026-03-01", "u1", 2.5, 1)],
+        "id string, event string, ts string, uid string, price double, quantity int",
+    ).coalesce(1).write.parquet(str(folder / "in"))
+    return next((folder / "in").glob("*.parquet"))
+
+
+def _cut_parquet(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    good = _parquet(folder, spark)
+    (folder / "in/cut.parquet").write_bytes(good.read_bytes()[:-20])
+    return source(folder / "in", format="parquet")
+
+
+def _no_parquet(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    _parquet(folder, spark)
+    write_csv(folder / "in/cut.parquet", [line(1)])
+    return source(folder / "in", format="parquet")
+
+
+def _damaged_parquet(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    content = bytearray(_parquet(folder, spark).read_bytes())
+    content[4:40] = b"\xff" * 36
+    (folder / "in/cut.parquet").write_bytes(content)
+    return source(folder / "in", format="parquet")
+
+
+def _cut_gzip(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    import gzip
+
+    path = folder / "cut.csv.gz"
+    path.write_bytes(gzip.compress("\n".join([HEADER, *(line(n) for n in range(2000))]).encode())[:-3000])
+    return source(path)
+
+
+def _forbidden_amount(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    rules = [{"column": "amount", "events": ["purchase"], "min": 0, "severity": "fail"}]
+    return source(write_csv(folder / "a.csv", [line(1), line(2, quantity="-1")]), rules=rules)
+
+
+def _mostly_bad(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    return source(write_csv(folder / "a.csv", [line(1), line(2, ts="x"), line(3, ts="x")]), max_bad_share=0.5)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (_missing, r"no file matches '.*nothing/\*\.csv'"),
+        (_empty, r"is empty: its files have no row"),
+        (_without_a_header, r"without even a header"),
+        (_cut_parquet, r"the file '.*cut\.parquet' is not Parquet, or was cut short \(1 of 2 files\)"),
+        (_no_parquet, r"the file '.*cut\.parquet' is not Parquet, or was cut short"),
+        (_damaged_parquet, r"the file '.*cut\.parquet' cannot be read as parquet"),
+        (_cut_gzip, r"the file '.*cut\.csv\.gz' cannot be read as csv"),
+        (_forbidden_amount, r"amount_below_min 1 of 2 rows break a rule of severity fail"),
+        (_mostly_bad, r"2 of 3 rows are bad \(bad_event_ts 2\), more than max_bad_share 0\.5"),
+    ],
+)
+def test_a_delivery_that_cannot_be_taken_is_refused_whole(
+    spark: SparkSession, tmp_path: Path, made: Callable[[Path, SparkSession], dict[str, Any]], said: str
+) -> None:
+    configured = settings(tmp_path / "warehouse", made(tmp_path, spark))
+    with pytest.raises(InputError, match=f"^Source 'shop'.*{said}") as error:
+        ingest_once(spark, configured)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "warehouse").exists()
+
+
+def test_a_mapping_that_is_wrong_stops_all_sources_before_anything_is_written(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    good = source(write_csv(tmp_path / "a.csv", [line(1)]))
+    bad = {**source(tmp_path / "a.csv", columns={"event_name": "evnt", "event_ts": "now()"}), "name": "bad"}
+    with pytest.raises(ConfigError) as error:
+        ingest_once(spark, settings(tmp_path / "warehouse", good, bad))
+    assert [problem.key for problem in error.value.problems] == [
+        "sources.1.columns.event_name",
+        "sources.1.columns.event_ts",
+    ]
+    assert not (tmp_path / "warehouse").exists()
+
+
+def test_a_wrong_mapping_is_found_though_nothing_new_came(spark: SparkSession, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", [line(1, quantity="-1"), line(2, price="")])
+    assert ingest_once(spark, settings(tmp_path / "warehouse", source(path))).rows_out == 2
+    with pytest.raises(ConfigError, match="no column 'evnt'"):
+        ingest_once(spark, settings(tmp_path / "warehouse", source(path, columns={"event_name": "evnt"})))
+
+
+def test_personal_identifiers_need_a_key(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEGMENTATION_KEY", raising=False)
+    monkeypatch.delenv("SEGMENTATION_KEY_FILE", raising=False)
+    path = write_csv(tmp_path / "a.csv", [line(1)])
+    personal = source(path, columns={"identifiers": {"email": "email"}})
+    with pytest.raises(ConfigError, match="openssl rand"):
+        ingest_once(spark, settings(tmp_path / "warehouse", personal))
+    assert not (tmp_path / "warehouse").exists()
+
+
+def test_one_refused_source_leaves_no_trace_and_comes_in_when_it_is_repaired(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    rules = [{"column": "amount", "min": 0, "severity": "fail"}]
+    path = write_csv(tmp_path / "in/a.csv", [line(1), line(2, quantity="-1")])
+    configured = settings(tmp_path / "warehouse", source(tmp_path / "in", rules=rules))
+    with pytest.raises(InputError):
+        ingest_once(spark, configured)
+    write_csv(path, [line(1), line(2)])
+    assert ingest_once(spark, configured).rows_out == 2
+    assert rows(spark, configured, "ingest_batches", "batch_seq", "status", "accepted") == [(1, "done", 2)]

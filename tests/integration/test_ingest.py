@@ -1,0 +1,192 @@
+"""Taking sources in: all of it, again, a bit more, and after a kill."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from tests.deliveries import KEY, ingest_once, line, rows, settings, source, write_csv
+
+from segmentation.config.settings import Settings
+from segmentation.contracts.errors import InputError
+from segmentation.privacy.tokens import token_of
+from segmentation.runtime.warehouse import Warehouse, Written
+
+TABLES = ("events", "events_quarantine", "vault", "ingest_batches")
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+
+
+def _shop(folder: Path, only_purchases: bool = False) -> Settings:
+    """Purchases with e-mails, and JSON page views without ids as a second source."""
+    write_csv(
+        folder / "in/shop/1.csv",
+        [
+            line(1),
+            line(2, email="PERSON2@example.com "),
+            line(2),
+            line(3, ts="soon"),
+            line(4, uid="", email="none"),
+            "e5,cut",
+        ],
+    )
+    (folder / "in/web").mkdir(parents=True)
+    views = [f'{{"at": "2026-03-0{day}T10:00:00Z", "who": "u{day}"}}' for day in (1, 2, 2, 3)]
+    (folder / "in/web/1.json").write_text("\n".join([*views, '{"at": "2026-']) + "\n", encoding="utf-8")
+    web = {
+        "name": "web",
+        "format": "json",
+        "path": str(folder / "in/web"),
+        "columns": {"event_name": "'view'", "event_ts": "at", "identifiers": {"cookie": "who"}},
+    }
+    shop = source(folder / "in/shop", columns={"identifiers": {"user_id": "uid", "email": "email"}})
+    return settings(folder / "warehouse", shop, *([] if only_purchases else [web]))
+
+
+def _all_rows(spark: SparkSession, configured: Settings) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: rows(spark, configured, name) for name in TABLES}
+
+
+def test_a_delivery_is_taken_in_once_and_every_row_is_accounted_for(spark: SparkSession, tmp_path: Path) -> None:
+    configured = _shop(tmp_path)
+    taken_in = datetime(2026, 4, 1)
+    outcome = ingest_once(spark, configured)
+    assert (outcome.rows_in, outcome.rows_out, outcome.figures) == (11, 5, {"quarantined": 4, "duplicates": 2})
+    assert outcome.message == "malformed_row 2, bad_event_ts 1, no_identifier 1"
+    assert rows(spark, configured, "ingest_batches", "batch_seq", "source", "status", "rows_read", "accepted",
+                "quarantined", "duplicates", "reasons", "ingested_ts") == [
+        (1, "shop", "done", 6, 2, 3, 1, dict.fromkeys(("malformed_row", "bad_event_ts", "no_identifier"), 1), taken_in),
+        (2, "web", "done", 5, 3, 1, 1, {"malformed_row": 1}, taken_in),
+    ]  # fmt: skip
+    tokens = {n: token_of(KEY.encode(), "email", f"person{n}@example.com") for n in (1, 2)}
+    assert rows(spark, configured, "events", "source", "event_ts", "identifiers", "amount", "batch_seq") == [
+        ("shop", datetime(2026, 3, 1, 10), {"user_id": "u1", "email": tokens[1]}, Decimal("5.0000"), 1),
+        ("shop", datetime(2026, 3, 1, 10), {"user_id": "u2", "email": tokens[2]}, Decimal("5.0000"), 1),
+        *(("web", datetime(2026, 3, day, 10), {"cookie": f"u{day}"}, None, 2) for day in (1, 2, 3)),
+    ]
+    assert rows(spark, configured, "vault", "token", "identifier_type", "value") == sorted(
+        (token, "email", f"person{n}@example.com") for n, token in tokens.items()
+    )
+
+    before = _all_rows(spark, configured)
+    versions = {name: Warehouse(spark, configured.warehouse).version(name) for name in TABLES}
+    again = ingest_once(spark, configured)
+    assert (again.rows_in, again.rows_out, again.message) == (0, 0, "no new files")
+    assert {name: Warehouse(spark, configured.warehouse).version(name) for name in TABLES} == versions
+
+    # A second delivery: a row that is there already, the second row of another file, and a person known by e-mail.
+    write_csv(tmp_path / "in/shop/2.csv", [line(1), line(6, email="person1@example.com"), line(7)])
+    (tmp_path / "in/web/2.json").write_text('{"at": "2026-03-02T10:00:00Z", "who": "u2"}\n', encoding="utf-8")
+    more = ingest_once(spark, configured, now=datetime(2026, 4, 2, tzinfo=UTC))
+    assert (more.rows_in, more.rows_out, more.figures) == (4, 2, {"quarantined": 0, "duplicates": 2})
+    after = _all_rows(spark, configured)
+    assert {name: set(map(repr, before[name])) - set(map(repr, after[name])) for name in TABLES} == {
+        name: set() for name in TABLES
+    }
+    assert len(after["vault"]) == 3
+    assert [row[1:3] for row in sorted(after["ingest_batches"], key=lambda row: row[1])] == [
+        (1, "shop"),
+        (2, "web"),
+        (3, "shop"),
+        (4, "web"),
+    ]
+
+
+def test_no_personal_value_is_in_any_byte_of_the_warehouse_but_in_the_vault(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    configured = _shop(tmp_path)
+    ingest_once(spark, configured)
+    warehouse = Path(configured.warehouse)
+    written = [path for path in warehouse.rglob("*") if path.is_file()]
+    assert {path.relative_to(warehouse).parts[0] for path in written} >= set(TABLES)
+    found = {
+        str(path.relative_to(warehouse).parent)
+        for path in written
+        for secret in ("person1@", "person2@", "PERSON2@", "person3@", KEY)
+        if secret.encode() in path.read_bytes()
+    }
+    # The vault's data files are compressed, so they are read; nothing else may come near a value even when it is.
+    assert found <= {"vault"}
+    for name in ("events", "events_quarantine", "ingest_batches"):
+        df = Warehouse(spark, configured.warehouse).read(name)
+        assert not [row for row in df.select(F.to_json(F.struct("*"))).collect() if "@example" in row[0].lower()], name
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def _kill_at(monkeypatch: pytest.MonkeyPatch, number: int, after: bool) -> None:
+    """Makes the warehouse die before, or just after, its write of that number."""
+    done, original = [0], Warehouse._write
+
+    def dying(self: Warehouse, name: str, df: DataFrame, *arguments: Any, **keywords: Any) -> Written:
+        done[0] += 1
+        if done[0] == number and not after:
+            raise Killed
+        written = original(self, name, df, *arguments, **keywords)
+        if done[0] == number:
+            raise Killed
+        return written
+
+    monkeypatch.setattr(Warehouse, "_write", dying)
+
+
+def test_killed_at_any_write_and_started_again_the_tables_are_the_same(spark: SparkSession, tmp_path: Path) -> None:
+    expected_settings = _shop(tmp_path / "whole", only_purchases=True)
+    ingest_once(spark, expected_settings)
+    expected = _comparable(spark, expected_settings)
+
+    configured = _shop(tmp_path / "killed", only_purchases=True)
+    kills = 0
+    while True:
+        with pytest.MonkeyPatch.context() as patch:
+            # Each run dies one write later than the one before; runs die by turns before a commit and after it.
+            _kill_at(patch, number=1 + kills, after=kills % 2 == 1)
+            try:
+                ingest_once(spark, configured)
+                break
+            except Killed:
+                kills += 1
+    assert kills >= 4
+    assert _comparable(spark, configured) == expected
+    assert ingest_once(spark, configured).message == "no new files"
+
+
+def _comparable(spark: SparkSession, configured: Settings) -> dict[str, list[tuple[Any, ...]]]:
+    """The tables without what depends on where the files lie."""
+    return {
+        "events": rows(spark, configured, "events", "event_id", "event_ts", "identifiers", "amount", "batch_seq"),
+        "events_quarantine": rows(spark, configured, "events_quarantine", "source", "reasons", "raw"),
+        "vault": rows(spark, configured, "vault", "token", "value"),
+        "ingest_batches": rows(spark, configured, "ingest_batches", "batch_seq", "source", "status", "accepted"),
+    }
+
+
+def test_a_batch_that_was_begun_is_finished_with_its_own_files(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured = _shop(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        _kill_at(patch, number=2, after=True)
+        with pytest.raises(Killed):
+            ingest_once(spark, configured)
+    late = write_csv(tmp_path / "in/shop/2.csv", [line(9)])
+    first = tmp_path / "in/shop/1.csv"
+    first.rename(tmp_path / "away")
+    with pytest.raises(InputError, match=r"begun and not finished, and its file '.*1\.csv' is gone"):
+        ingest_once(spark, configured)
+    (tmp_path / "away").rename(first)
+    ingest_once(spark, configured)
+    batches = rows(spark, configured, "ingest_batches", "batch_seq", "source", "accepted", "files")
+    assert [(*row[:3], len(row[3])) for row in batches] == [(1, "shop", 2, 1), (2, "shop", 1, 1), (3, "web", 3, 1)]
+    assert batches[1][3][0].endswith(late.name)
