@@ -13,11 +13,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: its number, and the newest event time (UTC) of it and all before it; how many `events` it has, and
+    """One batch: its number, the newest event time (UTC) of it and all before it, its only source, its `events`, and
     the most rows that `list_identifiers` and `pair_identifiers` can make of it."""
 
     seq: int
     clock: datetime
+    source: str = ""
     events: int = 0
     rows: int = 0
 
@@ -26,7 +27,7 @@ def list_batches(combinations: DataFrame) -> list[Batch]:
     """The batches of `combine_identifiers`, in order of arrival."""
     size = F.size("identifiers")
     rows = (
-        combinations.groupBy("batch_seq")
+        combinations.groupBy("batch_seq", "source")
         .agg(
             F.unix_micros(F.max("last_ts")).alias("newest"),
             F.sum("events").alias("events"),
@@ -35,8 +36,8 @@ def list_batches(combinations: DataFrame) -> list[Batch]:
         .collect()
     )
     batches: list[Batch] = []
-    for row in sorted(rows):
+    for row in sorted(rows, key=lambda row: row["batch_seq"]):
         newest = _EPOCH + timedelta(microseconds=row["newest"])
         clock = max(newest, batches[-1].clock) if batches else newest
-        batches.append(Batch(row["batch_seq"], clock, row["events"], row["rows"]))
+        batches.append(Batch(row["batch_seq"], clock, row["source"], row["events"], row["rows"]))
     return batches

@@ -46,7 +46,9 @@ def live_through(
         usable = F.col("hub_seq").isNull() | (F.col("hub_seq") > batch.seq)
         now = pairs.where((F.col("batch_seq") <= batch.seq) & usable).join(touched, "component", "left_semi")
         clustered = cluster_all(
-            known.drop("component", "guarded", "busy"), total_pairs(now).localCheckpoint(), settings
+            known.drop("component", "guarded", "busy"),
+            total_pairs(now, [b.source for b in batches]).localCheckpoint(),
+            settings,
         )
         before = clustered.join(persons, "node", "left").localCheckpoint()
         after = _succeed(before, batch).localCheckpoint()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -17,8 +19,8 @@ def combine_identifiers(events: DataFrame) -> DataFrame:
     """Events folded to the distinct combinations of identifiers in them, which are far fewer.
 
     In: events. Out: one combination in one batch: `identifiers` ARRAY<STRUCT<type, value>> sorted by type, never
-    empty; `batch_seq`; `sources`; `events` (how many carry exactly these); `first_ts`, `last_ts`. Events of bots and
-    test accounts are left out.
+    empty; `batch_seq`; `source`, which the batch has only one of; `events` (how many carry exactly these);
+    `first_ts`, `last_ts`. Events of bots and test accounts are left out.
     """
     check_columns(events, _EVENT_COLUMNS, "the events to resolve")
     entries = F.map_entries(F.map_filter("identifiers", lambda _, value: value != ""))
@@ -29,9 +31,9 @@ def combine_identifiers(events: DataFrame) -> DataFrame:
             F.array_sort(F.transform(entries, lambda e: F.struct(e["key"].alias("type"), e["value"].alias("value")))),
         )
         .where(F.size("identifiers") > 0)
-        .groupBy("identifiers", "batch_seq")
+        # Collecting sources into a set instead would sort all rows: Spark hashes only plain aggregates.
+        .groupBy("identifiers", "batch_seq", "source")
         .agg(
-            F.collect_set("source").alias("sources"),
             F.count("*").alias("events"),
             F.min("event_ts").alias("first_ts"),
             F.max("event_ts").alias("last_ts"),
@@ -87,8 +89,8 @@ def pair_identifiers(combinations: DataFrame) -> DataFrame:
     """Every pair of identifiers that were seen together in an event of a batch.
 
     In: `combine_identifiers`. Out: one pair in one batch, the left one smaller by (type, value): `left_node`,
-    `left_type`, `left_value`, the same for right, `batch_seq`, `first_seen`, `last_seen`, `observations` (events that
-    carry both), `sources`.
+    `left_type`, `left_value`, the same for right, `batch_seq`, `source`, `first_seen`, `last_seen`, `observations`
+    (events that carry both).
     """
     count = F.size("identifiers")
     pairs = F.flatten(
@@ -102,35 +104,35 @@ def pair_identifiers(combinations: DataFrame) -> DataFrame:
     return (
         combinations.where(count > 1)
         .withColumn("pair", F.explode(pairs))
-        .groupBy(*(F.col(f"pair.{key.replace('_', '.')}").alias(key) for key in _PAIR), "batch_seq")
+        .groupBy(*(F.col(f"pair.{key.replace('_', '.')}").alias(key) for key in _PAIR), "batch_seq", "source")
         .agg(
             F.min("first_ts").alias("first_seen"),
             F.max("last_ts").alias("last_seen"),
             F.sum("events").alias("observations"),
-            F.sort_array(F.array_distinct(F.flatten(F.collect_set("sources")))).alias("sources"),
         )
         .select(
             name_node("left_type", "left_value").alias("left_node"),
             name_node("right_type", "right_value").alias("right_node"),
             *_PAIR,
             "batch_seq",
+            "source",
             "first_seen",
             "last_seen",
             "observations",
-            "sources",
         )
     )
 
 
-def total_pairs(pairs: DataFrame) -> DataFrame:
-    """Pairs over all batches. In: one pair in one batch (`pair_identifiers`). Out: one pair, `first_batch_seq`
-    in place of `batch_seq`."""
+def total_pairs(pairs: DataFrame, sources: Sequence[str]) -> DataFrame:
+    """Pairs over all batches. In: one pair in one batch (`pair_identifiers`), of batches of these `sources`. Out: one
+    pair, `first_batch_seq` in place of `batch_seq`, and `sources`, sorted, in place of `source`."""
+    seen_by = [F.when(F.bool_or(F.col("source") == name), F.lit(name)) for name in sorted(set(sources))]
     return pairs.groupBy("left_node", "right_node", *_PAIR).agg(
         F.min("batch_seq").alias("first_batch_seq"),
         F.min("first_seen").alias("first_seen"),
         F.max("last_seen").alias("last_seen"),
         F.sum("observations").alias("observations"),
-        F.sort_array(F.array_distinct(F.flatten(F.collect_set("sources")))).alias("sources"),
+        F.array_compact(F.array(*seen_by)).alias("sources"),
     )
 
 

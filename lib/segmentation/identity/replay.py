@@ -58,7 +58,7 @@ def replay_batches(
     """
     small = settings.one_task_edges // _COST_OF_REPLAY
     nodes = identifiers.select(*NODE)
-    edges = pairs.withColumnRenamed("batch_seq", "first_batch_seq") if len(batches) == 1 else total_pairs(pairs)
+    edges = total_pairs(pairs, [batch.source for batch in batches])
     if sum(batch.rows for batch in batches) <= small:
         members, changes, hubs = _replay_in_one_task(nodes, pairs, batches, settings)
         return Resolved(members, changes, edges, hubs)

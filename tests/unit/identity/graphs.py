@@ -42,7 +42,7 @@ def tight_settings() -> IdentitySettings:
 def sightings_frame(spark: SparkSession, sightings: Iterable[Sighting]) -> DataFrame:
     """Events, one a minute in the order given."""
     rows = [
-        (identifiers, START + timedelta(minutes=minute), seq, f"source{minute % 2}", False, False)
+        (identifiers, START + timedelta(minutes=minute), seq, f"source{seq % 2}", False, False)
         for minute, (seq, identifiers) in enumerate(sightings)
     ]
     return spark.createDataFrame(rows, _EVENTS)
