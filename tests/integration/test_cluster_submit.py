@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from deltalake import DeltaTable
-from tests.shop import KINDS, PEOPLE_A_KIND, write_shop
+from tests.shop import write_shop
 
 from segmentation.runtime.jars import jar_paths
 
@@ -52,7 +52,7 @@ def test_the_archive_runs_the_pipeline_on_a_cluster(tmp_path: Path) -> None:
             *("--properties-file", ROOT / "conf" / "spark-defaults.conf"),
             *("--py-files", archive, "--jars", ",".join(map(str, jar_paths()))),
             *(part for key, value in options.items() for part in ("--conf", f"{key}={value}")),
-            *(job, "--config", config, "--log-format", "json"),
+            *(job, "--config", config, "--log-format", "json", "--stages", "ingest,identity,sessions"),
         ],
         env={
             **{name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "SPARK_HOME"}},
@@ -69,14 +69,22 @@ def test_the_archive_runs_the_pipeline_on_a_cluster(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     assert where.read_text(encoding="utf-8").startswith(f"{archive}/"), "the package of the archive, not the checkout's"
 
-    rows = 0
-    for source in ("web", "till"):
-        with (tmp_path / f"{source}.csv").open(encoding="utf-8") as file:
-            rows += sum(1 for _ in csv.DictReader(file))
-    counts = {
-        name: DeltaTable(tmp_path / "warehouse" / name).to_pyarrow_table().num_rows
-        for name in ("events", "events_quarantine", "persons", "segments_current")
+    rows = [row for source in ("web", "till") for row in _rows(tmp_path / f"{source}.csv")]
+    users = {row["uid"] for row in rows if row["uid"]}
+    signed_in = {row["cookie"] for row in rows if row.get("cookie") and row["uid"]}
+    cookies = {row["cookie"] for row in rows if row.get("cookie")}
+    tables = {
+        name: DeltaTable(tmp_path / "warehouse" / name).to_pyarrow_table()
+        for name in ("events", "events_quarantine", "persons", "sessions")
     }
-    people = PEOPLE_A_KIND * len(KINDS)
     # One line stands twice, one has no time that can be read, one has no identifier.
-    assert counts == {"events": rows - 3, "events_quarantine": 2, "persons": people, "segments_current": people}
+    assert tables["events"].num_rows == len(rows) - 3
+    assert tables["events_quarantine"].num_rows == 2
+    # A user is a person, and so is a browser on which nobody ever signed in.
+    assert tables["persons"].num_rows == len(users) + len(cookies - signed_in)
+    assert sum(tables["sessions"]["events"].to_pylist()) == len(rows) - 3
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))

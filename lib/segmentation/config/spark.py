@@ -11,9 +11,7 @@ class SparkSettings(Section):
     """Start-up of Spark where no session exists yet (local mode)."""
 
     master: str = Field("local[*]", description="Spark master.")
-    driver_memory: str = Field(
-        "4g", pattern=r"^\d+[mg]$", description="Heap of the driver: in local mode, of all."
-    )
+    driver_memory: str = Field("4g", pattern=r"^\d+[mg]$", description="Heap of the driver: in local mode, of all.")
     packages: list[str] = Field(
         [],
         description="Maven coordinates in place of the ones that `segmentation doctor` names.",
