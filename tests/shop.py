@@ -1,4 +1,4 @@
-"""A small made shop for whole-pipeline tests: eighty people of four plainly different kinds, on the web and at the till."""
+"""A small made shop for whole-pipeline tests: eighty people of four plainly different kinds, on the web and at a till."""
 
 from __future__ import annotations
 

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyspark
 from deltalake import DeltaTable
 from tests.shop import write_shop
 
 from segmentation.runtime.jars import jar_paths
 
 ROOT = Path(__file__).parents[2]
+SPARK = Path(pyspark.__file__).parent
 
 # The job of the contract, after leaving word of which copy of the package it runs.
 JOB = """
@@ -25,7 +27,7 @@ runpy.run_path({job!r}, run_name="__main__")
 """
 
 
-def test_the_archive_runs_the_pipeline_on_a_cluster(tmp_path: Path) -> None:
+def test_the_archive_runs_on_a_cluster(tmp_path: Path) -> None:
     built = subprocess.run([ROOT / "scripts" / "build", tmp_path / "dist"], capture_output=True, text=True, check=True)
     archive = Path(built.stdout.strip())
     assert archive.parent == tmp_path / "dist"
@@ -48,14 +50,15 @@ def test_the_archive_runs_the_pipeline_on_a_cluster(tmp_path: Path) -> None:
     }
     done = subprocess.run(
         [
-            *(Path(sys.prefix) / "bin" / "spark-submit", "--master", "local-cluster[2,1,1024]"),
+            *(SPARK / "bin" / "spark-submit", "--master", "local-cluster[2,1,1024]"),
             *("--properties-file", ROOT / "conf" / "spark-defaults.conf"),
             *("--py-files", archive, "--jars", ",".join(map(str, jar_paths()))),
             *(part for key, value in options.items() for part in ("--conf", f"{key}={value}")),
             *(job, "--config", config, "--log-format", "json", "--stages", "ingest,identity,sessions"),
         ],
         env={
-            **{name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "SPARK_HOME"}},
+            **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            "SPARK_HOME": str(SPARK),
             "PYSPARK_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SEGMENTATION_KEY": "0123456789abcdef" * 4,

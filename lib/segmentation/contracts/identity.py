@@ -51,7 +51,12 @@ IDENTITY_HISTORY = Table(
         Col("identifier_type", STRING, "user_id, cookie, email, …", required=True),
         Col("identifier_value", STRING, "its normalised value, or token", required=True),
         Col("person_id", STRING, "whose it was", required=True),
-        Col("valid_from", TIMESTAMP, "from when, UTC: its first event, later the end of the batch that moved it", required=True),
+        Col(
+            "valid_from",
+            TIMESTAMP,
+            "from when, UTC: its first event, later the end of the batch that moved it",
+            required=True,
+        ),
         Col("valid_to", TIMESTAMP, "until when, UTC; null: still"),
         Col("change", STRING, "new, merge, split, erase", required=True),
         Col("reason", STRING, "what brought the change"),

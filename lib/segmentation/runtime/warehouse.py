@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.readwriter import DataFrameWriter
 from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType
 
@@ -39,6 +39,9 @@ class Warehouse:
     root: str
     run_id: str = ""
     _known: set[str] = field(default_factory=set)
+    _versions: dict[str, int] = field(default_factory=dict)
+    """Newest version of each table asked for or written: whoever holds the lock is the only writer, and reading a
+    table's history costs about as much as writing a row."""
 
     def exists(self, name: str) -> bool:
         """Whether the table has been created."""
@@ -55,7 +58,9 @@ class Warehouse:
 
     def version(self, name: str) -> int | None:
         """The newest Delta version of a table, or None where it does not exist."""
-        return int(self._delta(name).history(1).first()["version"]) if self.exists(name) else None  # type: ignore[index]
+        if name not in self._versions and self.exists(name):
+            self._versions[name] = int(self._last_commit(name)["version"])
+        return self._versions.get(name)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """A table as it is now, or was at a Delta version. Raises `InputError` where it does not exist."""
@@ -130,6 +135,7 @@ class Warehouse:
     def _write(self, name: str, df: DataFrame, options: dict[str, str], mode: str) -> Written:
         table = CATALOGUE[name]
         self._create(table)
+        before = self.version(name)
         rows = table.conform(df)
         writer: DataFrameWriter = (
             rows.write.format("delta").mode(mode).option("userMetadata", self.run_id).options(**options)
@@ -140,9 +146,16 @@ class Warehouse:
             writer.saveAsTable(f"{self.root}.{name}")
         else:
             writer.save(self._path(name))
+        last = self._last_commit(name)
+        self._versions[name] = int(last["version"])
+        if self._versions[name] == before:  # nothing to commit: the last commit's figures are another write's
+            return Written(self._versions[name], 0)
+        return Written(self._versions[name], int((last["operationMetrics"] or {}).get("numOutputRows", 0)))
+
+    def _last_commit(self, name: str) -> Row:
         last = self._delta(name).history(1).first()
         assert last is not None, "a table that was written has a history"
-        return Written(int(last["version"]), int((last["operationMetrics"] or {}).get("numOutputRows", 0)))
+        return last
 
     def _create(self, table: Table) -> None:
         if self.exists(table.name):
@@ -164,6 +177,7 @@ class Warehouse:
             builder = builder.property(key, value)
         builder.execute()
         self._known.add(table.name)
+        self._versions[table.name] = 0
 
 
 def _has_statistics(kind: DataType) -> bool:
