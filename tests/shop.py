@@ -1,4 +1,4 @@
-"""A small made shop for whole-pipeline tests: eighty people of four plainly different kinds, on the web and at a till."""
+"""A small made shop for whole-pipeline tests: eighty people of four different kinds, on the web and in a shop."""
 
 from __future__ import annotations
 

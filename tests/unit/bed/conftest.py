@@ -17,7 +17,7 @@ KNOBS = {
     "days": 42,
     "population": {"change_segment": 0.3, "change_day": 20, "second_email": 0.3, "shared_email": 0.5},
     "devices": {"kiosk_people": 0.5, "people_per_kiosk": 30, "kiosk_visits": 0.5, "recycled_cookies": 0.8,
-                "shared_tablet": 1.0},
+                "shared_tablet": 1.0, "tablet_visits": 0.6},
     "typing": {"placeholder": 0.05, "typo": 0.1, "plus_tag": 0.1, "anonymous_receipt": 0.2},
     "disorder": {"late": 0.1, "duplicate": 0.05, "near_duplicate": 0.05, "malformed": 0.05, "wrong_clock": 0.5,
                  "long_pause": 0.2, "drift_day": 21},
