@@ -84,5 +84,5 @@ def ingest_once(
 
 def rows(spark: SparkSession, configured: Settings, table: str, *columns: str) -> list[tuple[Any, ...]]:
     """A table's rows, in order."""
-    df = Warehouse(spark, configured.warehouse).read(table).select(*columns)
+    df = Warehouse(spark, configured.warehouse).read(table).select(*(columns or ["*"]))
     return sorted((tuple(row) for row in df.collect()), key=repr)
