@@ -18,7 +18,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import segmentation
@@ -81,12 +81,14 @@ def _run_stage(
         if stage.reusable and (earlier := _reusable(warehouse, stage, fingerprint)):
             outcome, mode = earlier, "reused"
             outputs = _versions(warehouse, stage.writes)
+            record = _record_first
         else:
-            _record(warehouse, {**row, "status": "running"})
+            _record_first(warehouse, {**row, "status": "running"})
+            record = _record_again
             try:
                 outcome = stage.run(context)
             except BaseException as error:
-                _record(
+                _record_again(
                     warehouse,
                     {**row, "status": "failed", "ended_ts": datetime.now(UTC), "error": describe(error)},
                 )
@@ -94,7 +96,7 @@ def _run_stage(
             mode = outcome.mode
             outputs = _versions(warehouse, stage.writes)
         ended = datetime.now(UTC)
-        _record(
+        record(
             warehouse,
             {
                 **row,
@@ -188,7 +190,16 @@ def _reusable(warehouse: Warehouse, stage: Stage, fingerprint: str) -> Outcome |
     return Outcome(last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed")
 
 
-def _record(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
+def _record_first(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
+    """Appends the row: the run's id is new, so there is none to replace, and appending takes a fifth of the time."""
+    warehouse.append_once("runs", _row(warehouse, values), f"run:{values['run_id']}:{values['stage']}", 0)
+
+
+def _record_again(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
+    """Puts the row in the place of the one that said `running`."""
+    warehouse.replace_slice("runs", _row(warehouse, values), run_id=values["run_id"], stage=values["stage"])
+
+
+def _row(warehouse: Warehouse, values: Mapping[str, Any]) -> DataFrame:
     table = CATALOGUE["runs"]
-    row = warehouse.spark.createDataFrame([tuple(values.get(name) for name in table.column_names)], table.schema)
-    warehouse.replace_slice("runs", row, run_id=values["run_id"], stage=values["stage"])
+    return warehouse.spark.createDataFrame([tuple(values.get(name) for name in table.column_names)], table.schema)
