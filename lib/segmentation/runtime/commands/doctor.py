@@ -17,7 +17,6 @@ from pathlib import Path
 
 import click
 from pyspark.sql import SparkSession
-from rich.console import Console
 from rich.table import Table as Grid
 
 from segmentation.config.paths import is_catalog
@@ -29,6 +28,7 @@ from segmentation.runtime.jars import jar_paths, java
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.runner import describe
 from segmentation.runtime.spark import get_spark
+from segmentation.runtime.terminal import open_console
 
 _GIB = 1024**3
 _LEAST_FREE_DISK = 2 * _GIB
@@ -187,7 +187,7 @@ def _show(findings: list[Finding], as_json: bool) -> None:
         mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]"
         advice = "" if finding.ok or not finding.advice else f" → {finding.advice}"
         grid.add_row(mark, finding.what, f"{finding.found}{advice}")
-    Console(highlight=False).print(grid)
+    open_console().print(grid)
 
 
 COMMANDS = (doctor,)

@@ -7,12 +7,12 @@ from difflib import get_close_matches
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table as Grid
 
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import ConfigError, Problem
 from segmentation.runtime.options import Common, common_options
+from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
 
 _CLOSED = {"vault": "it holds personal values in clear, which only linking, export and erasure read"}
@@ -51,7 +51,7 @@ def show(common: Common, table: str, limit: int, version: int | None) -> None:
         grid.add_column(name, overflow="fold")
     for row in rows:
         grid.add_row(*(_cell(row[name]) for name in df.columns))
-    console = Console()
+    console = open_console()
     console.print(grid)
     if len(rows) == limit:
         console.print(f"The first {limit}; --limit shows more.")

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from segmentation.contracts.errors import InputError
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.gates import CHECKS
 from segmentation.segments.versions import Version, find_to_roll_back_to, published, read_versions
@@ -62,7 +62,7 @@ def versions(common: Common) -> None:
     if common.log_format == "json":
         click.echo(json.dumps([asdict(version) for version in found], default=str))
     else:
-        Console().print(_table(found))
+        open_console().print(_table(found))
 
 
 def _versions(warehouse: Warehouse) -> list[Version]:
@@ -73,7 +73,11 @@ def _versions(warehouse: Warehouse) -> list[Version]:
 
 
 def _table(found: list[Version]) -> Table:
-    table = Table("version", "status", "as of", "people", "segments", "moved", "model", "published (UTC)", "reason")
+    """What fits into eighty columns; `--log-format json` has all of it."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("version", "status", "as of", "people", "segments", "moved", "published"):
+        table.add_column(name, no_wrap=True, justify="right" if name in ("people", "segments", "moved") else "left")
+    table.add_column("reason", overflow="fold")
     for version in found:
         moved = version.metrics.get("moved_share")
         table.add_row(
@@ -83,8 +87,7 @@ def _table(found: list[Version]) -> Table:
             f"{version.metrics['people']:,.0f}",
             f"{version.metrics['segments']:.0f}",
             "" if moved is None else f"{moved:.1%}",
-            version.model_id[:8],
-            f"{version.published_ts:%Y-%m-%d %H:%M}" if version.published_ts else "",
+            f"{version.published_ts:%Y-%m-%d}" if version.published_ts else "",
             version.reason or "",
         )
     return table

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 from pyspark.sql import DataFrame
-from rich.console import Console
 from rich.table import Table as TextTable
 
 from segmentation.bed.knobs import load_world
@@ -15,6 +14,7 @@ from segmentation.bed.world import simulate as write_world
 from segmentation.config.spark import SparkSettings
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.spark import get_spark
+from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
 
 
@@ -82,7 +82,7 @@ def _show(found: Score) -> None:
         table.add_section()
     for name, why in found.not_measured.items():
         table.add_row(name.replace("_", " "), f"not measured: {why}", "–")
-    Console().print(table)
+    open_console().print(table)
 
 
 def _text(value: float) -> str:
