@@ -1,0 +1,92 @@
+"""The engines on Spark: this project's own functions, as its stages call them, and plain GraphFrames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from graphframes import GraphFrame
+from pyspark.ml.feature import VectorAssembler
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from scripts.benchmarks import AS_OF
+from scripts.benchmarks.inputs import COORDINATES
+from scripts.benchmarks.rivals import CLUSTERS, ITERATIONS, SEED
+
+from segmentation.clustering.candidates import fit_one, label_column
+from segmentation.clustering.preparation import VECTOR
+from segmentation.config.clustering import Algorithm, ClusteringSettings
+from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.identity import IdentitySettings
+from segmentation.config.sessions import SessionSettings
+from segmentation.features.build import measure_features
+from segmentation.identity.components import label_components
+from segmentation.sessions.cut import cut_sessions
+
+LIBRARY: list[LibraryName] = [
+    "recency",
+    "frequency",
+    "monetary",
+    "average_basket_value",
+    "tenure",
+    "purchase_days",
+    "days_active",
+    "events",
+]
+"""The features that are measured."""
+
+
+def sessions(spark: SparkSession, source: Path, target: Path) -> None:
+    """`cut_sessions` with its defaults."""
+    cut_sessions(_events(spark, source), SessionSettings(), AS_OF, ["user_id"]).write.parquet(str(target))
+
+
+def features(spark: SparkSession, source: Path, target: Path) -> None:
+    """`measure_features` with eight features over events."""
+    events = _events(spark, source)
+    # No feature asks for sessions, so the second table is never looked at.
+    measure_features(events, events, FeatureSettings(library=LIBRARY), AS_OF).write.parquet(str(target))
+
+
+def components(spark: SparkSession, source: Path, target: Path) -> None:
+    """`label_components` with the size for one task that is shipped."""
+    most = IdentitySettings.model_fields["one_task_edges"].default
+    label_components(spark.read.parquet(str(source)).persist(), most).write.parquet(str(target))
+
+
+def graphframes(spark: SparkSession, source: Path, target: Path) -> None:
+    """`connectedComponents` as its manual shows it."""
+    edges = spark.read.parquet(str(source)).toDF("src", "dst")
+    vertices = edges.select(F.explode(F.array("src", "dst")).alias("id")).distinct()
+    found = GraphFrame(vertices, edges).connectedComponents()
+    found.select(F.col("id").alias("node"), "component").write.parquet(str(target))
+    found.unpersist()
+
+
+def bisecting(spark: SparkSession, source: Path, target: Path) -> None:
+    """One candidate of the stage `train`: bisecting k-means."""
+    _cluster(spark, source, target, "bisecting_kmeans")
+
+
+def mixture(spark: SparkSession, source: Path, target: Path) -> None:
+    """One candidate of the stage `train`: a Gaussian mixture from one beginning."""
+    _cluster(spark, source, target, "gaussian_mixture")
+
+
+def _cluster(spark: SparkSession, source: Path, target: Path, algorithm: Algorithm) -> None:
+    people = spark.read.parquet(str(source))
+    prepared = VectorAssembler(inputCols=list(COORDINATES), outputCol=VECTOR).transform(people)
+    prepared = prepared.select("person_id", VECTOR).localCheckpoint()
+    settings = ClusteringSettings(max_iterations=ITERATIONS, restarts=1)
+    fitted = fit_one(prepared, algorithm, CLUSTERS, settings, SEED)
+    assert fitted.model is not None, fitted.failure
+    labelled = label_column(prepared, fitted.model, "cluster_found")
+    labelled.select("person_id", F.col("cluster_found").alias("cluster")).write.parquet(str(target))
+
+
+def _events(spark: SparkSession, source: Path) -> DataFrame:
+    """With the columns that the contract has and these events have no values in."""
+    return (
+        spark.read.parquet(str(source))
+        .withColumn("session_key", F.lit(None).cast("string"))
+        .withColumn("identifiers", F.lit(None).cast("map<string,string>"))
+    )

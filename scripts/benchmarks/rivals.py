@@ -1,0 +1,126 @@
+"""The same work as people do it on one machine without Spark, each written as its users would write it.
+
+Every function reads Parquet and writes Parquet, and imports what it needs itself: only its own process pays for it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from scripts.benchmarks import AS_OF, THREADS
+
+CLUSTERS = 8
+ITERATIONS = 20
+SEED = 17
+
+_SESSIONS = """
+COPY (
+  WITH marked AS (
+    SELECT *,
+      CASE WHEN event_ts - lag(event_ts) OVER w < INTERVAL 30 MINUTE THEN 0 ELSE 1 END AS starts
+    FROM read_parquet('{source}/*.parquet')
+    WINDOW w AS (PARTITION BY person_id ORDER BY event_ts, event_id)
+  ), numbered AS (
+    SELECT *, sum(starts) OVER (PARTITION BY person_id ORDER BY event_ts, event_id ROWS UNBOUNDED PRECEDING) AS session
+    FROM marked
+  )
+  SELECT
+    sha256('session:' || arg_min(event_id, event_ts))[:32] AS session_id,
+    person_id,
+    min(event_ts) AS session_start,
+    max(event_ts) AS session_end,
+    date_diff('second', min(event_ts), max(event_ts)) AS duration_s,
+    count(*) AS events,
+    arg_min(event_name, event_ts) AS entry_event,
+    arg_max(event_name, event_ts) AS exit_event,
+    sum(amount) AS amount,
+    any_value(platform) AS platform,
+    count(*) = 1 AS is_bounce
+  FROM numbered
+  GROUP BY person_id, session
+) TO '{target}/part.parquet'
+"""
+
+_FEATURES = """
+COPY (
+  SELECT
+    person_id,
+    date_diff('day', coalesce(max(event_date) FILTER (bought), max(event_date)), DATE '{as_of}') AS recency,
+    count(DISTINCT event_ts) FILTER (bought) AS frequency,
+    coalesce(sum(amount) FILTER (bought), 0) AS monetary,
+    coalesce(sum(amount) FILTER (bought) / count(DISTINCT event_ts) FILTER (bought), 0) AS average_basket_value,
+    date_diff('day', min(event_date), DATE '{as_of}') AS tenure,
+    count(DISTINCT event_date) FILTER (bought) AS purchase_days,
+    count(DISTINCT event_date) AS days_active,
+    count(*) AS events
+  FROM (SELECT *, event_name = 'purchase' AS bought FROM read_parquet('{source}/*.parquet'))
+  GROUP BY person_id
+) TO '{target}/part.parquet'
+"""
+
+
+def duckdb_sessions(source: Path, target: Path) -> None:
+    """Lag, running sum, group by."""
+    _duckdb(_SESSIONS, source, target)
+
+
+def duckdb_features(source: Path, target: Path) -> None:
+    """One group by."""
+    _duckdb(_FEATURES, source, target, as_of=AS_OF)
+
+
+def scipy_components(source: Path, target: Path) -> None:
+    """`scipy.sparse.csgraph.connected_components` over numbered nodes."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = pq.read_table(source)
+    left, right = edges["left_node"].to_numpy(), edges["right_node"].to_numpy()
+    nodes, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    graph = coo_array((np.ones(len(left), dtype=np.int8), np.split(places, 2)), shape=(len(nodes), len(nodes)))
+    _, label = connected_components(graph, directed=False)
+    target.mkdir()
+    pq.write_table(pa.table({"node": nodes, "component": label}), target / "part.parquet")
+
+
+def sklearn_bisecting(source: Path, target: Path) -> None:
+    """scikit-learn's `BisectingKMeans`."""
+    from sklearn.cluster import BisectingKMeans
+
+    _sklearn(BisectingKMeans(n_clusters=CLUSTERS, random_state=SEED), source, target)
+
+
+def sklearn_mixture(source: Path, target: Path) -> None:
+    """scikit-learn's `GaussianMixture`."""
+    from sklearn.mixture import GaussianMixture
+
+    _sklearn(GaussianMixture(n_components=CLUSTERS, max_iter=ITERATIONS, random_state=SEED), source, target)
+
+
+def _duckdb(query: str, source: Path, target: Path, **values: Any) -> None:
+    import duckdb
+
+    target.mkdir()
+    with duckdb.connect(config={"threads": THREADS}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(query.format(source=source, target=target, **values))
+
+
+def _sklearn(model: Any, source: Path, target: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    # The same number of passes as ours, whether or not it has settled by then.
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    people = pq.read_table(source).to_pandas()
+    with threadpool_limits(THREADS):
+        cluster = model.fit_predict(people.drop(columns="person_id").to_numpy())
+    target.mkdir()
+    pq.write_table(pa.table({"person_id": people["person_id"], "cluster": cluster}), target / "part.parquet")

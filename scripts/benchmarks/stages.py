@@ -1,0 +1,120 @@
+"""What is measured: each stage's input, its engines, and what they have to agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+from scripts.benchmarks import inputs, ours, rivals
+
+Count = dict[str, int]
+"""What engines have to agree on, by name."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to do a stage's work, either on Spark or in the rivals' process."""
+
+    name: str
+    on_spark: Callable[[SparkSession, Path, Path], None] | None = None
+    alone: Callable[[Path, Path], None] | None = None
+    slow: bool = False
+    """Run once at a size, when the others have warmed the JVM: it would take most of the time."""
+    most_rows: int | None = None
+    """Left out above this."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One comparison: the first of `engines` is this project's, and ratios are taken to it."""
+
+    name: str
+    rows_are: str
+    make_input: Callable[[SparkSession, int, Path], None]
+    engines: Sequence[Engine]
+    count: Callable[[Path], Count]
+    sizes: tuple[int, ...]
+    """Where the call names none."""
+
+
+def _count_sessions(result: Path) -> Count:
+    table = pq.read_table(result, columns=["events"])
+    return {"sessions": table.num_rows, "events": int(pc.sum(table["events"]).as_py())}
+
+
+def _count_features(result: Path) -> Count:
+    table = pq.read_table(result, columns=["events", "frequency", "recency"])
+    sums = {name: int(pc.sum(table[name]).as_py()) for name in table.column_names}
+    return {"people": table.num_rows, **sums}
+
+
+def _count_components(result: Path) -> Count:
+    table = pq.read_table(result, columns=["component"])
+    return {"nodes": table.num_rows, "components": int(pc.count_distinct(table["component"]).as_py())}
+
+
+def _count_clusters(result: Path) -> Count:
+    # Fits from different beginnings find different clusters: only everyone and the number of clusters are the same.
+    table = pq.read_table(result, columns=["cluster"])
+    return {"people": table.num_rows, "clusters": int(pc.count_distinct(table["cluster"]).as_py())}
+
+
+STAGES: dict[str, list[Stage]] = {
+    "sessions": [
+        Stage(
+            "sessions",
+            "events",
+            inputs.make_events,
+            [Engine("segmentation", ours.sessions), Engine("DuckDB", alone=rivals.duckdb_sessions)],
+            _count_sessions,
+            (300_000, 1_000_000, 5_000_000),
+        )
+    ],
+    "features": [
+        Stage(
+            "features",
+            "events",
+            inputs.make_events,
+            [Engine("segmentation", ours.features), Engine("DuckDB", alone=rivals.duckdb_features)],
+            _count_features,
+            (300_000, 1_000_000, 5_000_000),
+        )
+    ],
+    "components": [
+        Stage(
+            "components",
+            "edges",
+            inputs.make_edges,
+            [
+                Engine("segmentation", ours.components),
+                Engine("SciPy", alone=rivals.scipy_components),
+                Engine("GraphFrames", ours.graphframes, slow=True, most_rows=1_000_000),
+            ],
+            _count_components,
+            (100_000, 1_000_000, 3_000_000),
+        )
+    ],
+    "clustering": [
+        Stage(
+            "bisecting k-means",
+            "people",
+            inputs.make_people,
+            [Engine("segmentation", ours.bisecting), Engine("scikit-learn", alone=rivals.sklearn_bisecting)],
+            _count_clusters,
+            (20_000, 100_000),
+        ),
+        Stage(
+            "Gaussian mixture",
+            "people",
+            inputs.make_people,
+            [Engine("segmentation", ours.mixture), Engine("scikit-learn", alone=rivals.sklearn_mixture)],
+            _count_clusters,
+            (20_000, 100_000),
+        ),
+    ],
+}
+"""By the name that the call takes."""
