@@ -22,7 +22,8 @@ ARCHIVE_IS_SILENT = "-Xlog:cds=off -Xlog:cds+dynamic=off"
 
 _NOISE = (
     b"WARNING: Using incubator modules: jdk.incubator.vector",  # at each start: Spark asks for its vector instructions
-    b"netlib-blas: JNI_OnLoad: dlopen",  # at each fit where there is no BLAS beside Java's own
+    b"netlib-blas: JNI_OnLoad: dlopen",  # at each fit where there is no BLAS beside Java's own,
+    b"netlib-lapack: JNI_OnLoad: dlopen",  # and at a mixture's where there is no LAPACK
 )
 """What Java says that nobody has to act on."""
 
