@@ -108,6 +108,7 @@ def _duckdb(query: str, source: Path, target: Path, **values: Any) -> None:
     target.mkdir()
     with duckdb.connect(config={"threads": THREADS}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(query.format(source=source, target=target, **values))
 
 
