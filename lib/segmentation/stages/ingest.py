@@ -1,8 +1,8 @@
 """Ingest: sources -> `events`, `events_quarantine`, `vault`, with `ingest_batches` as the ledger.
 
 A batch is the new files of one source. It is judged before anything of it is written; then its row in the ledger says
-`planned`, its refused rows, clear values and events are appended, and the row says `done`. A run that was killed in
-between finishes the planned batch first, with its files, replacing what had been written of it.
+`planned`, its refused rows, clear values and events are written, each replacing what the same batch has written
+before, and the row says `done`. A run that was killed in between finishes the planned batch first, with its files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from segmentation.ingest.mapping import quoted
 from segmentation.ingest.reading import explained
 from segmentation.privacy.vault import new_vault_rows
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.runtime.warehouse import Warehouse, Written
 
 ROWS_A_FILE, ROWS_A_TASK = 1_000_000, 200_000
 
@@ -101,19 +100,18 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
     good = rows.where(F.size(REASONS) == 0)
     new, duplicates = _without_duplicates(context, delivery, batch, counts, good)
     record = _ledger_row(context, delivery, batch, counts, duplicates)
-    begun = delivery.batch is not None
-    _put(warehouse, begun, "ingest_batches", record, batch, "batch_id")
+    warehouse.replace_slice("ingest_batches", record, batch_id=batch.id)
 
     quarantined = 0
     if counts.quarantined or not warehouse.exists("events_quarantine"):
         refused = rows.where(F.size(REASONS) > 0).withColumnsRenamed({REASONS: "reasons", RAW_JSON: "raw"})
         refused = refused.withColumn("quarantined_ts", F.lit(batch.at))
-        quarantined = _put(warehouse, begun, "events_quarantine", refused, batch, "batch_id").rows
+        quarantined = warehouse.replace_slice("events_quarantine", refused, batch_id=batch.id).rows
     if delivery.mapping.personal(context.settings.identity) or not warehouse.exists("vault"):
         values = good.select(F.inline(PERSONAL))
         fresh = new_vault_rows(values, warehouse.read_or_empty("vault"), batch.id)
-        _put(warehouse, begun, "vault", fresh, batch, "first_batch_id")
-    accepted = _put(warehouse, begun, "events", _laid_out(new, counts.good, context.spark), batch, "batch_id").rows
+        warehouse.replace_slice("vault", fresh, first_batch_id=batch.id)
+    accepted = warehouse.replace_slice("events", _laid_out(new, counts.good, context.spark), batch_id=batch.id).rows
 
     if accepted + quarantined + duplicates != counts.read:
         warehouse.replace_slice("events", new.limit(0), batch_id=batch.id)
@@ -124,14 +122,6 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
         )
     warehouse.replace_slice("ingest_batches", record.withColumn("status", F.lit(DONE)), batch_id=batch.id)
     return Taken(counts, accepted, duplicates)
-
-
-def _put(warehouse: Warehouse, begun: bool, name: str, rows: DataFrame, batch: Batch, column: str) -> Written:
-    """Writes a batch's rows of one table. Only a batch that an earlier run had begun can have rows there already:
-    another's are appended, which reads nothing of the table."""
-    if begun:
-        return warehouse.replace_slice(name, rows, **{column: batch.id})
-    return warehouse.append_once(name, rows, "ingest", batch.seq)
 
 
 def _without_duplicates(
