@@ -35,26 +35,38 @@ class Difference:
 
 
 def choose_segments(wanted: Sequence[str], names: Mapping[str, str], key: str) -> list[str] | None:
-    """Ids of the segments that are `wanted` by id or name, sorted; None for all.
+    """Ids of the segments that are `wanted` by id or name, sorted; None for all. Raises `ConfigError`.
 
-    `names` are the published segments, id -> name; `key` is the place in the configuration for the `ConfigError` that
-    names those which do not exist.
+    `names` are the published segments, id -> name; `key` is the place in the configuration.
     """
-    ids = {**{name.casefold(): segment_id for segment_id, name in names.items()}, **{i: i for i in names}}
-    found = {segment: ids.get(segment) or ids.get(segment.casefold()) for segment in wanted}
+    if problems := unknown_segments(wanted, names, key):
+        raise ConfigError(problems)
+    return find_segments(wanted, names) or None
+
+
+def find_segments(wanted: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """Ids of the segments that are `wanted` by id or name, sorted; those which do not exist are left out."""
+    return sorted({segment_id for segment in wanted if (segment_id := _find(segment, names))})
+
+
+def unknown_segments(wanted: Sequence[str], names: Mapping[str, str], key: str) -> list[Problem]:
+    """What is `wanted` and is neither the id nor the name of a published segment."""
     known = [*names.values(), *names]
-    problems = [
+    return [
         Problem(
             key,
             f"no published segment has the id or name '{segment}' (there are {', '.join(sorted(names.values()))})",
             suggestion=next(iter(get_close_matches(segment, known, 1)), None),
         )
-        for segment, segment_id in found.items()
-        if segment_id is None
+        for segment in wanted
+        if _find(segment, names) is None
     ]
-    if problems:
-        raise ConfigError(problems)
-    return sorted({segment_id for segment_id in found.values() if segment_id}) or None
+
+
+def _find(segment: str, names: Mapping[str, str]) -> str | None:
+    if segment in names:
+        return segment
+    return next((segment_id for segment_id, name in names.items() if name.casefold() == segment.casefold()), None)
 
 
 def select_members(

@@ -55,6 +55,17 @@ EXAMPLE: dict[str, Any] = {
             }
         ],
     },
+    "audiences": [
+        {
+            "name": "left_their_cart",
+            "who": {
+                "all": [
+                    {"did": {"event": "add_to_cart"}, "then_not": {"event": "purchase"}, "within_hours": 24},
+                    {"feature": "frequency", "at_least": 2},
+                ]
+            },
+        }
+    ],
     "exports": [{"name": "crm"}],
 }
 """What the example says; the rest of it are the models' own defaults and descriptions."""

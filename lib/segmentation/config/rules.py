@@ -2,7 +2,7 @@
 
 A rule is one comparison (`{field: amount, at_least: 10}`), the short form for an event's name (`{event: purchase}`),
 or other rules joined: `{all: [...]}`, `{any: [...]}`, `{not: ...}`. A field without a value meets no comparison but
-`exists: false`, so `not` is exactly the opposite.
+`exists: false`, so `not` is exactly the opposite. `audiences` has rules on people, made of the same parts.
 """
 
 from __future__ import annotations
@@ -63,24 +63,23 @@ _OPERATORS = (
     "at_least",
     "less_than",
     "at_most",
+    "between",
     "contains",
     "starts_with",
     "exists",
 )
-_ORDERED = {"greater_than", "at_least", "less_than", "at_most"}
+_ORDERED = {"greater_than", "at_least", "less_than", "at_most", "between"}
 _TEXTUAL = {"contains", "starts_with"}
 
+OPERATOR_NAMES = ", ".join(name.rstrip("_") for name in _OPERATORS)
+"""All comparisons, for texts."""
 
-class Rule(Section):
-    """A condition on one row."""
+
+class Comparison(Section):
+    """What a value is compared with, by one of a list of operators."""
 
     model_config = ConfigDict(validate_by_name=True)
 
-    all: list[Rule] | None = Field(None, min_length=1, description="All of these hold.")
-    any: list[Rule] | None = Field(None, min_length=1, description="At least one of these holds.")
-    not_: Rule | None = Field(None, alias="not", description="This does not hold.")
-    event: str | list[str] | None = Field(None, description="The event's name is this, or one of these.")
-    field: str | None = Field(None, description="A column, `properties.NAME` or `identifiers.NAME`.")
     equals: Value | None = Field(None, description="Is this.")
     not_equals: Value | None = Field(None, description="Has a value, and it is not this.")
     in_: list[Value] | None = Field(None, alias="in", min_length=1, description="Is one of these.")
@@ -89,31 +88,47 @@ class Rule(Section):
     at_least: Value | None = Field(None, description="Is this or more.")
     less_than: Value | None = Field(None, description="Is less than this.")
     at_most: Value | None = Field(None, description="Is this or less.")
+    between: list[Value] | None = Field(
+        None, min_length=2, max_length=2, description="Is the first of these, the second, or something between."
+    )
     contains: str | None = Field(None, min_length=1, description="Has this text in it.")
     starts_with: str | None = Field(None, min_length=1, description="Begins with this text.")
     exists: bool | None = Field(None, description="Has a value (true), or has none (false).")
 
     @property
+    def operators(self) -> list[str]:
+        """The comparisons that are set; what is valid has one at most."""
+        return [name for name in _OPERATORS if getattr(self, name) is not None]
+
+    @property
     def operator(self) -> str | None:
         """The one comparison that is set."""
-        return next((name for name in _OPERATORS if getattr(self, name) is not None), None)
+        return next(iter(self.operators), None)
 
     @property
     def operand(self) -> object:
         """What the comparison compares with."""
         return getattr(self, self.operator) if self.operator else None
 
+
+class Rule(Comparison):
+    """A condition on one row."""
+
+    all: list[Rule] | None = Field(None, min_length=1, description="All of these hold.")
+    any: list[Rule] | None = Field(None, min_length=1, description="At least one of these holds.")
+    not_: Rule | None = Field(None, alias="not", description="This does not hold.")
+    event: str | list[str] | None = Field(None, description="The event's name is this, or one of these.")
+    field: str | None = Field(None, description="A column, `properties.NAME` or `identifiers.NAME`.")
+
     @model_validator(mode="after")
     def _says_one_thing(self) -> Rule:
         forms = [name for name in ("all", "any", "not_", "event", "field") if getattr(self, name) is not None]
-        comparisons = [name for name in _OPERATORS if getattr(self, name) is not None]
         if len(forms) != 1:
             raise ValueError("a rule has exactly one of all, any, not, event and field")
-        if forms == ["field"] and len(comparisons) != 1:
-            shown = ", ".join(name.rstrip("_") for name in _OPERATORS)
-            raise ValueError(f"a rule on a field has exactly one of {shown}")
-        if forms != ["field"] and comparisons:
-            raise ValueError(f"{comparisons[0].rstrip('_')} goes with field")
+        if forms == ["field"] and len(self.operators) != 1:
+            raise ValueError(f"a rule on a field has exactly one of {OPERATOR_NAMES}")
+        if forms != ["field"] and self.operators:
+            raise ValueError(f"{self.operators[0].rstrip('_')} goes with field")
         return self
 
 
@@ -136,7 +151,7 @@ def check_rule(rule: Rule, table: str) -> str | None:
     kind = field_kind(rule.field, table)
     if kind is None:
         return unknown_field(rule.field, table)
-    return _misfit(rule, kind)
+    return misfit(rule, rule.field, kind)
 
 
 def unknown_field(field: str, table: str) -> str:
@@ -145,16 +160,19 @@ def unknown_field(field: str, table: str) -> str:
     return f"{table} have no field '{field}' (they have {', '.join(FIELDS[table])}{more})"
 
 
-def _misfit(rule: Rule, kind: Kind) -> str | None:
-    operator, operand = rule.operator, rule.operand
+def misfit(comparison: Comparison, name: str, kind: Kind) -> str | None:
+    """What keeps a comparison from being made of `name`, a value of this kind, in words; None: nothing."""
+    operator, operand = comparison.operator, comparison.operand
     if operator == "exists":
         return None
     if operator in _TEXTUAL:
-        return None if kind == "text" else f"{operator} goes with text, and {rule.field} is a {kind}"
+        return None if kind == "text" else f"{operator} goes with text, and {name} is a {kind}"
     values = operand if isinstance(operand, list) else [operand]
     for value in values:
         if not _fits(value, kind, operator in _ORDERED):
-            return f"{rule.field} is a {kind}: it cannot be compared with {value!r}"
+            return f"{name} is a {kind}: it cannot be compared with {value!r}"
+    if operator == "between" and kind == "number" and float(str(values[0])) > float(str(values[1])):
+        return f"between has the smaller value first, not {values[0]} and then {values[1]}"
     return None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from segmentation.config.audiences import AudienceSettings, check_audiences
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.config.exports import ExportSettings
 from segmentation.config.features import FeatureSettings
@@ -35,11 +36,12 @@ class Settings(Section):
     features: FeatureSettings = Field(FeatureSettings(), description="What is measured of each person.")
     clustering: ClusteringSettings = Field(ClusteringSettings(), description="How segments are found.")
     segments: SegmentSettings = Field(SegmentSettings(), description="How versions are assigned and published.")
+    audiences: list[AudienceSettings] = Field([], description="People whom a rule names, beside the segments.")
     exports: list[ExportSettings] = Field([], description="Where published segments are delivered.")
     report: ReportSettings = Field(ReportSettings(), description="What the report says beside its figures.")
     spark: SparkSettings = Field(SparkSettings(), description="How Spark is started in local mode.")
 
-    @field_validator("sources", "exports")
+    @field_validator("sources", "audiences", "exports")
     @classmethod
     def _names_differ(cls, parts: list[Any]) -> list[Any]:
         names = [part.name for part in parts]
@@ -58,7 +60,7 @@ def load_settings(path: str | Path, overrides: Sequence[str] = (), base: Path | 
     raw = read_yaml(Path(path))
     for override in overrides:
         override_value(raw, override)
-    problems = _undeclared_identifiers(raw)
+    problems = [*_undeclared_identifiers(raw), *check_audiences(raw)]
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:

@@ -28,6 +28,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         where = f" at line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
         raise ConfigError(f"The configuration file '{path}' is not valid YAML{where}: {problem}.") from None
+    except RecursionError:
+        raise ConfigError(f"The configuration file '{path}' has keys too deep in each other to be read.") from None
     if not isinstance(raw, dict):
         raise ConfigError(
             f"The configuration file '{path}' must hold keys such as warehouse: and sources:, see conf/example.yml."

@@ -1,6 +1,18 @@
-"""Tables of deliveries."""
+"""Tables of audiences and deliveries."""
 
-from segmentation.contracts.table import LONG, STRING, STRINGS, TIMESTAMP, Col, Table
+from segmentation.contracts.table import DATE, LONG, STRING, STRINGS, TIMESTAMP, Col, Table
+
+AUDIENCE_MEMBERS = Table(
+    name="audience_members",
+    grain="one person in one audience over one period",
+    keys=("audience", "person_id", "entered_as_of"),
+    columns=(
+        Col("audience", STRING, "name of the audience in the configuration", required=True),
+        Col("person_id", STRING, "who", required=True),
+        Col("entered_as_of", DATE, "first date at whose end (UTC) the person was in it", required=True),
+        Col("left_as_of", DATE, "first date at whose end the person was not in it any more; null: still is"),
+    ),
+)
 
 EXPORT_LOG = Table(
     name="export_log",
@@ -25,4 +37,4 @@ EXPORT_LOG = Table(
     ),
 )
 
-TABLES = (EXPORT_LOG,)
+TABLES = (AUDIENCE_MEMBERS, EXPORT_LOG)

@@ -11,7 +11,7 @@ the partitioning: decay weights are rounded to 1e-9 first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -19,11 +19,15 @@ from pyspark.sql.types import DecimalType
 
 from segmentation.config.rules import Rule, RuleTable
 from segmentation.features.rules import field_column, number_column, rule_column
+from segmentation.features.sequences import count_unanswered, sequence_entry
 from segmentation.features.spread import spread_of
+from segmentation.sessions.attach import end_of
 
 _KEYS = {"events": ("event_ts", "event_id"), "sessions": ("session_start", "session_id")}
 _DAY = {"events": "event_date", "sessions": "session_start"}
 _WEIGHT = 10**9
+_HOUR_US = 3_600_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Measures:
@@ -145,6 +149,21 @@ class Measures:
         tilt = self._total(f"tilt {weeks}", day, weeks * 7, lambda c: F.sum(c * place))
         level = self._sum(day, weeks * 7)
         return F.when(level > 0, ratio(6 * tilt.cast("double"), (weeks * weeks - 1) * level.cast("double")))
+
+    def unanswered(self, first: Rule, then: Rule, hours: float, window: int | None = None) -> Column:
+        """How many events meet `first` that none which meets `then` followed within so many hours.
+
+        Those hours are over at the end of the date; see `sequences` for events at one moment.
+        """
+        entry = sequence_entry(rule_column(first, self.table), rule_column(then, self.table))
+        day = self._day("sequence", F.collect_list(entry), then.sha256(), first)
+        within, until = round(hours * _HOUR_US), (end_of(self._as_of) - _EPOCH) // timedelta(microseconds=1)
+        return self._total(
+            f"unanswered {within}",
+            day,
+            window,
+            lambda c: count_unanswered(F.flatten(F.collect_list(c)), within, until),
+        )
 
     def baskets(self, bought: Rule) -> Column:
         """Purchase occasions: distinct `session_key`s, or moments where there is none, among rows with `bought`.

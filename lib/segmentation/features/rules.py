@@ -12,7 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DecimalType
 
-from segmentation.config.rules import Kind, Rule, RuleTable, field_kind
+from segmentation.config.rules import Comparison, Kind, Rule, RuleTable, field_kind
 
 NUMBER = DecimalType(24, 6)
 """What text is read as where a number is wanted; what is no number counts as missing."""
@@ -32,7 +32,9 @@ def rule_column(rule: Rule, table: RuleTable) -> Column:
         names = [rule.event] if isinstance(rule.event, str) else rule.event
         return F.coalesce(F.col("event_name").isin(names), F.lit(False))
     assert rule.field is not None, "a rule has one of all, any, not, event and field"
-    return F.coalesce(_comparison(rule, table), F.lit(False))
+    kind = field_kind(rule.field, table)
+    assert kind is not None, "the rule was checked against the table"
+    return compare_column(field_column(rule.field, table), kind, rule)
 
 
 def field_column(field: str, table: RuleTable) -> Column:
@@ -51,18 +53,22 @@ def number_column(field: str, table: RuleTable) -> Column:
     return column.try_cast(NUMBER) if field_kind(field, table) == "text" else column
 
 
-def _comparison(rule: Rule, table: RuleTable) -> Column:
-    assert rule.field is not None, "only rules on a field compare"
-    kind = field_kind(rule.field, table)
-    assert kind is not None, "the rule was checked against the table"
-    found = field_column(rule.field, table)
-    operator, operand = rule.operator, rule.operand
+def compare_column(found: Column, kind: Kind, comparison: Comparison) -> Column:
+    """BOOLEAN, never null: whether a column of this kind meets its comparison (`config.rules.misfit`)."""
+    return F.coalesce(_comparison(found, kind, comparison), F.lit(False))
+
+
+def _comparison(found: Column, kind: Kind, comparison: Comparison) -> Column:
+    operator, operand = comparison.operator, comparison.operand
     if operator == "exists":
         return found.isNotNull() if operand else found.isNull()
     if operator == "contains":
         return F.contains(found, F.lit(operand))
     if operator == "starts_with":
         return F.startswith(found, F.lit(operand))
+    if operator == "between":
+        assert isinstance(operand, list), "between takes two values"
+        return _compare(found, operand[0], kind, Column.__ge__) & _compare(found, operand[1], kind, Column.__le__)
     if operator in ("in_", "not_in"):
         assert isinstance(operand, list), "in and not_in take lists"
         if kind == "text" and all(isinstance(value, str) for value in operand):

@@ -1,0 +1,104 @@
+"""Who is in which audience at the end of a date, and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.activation.conditions import FEATURES, Compiler, audience_column
+from segmentation.activation.members import unknown_segments
+from segmentation.config.audiences import AudienceSettings, PersonRule, in_order
+from segmentation.contracts.activation import AUDIENCE_MEMBERS
+from segmentation.contracts.errors import Problem
+from segmentation.contracts.table import check_columns
+from segmentation.features.measures import Measures
+
+KEY = ["audience", "person_id"]
+
+
+def check_segments(audiences: Sequence[AudienceSettings], names: Mapping[str, str]) -> list[Problem]:
+    """Segments that the audiences name and that are not published (`names`: id -> name), with their key paths."""
+    return [
+        problem
+        for number, audience in enumerate(audiences)
+        for key, rule in audience.who.walk(f"audiences.{number}.who")
+        if rule.segment is not None
+        for problem in unknown_segments(
+            [rule.segment] if isinstance(rule.segment, str) else rule.segment, names, f"{key}.segment"
+        )
+    ]
+
+
+def describe_people(features: DataFrame, segments: DataFrame, audiences: Sequence[AudienceSettings]) -> DataFrame:
+    """One row a person of `features` (of one date) -> `person_id`, STRUCT `features`, `segment_id` (null: in none).
+
+    `segments`: one row a person of one version. The struct has the features that the audiences name.
+    """
+    rules = [rule for audience in audiences for _, rule in audience.who.walk("")]
+    named = sorted({rule.feature for rule in rules if rule.feature is not None})
+    check_columns(features, ["person_id", *named], "the table 'features' at this date")
+    check_columns(segments, ["person_id", "segment_id"], "the published segments")
+    struct = F.struct(*named) if named else F.lit(None)
+    people = features.select("person_id", struct.alias(FEATURES))
+    return people.join(segments.select("person_id", "segment_id"), "person_id", "left")
+
+
+def judge_people(
+    people: DataFrame,
+    events: DataFrame,
+    audiences: Sequence[AudienceSettings],
+    segments: Mapping[str, str],
+    as_of: date,
+    conditions: Sequence[PersonRule] = (),
+) -> DataFrame:
+    """One row a person -> `person_id`, BOOLEAN `is_NAME` for each audience, `meets_N` for each further condition.
+
+    `people` as of `describe_people`; `events` with `person_id`, none after the end of `as_of`, are read once for all
+    audiences, and not at all where none asks for them; `segments`: id -> name.
+    """
+    measures = Measures("events", as_of)
+    compiler = Compiler(measures, segments)
+    columns = {audience.name: compiler.column(audience.who) for audience in audiences}
+    further = [compiler.column(condition).alias(f"meets_{n}") for n, condition in enumerate(conditions)]
+    judged = people
+    if measures.asked:
+        judged = judged.join(measures.compute(events), "person_id", "left")
+    for level in in_order(audiences):
+        judged = judged.select("*", *(columns[a.name].alias(audience_column(a.name)) for a in level))
+    judged = judged.select("*", *further)
+    return judged.select("person_id", *map(audience_column, columns), *(f"meets_{n}" for n in range(len(further))))
+
+
+def list_members(judged: DataFrame, audiences: Sequence[AudienceSettings]) -> DataFrame:
+    """One row a person -> one row a person and audience: `audience`, `person_id`."""
+    names = [F.when(F.col(audience_column(a.name)), F.lit(a.name)) for a in audiences]
+    inside = F.array_compact(F.array(*names)) if names else F.array().cast("array<string>")
+    return judged.select(F.explode(inside).alias("audience"), "person_id")
+
+
+def update_members(before: DataFrame, now: DataFrame, as_of: date) -> DataFrame:
+    """Rows of `audience_members` -> the same with the members of `now` at the end of `as_of`.
+
+    What was written for `as_of` and for later dates is taken back first, so a date may be run again: the rows depend
+    on the dates before it and on `now` alone.
+    """
+    check_columns(before, set(AUDIENCE_MEMBERS.column_names), "the table 'audience_members'")
+    check_columns(now, KEY, "the members of the audiences")
+    date_, left = F.lit(as_of), F.col("left_as_of")
+    earlier = before.where(F.col("entered_as_of") < date_).withColumn("left_as_of", F.when(left < date_, left))
+    both = earlier.where(left.isNull()).join(now.withColumn("is_in", F.lit(True)), KEY, "full_outer")
+    current = both.select(
+        *KEY,
+        F.coalesce("entered_as_of", date_).alias("entered_as_of"),
+        F.when(F.col("is_in").isNull(), date_).alias("left_as_of"),
+    )
+    return earlier.where(left.isNotNull()).select(*AUDIENCE_MEMBERS.column_names).unionByName(current)
+
+
+def single_conditions(rule: PersonRule) -> Iterator[PersonRule]:
+    """The conditions of which every one must hold: what `all` joins, taken apart."""
+    for part in rule.all or [rule]:
+        yield from single_conditions(part) if part.all else [part]

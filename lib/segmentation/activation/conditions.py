@@ -1,0 +1,60 @@
+"""Rules on people as Spark columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_, or_
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from segmentation.activation.members import find_segments
+from segmentation.config.audiences import PersonRule
+from segmentation.features.measures import Measures
+from segmentation.features.rules import compare_column
+
+FEATURES = "features"
+"""STRUCT column of a person's features, so that none of their names meets that of another column."""
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """Makes columns over one row a person; what they need to know of events is asked of `events`, all in one scan.
+
+    `segments` are the published ones, id -> name.
+    """
+
+    events: Measures
+    segments: Mapping[str, str]
+
+    def column(self, rule: PersonRule) -> Column:
+        """BOOLEAN, never null: whether a person meets `rule`."""
+        if rule.all:
+            return reduce(and_, map(self.column, rule.all))
+        if rule.any:
+            return reduce(or_, map(self.column, rule.any))
+        if rule.not_:
+            return ~self.column(rule.not_)
+        if rule.segment is not None:
+            ids = find_segments([rule.segment] if isinstance(rule.segment, str) else rule.segment, self.segments)
+            return F.coalesce(F.col("segment_id").isin(ids), F.lit(False))
+        if rule.audience is not None:
+            return F.col(audience_column(rule.audience))
+        if rule.feature is not None:
+            return compare_column(F.col(FEATURES)[rule.feature], "number", rule)
+        number = F.coalesce(self._count(rule), F.lit(0))
+        return compare_column(number, "number", rule) if rule.operator else number >= 1
+
+    def _count(self, rule: PersonRule) -> Column:
+        assert rule.did is not None, "a condition has one of all, any, not, segment, audience, feature and did"
+        if rule.then_not is None:
+            return self.events.count(rule.did, rule.window_days)
+        assert rule.within_hours is not None, "then_not and within_hours go together"
+        return self.events.unanswered(rule.did, rule.then_not, rule.within_hours, rule.window_days)
+
+
+def audience_column(name: str) -> str:
+    """The column that says whether a person is in an audience."""
+    return f"is_{name}"

@@ -1,0 +1,174 @@
+"""`audiences`: who is meant by a name, as a typed rule on people: no text of it is ever run as SQL.
+
+A condition is on the segment (`{segment: Frequent}`), a feature (`{feature: recency, at_least: 30}`), what a person
+did (`{did: {event: purchase}, at_least: 2, window_days: 30}`), what did not follow (`{did: {event: add_to_cart},
+then_not: {event: purchase}, within_hours: 24}`) or another audience (`{audience: NAME}`), or other conditions joined by
+`all`, `any` and `not`. All hold at the end of one date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from segmentation.config.features import FeatureSettings
+from segmentation.config.model import Name, Section
+from segmentation.config.rules import OPERATOR_NAMES, Comparison, Rule, check_rule, misfit
+from segmentation.contracts.errors import Problem
+
+MAX_DEPTH, MAX_PARTS = 20, 500
+"""How deep conditions of one audience may lie in each other, and how many keys and list items they may have."""
+
+T = TypeVar("T")
+
+_FORMS = ("all", "any", "not_", "segment", "audience", "feature", "did")
+_OF_DID = ("then_not", "within_hours", "window_days")
+
+
+class PersonRule(Comparison):
+    """A condition on one person."""
+
+    all: list[PersonRule] | None = Field(None, min_length=1, description="All of these hold.")
+    any: list[PersonRule] | None = Field(None, min_length=1, description="At least one of these holds.")
+    not_: PersonRule | None = Field(None, alias="not", description="This does not hold.")
+    segment: str | list[str] | None = Field(None, description="Is in this published segment (id or name), or one of.")
+    audience: Name | None = Field(None, description="Is in this audience.")
+    feature: Name | None = Field(None, description="A column of `features`, to be compared.")
+    did: Rule | None = Field(
+        None, description="Events that meet this; how many there are may be compared. Default: at least one."
+    )
+    then_not: Rule | None = Field(
+        None, description="With `did`: only events that none which meets this followed within `within_hours`."
+    )
+    within_hours: float | None = Field(
+        None, gt=0, le=24 * 366, description="With `then_not`: hours, which must be over at the end of the date."
+    )
+    window_days: int | None = Field(None, ge=1, le=36_500, description="With `did`: the last so many days.")
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> PersonRule:
+        forms = [name for name in _FORMS if getattr(self, name) is not None]
+        if len(forms) != 1:
+            raise ValueError(f"a condition has exactly one of {', '.join(name.rstrip('_') for name in _FORMS)}")
+        (form,), compared = forms, self.operators
+        timed = [name for name in _OF_DID if getattr(self, name) is not None]
+        if timed and form != "did":
+            raise ValueError(f"{timed[0]} goes with did")
+        if compared and form not in ("feature", "did"):
+            raise ValueError(f"{compared[0].rstrip('_')} goes with feature and did")
+        if form == "feature" and len(compared) != 1:
+            raise ValueError(f"a condition on a feature has exactly one of {OPERATOR_NAMES}")
+        if problem := self._misfit():
+            raise ValueError(problem)
+        return self
+
+    def _misfit(self) -> str | None:
+        if self.feature is not None:
+            return misfit(self, self.feature, "number")
+        if self.did is None:
+            return None
+        if len(self.operators) > 1:
+            return f"a condition on events has at most one of {OPERATOR_NAMES}"
+        if self.exists is not None:
+            return "events are counted: say `at_least: 1`, or `equals: 0`"
+        if (self.then_not is None) != (self.within_hours is None):
+            return "then_not and within_hours go together"
+        problems = [check_rule(rule, "events") for rule in (self.did, self.then_not) if rule]
+        return next(filter(None, problems), misfit(self, "the number of events", "number") if self.operator else None)
+
+    def parts(self) -> Iterator[tuple[str, PersonRule]]:
+        """The conditions that this one joins, each with its key."""
+        for key, joined in (("all", self.all), ("any", self.any)):
+            for number, part in enumerate(joined or ()):
+                yield f"{key}.{number}", part
+        if self.not_:
+            yield "not", self.not_
+
+    def walk(self, key: str) -> Iterator[tuple[str, PersonRule]]:
+        """This condition and all inside it, each with its key path; `key` is its own."""
+        yield key, self
+        for name, part in self.parts():
+            yield from part.walk(f"{key}.{name}")
+
+
+class AudienceSettings(Section):
+    """One audience."""
+
+    name: Name = Field(description="Its name in `audience_members.audience`.")
+    description: str | None = Field(None, description="What it is for.")
+    who: PersonRule = Field(description="Who is in it.")
+
+    @field_validator("who", mode="before")
+    @classmethod
+    def _of_bounded_size(cls, who: Any) -> Any:
+        """Checked before anything looks into it: what is nested without end must not exhaust the stack."""
+        parts, left = 0, [(who, 0)]
+        while left:
+            item, depth = left.pop()
+            if not isinstance(item, (dict, list)):
+                continue
+            parts, depth = parts + len(item), depth + isinstance(item, dict)
+            if depth > MAX_DEPTH or parts > MAX_PARTS:
+                raise ValueError(
+                    f"conditions lie at most {MAX_DEPTH} deep in each other and have at most {MAX_PARTS} parts: "
+                    "make some of them audiences of their own, and name those with `audience`"
+                )
+            left += [(inner, depth) for inner in (item.values() if isinstance(item, dict) else item)]
+        return who
+
+
+def in_order(audiences: Sequence[AudienceSettings]) -> Iterator[list[AudienceSettings]]:
+    """The audiences in levels: each names only audiences of the levels before its own. Raises `CycleError`."""
+    named = {audience.name: audience for audience in audiences}
+    order = TopologicalSorter({a.name: [n for n in _named_by(a) if n in named] for a in audiences})
+    order.prepare()
+    while order.is_active():
+        ready = order.get_ready()
+        yield [named[name] for name in sorted(ready)]
+        order.done(*ready)
+
+
+def check_audiences(raw: Mapping[str, Any]) -> list[Problem]:
+    """Features and audiences that the audiences and exports of a configuration file name, and that it has not.
+
+    What is malformed in itself is reported by its own model, so nothing is said of it here.
+    """
+    audiences = _valid(TypeAdapter(list[AudienceSettings]), raw.get("audiences") or [])
+    features = _valid(TypeAdapter(FeatureSettings), raw.get("features") or {})
+    if audiences is None:
+        return []
+    names = [audience.name for audience in audiences]
+    problems = list[Problem]()
+    for number, audience in enumerate(audiences):
+        for key, rule in audience.who.walk(f"audiences.{number}.who"):
+            if rule.audience is not None and rule.audience not in names:
+                problems.append(_unknown(f"{key}.audience", "audience", rule.audience, names))
+            if rule.feature is not None and features is not None and rule.feature not in features.names():
+                problems.append(_unknown(f"{key}.feature", "feature", rule.feature, features.names()))
+    try:
+        list(in_order(audiences))
+    except CycleError as error:
+        circle = error.args[1]
+        key = f"audiences.{names.index(circle[0])}.who"
+        problems.append(Problem(key, f"audiences name each other in a circle: {' → '.join(reversed(circle))}"))
+    return problems
+
+
+def _named_by(audience: AudienceSettings) -> list[str]:
+    return [rule.audience for _, rule in audience.who.walk("") if rule.audience]
+
+
+def _unknown(key: str, kind: str, name: str, known: Sequence[str]) -> Problem:
+    near = next(iter(get_close_matches(name, known, 1)), None)
+    return Problem(key, f"there is no {kind} '{name}' in this configuration", suggestion=near)
+
+
+def _valid(adapter: TypeAdapter[T], raw: Any) -> T | None:
+    try:
+        return adapter.validate_python(raw)
+    except ValidationError:
+        return None
