@@ -14,9 +14,13 @@ from segmentation.config.spark import SparkSettings
 from segmentation.runtime.spark import get_spark
 
 _FOR_TESTS = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -Duser.timezone=UTC",
+    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
+    # On a handful of rows, compiling Java for each query costs more than the query: a quarter of the suite's time.
+    # What the tests start in processes of their own compiles, as users' runs do.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 
 

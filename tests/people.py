@@ -15,7 +15,7 @@ GROUPS = {
     # days since the last visit, visits, spend
     "regulars": (3.0, 60.0, 900.0),
     "lookers": (10.0, 30.0, 5.0),
-    "lapsed": (200.0, 8.0, 150.0),
+    "lapsed": (300.0, 8.0, 150.0),
     "one-timers": (100.0, 1.0, 40.0),
 }
 

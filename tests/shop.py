@@ -141,6 +141,6 @@ def shop_settings(folder: Path) -> dict[str, Any]:
         "spark": {
             "master": "local[2]",
             "driver_memory": "1g",
-            "conf": {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1", "spark.sql.shuffle.partitions": 2},
+            "conf": {"spark.sql.shuffle.partitions": 2},
         },
     }

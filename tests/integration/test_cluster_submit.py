@@ -45,8 +45,6 @@ def test_the_archive_runs_on_a_cluster(tmp_path: Path) -> None:
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.memory.offHeap.size": "128m",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
-        "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
     }
     done = subprocess.run(
         [

@@ -1,0 +1,265 @@
+"""Versions through their stages: train, assign, publish, refit, refusal, rollback, and a kill between writes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from deltalake import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from tests.factories import minimal_settings
+from tests.people import AS_OF, feature_rows, grouped_people
+
+from segmentation.config.settings import Settings
+from segmentation.contracts.errors import InputError, PublicationRefused
+from segmentation.runtime.cli import run_command
+from segmentation.runtime.progress import Progress
+from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.stage import Stage
+from segmentation.runtime.warehouse import Warehouse, Written
+from segmentation.segments.versions import read_versions, version_rows
+from segmentation.stages import assign, publish, train
+
+NEXT_WEEK = date(2026, 4, 7)
+QUICK = {"algorithms": ["kmeans"], "k": {"min": 4, "max": 4}, "restarts": 1, "stability": {"refits": 0}}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class World:
+    """One warehouse with features, and the stages that make versions of them."""
+
+    def __init__(self, spark: SparkSession, folder: Path, **changes: Any) -> None:
+        self.spark, self.folder = spark, folder
+        self.settings = minimal_settings(
+            warehouse=str(folder), clustering=QUICK | changes.pop("clustering", {}), **changes
+        )
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.spark, str(self.folder))
+
+    def measure(self, people: pd.DataFrame, as_of: date) -> None:
+        self.warehouse.replace_slice("features", feature_rows(self.spark, people, as_of), as_of=as_of)
+
+    def run(self, *stages: Stage, as_of: date = AS_OF, settings: Settings | None = None, **options: Any) -> list[str]:
+        request = Request(as_of, options)
+        return [
+            report.message
+            for report in run_stages(self.spark, settings or self.settings, stages, request, Progress("json"))
+        ]
+
+    def table(self, name: str) -> pd.DataFrame:
+        return DeltaTable(self.folder / name).to_pandas()
+
+    def versions(self) -> pd.DataFrame:
+        return self.table("segment_versions").set_index("segment_version").sort_index()
+
+    def delta_versions(self) -> dict[str, int]:
+        names = ("models", "segments", "segment_changes", "segment_profiles", "segment_versions", "segments_current")
+        return {name: DeltaTable(self.folder / name).version() for name in names}
+
+    def cli(self, *arguments: str) -> int:
+        config = self.folder.parent / "config.yml"
+        config.write_text(yaml.safe_dump(json.loads(self.settings.model_dump_json(exclude_defaults=True))))
+        return run_command([*arguments, "--config", str(config)])
+
+
+@pytest.fixture(scope="module")
+def published(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with version 1 published."""
+    folder = tmp_path_factory.mktemp("published") / "warehouse"
+    world = World(spark, folder)
+    world.measure(grouped_people(), AS_OF)
+    messages = world.run(train.STAGE, assign.STAGE, publish.STAGE)
+    assert messages[1:] == ["version 1 is a candidate", "version 1 is current"]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def refitted(spark: SparkSession, published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same a week later, with a candidate version 2 by another model: some people have moved."""
+    folder = tmp_path_factory.mktemp("refitted") / "warehouse"
+    shutil.copytree(published, folder)
+    world = World(spark, folder, clustering={"algorithms": ["bisecting_kmeans"], "seed": 4})
+    world.measure(a_week_later(), NEXT_WEEK)
+    assert world.run(train.STAGE, assign.STAGE, as_of=NEXT_WEEK)[1] == "version 2 is a candidate, 5.0% moved"
+    return folder
+
+
+@pytest.fixture
+def world(spark: SparkSession, published: Path, tmp_path: Path) -> World:
+    """Version 1 is current, and its week is over."""
+    shutil.copytree(published, tmp_path / "warehouse")
+    return World(spark, tmp_path / "warehouse")
+
+
+@pytest.fixture
+def next_week(spark: SparkSession, refitted: Path, tmp_path: Path) -> World:
+    """Version 1 is current, version 2 is a candidate."""
+    shutil.copytree(refitted, tmp_path / "warehouse")
+    return World(spark, tmp_path / "warehouse")
+
+
+def a_week_later() -> pd.DataFrame:
+    """The same people, but twelve regulars have turned into lookers, one is gone, one is new."""
+    people = grouped_people()
+    regulars = people.index[people["group"] == "regulars"]
+    people.loc[regulars[1:13], ["recency", "frequency", "monetary"]] = (10.0, 30.0, 5.0)
+    people.loc[regulars[0], "person_id"] = "newcomer"
+    return people
+
+
+def test_everyone_is_in_one_named_segment_of_a_version_that_can_be_made_again(world: World) -> None:
+    current, version = world.table("segments_current"), world.versions().loc[1]
+    groups = current.merge(grouped_people(), on="person_id")
+    assert len(groups) == len(current) == 240
+    assert (groups.groupby("segment_id")["group"].nunique() == 1).all()
+    assert (groups.groupby("group")["segment_id"].nunique() == 1).all()
+    assert current["segment_name"].nunique() == 4
+    assert not current["segment_name"].str.contains(r"\d").any(), "never a cluster's number"
+    assert set(current["method"]) == {"model"}
+    assert version["status"] == "published"
+    assert dict(version["inputs"]) == {"features": 1, "models": 1}
+    assert dict(version["metrics"])["smallest_share"] == 0.25
+    assert len(world.table("segment_changes")) == 0, "a first version moves nobody"
+    profiles = world.table("segment_profiles")
+    assert profiles["size"].tolist() == [60] * 4
+    assert set(profiles["segment_name"]) == set(current["segment_name"])
+    model = world.table("models").iloc[0]
+    assert (world.folder / model["path"] / "metadata").is_dir()
+    assert len(json.loads(model["clusters"])) == model["k"] == 4
+
+
+def test_a_second_run_commits_nothing(world: World) -> None:
+    before = world.delta_versions()
+    messages = world.run(train.STAGE, assign.STAGE, publish.STAGE)
+    assert messages[1:] == ["version 1 has this already (published)", "no candidate: version 1 is current"]
+    assert world.delta_versions() == before
+
+
+def test_a_refit_keeps_ids_and_names_and_every_move_has_its_cause(next_week: World) -> None:
+    segments = next_week.table("segments").set_index(["segment_version", "person_id"])[["segment_id", "segment_name"]]
+    both = segments.loc[1].join(segments.loc[2], lsuffix="_before", how="inner")
+    stayed = both[both["segment_id"] == both["segment_id_before"]]
+    assert len(stayed) == 240 - 12 - 1
+    assert (stayed["segment_name"] == stayed["segment_name_before"]).all()
+    models = next_week.table("models").set_index("model_id")["algorithm"]
+    assert list(models[next_week.versions()["model_id"]]) == ["kmeans", "bisecting_kmeans"]
+    causes = next_week.table("segment_changes")["cause"].value_counts().to_dict()
+    assert causes == {"behaviour": 12, "new": 1, "left": 1}
+    metrics = dict(next_week.versions().loc[2, "metrics"])
+    assert (metrics["cause_behaviour"], metrics["moved"], metrics["moved_share"]) == (12, 12, 12 / 239)
+    assert (metrics["born"], metrics["died"]) == (0, 0)
+
+
+def test_a_gate_refuses_keeps_what_is_current_and_lets_through_what_is_accepted(next_week: World) -> None:
+    strict = ("publish", "--as-of", str(NEXT_WEEK), "--set", "segments.gates.max_moved_share=0.01")
+    before = next_week.delta_versions()
+    assert next_week.cli(*strict) == 4
+    assert next_week.versions()["status"].tolist() == ["published", "rejected"]
+    assert next_week.versions().loc[2, "reason"].startswith("Version 2 is not published: max_moved_share: 12 people")
+    refused = next_week.delta_versions()
+    assert refused == {**before, "segment_versions": before["segment_versions"] + 1}
+    assert next_week.cli(*strict, "--accept", "max_moved_share") == 2
+    assert next_week.cli(*strict) == 4, "as often as one asks"
+    assert next_week.delta_versions() == refused
+    assert next_week.cli(*strict, "--accept", "max_moved_share", "--reason", "a new season") == 0
+    assert next_week.versions()["status"].tolist() == ["retired", "published"]
+    assert next_week.versions().loc[2, "reason"].endswith(": a new season")
+
+
+def test_rollback_makes_an_earlier_version_current(next_week: World, capsys: pytest.CaptureFixture[str]) -> None:
+    first = next_week.table("segments_current")
+    next_week.run(publish.STAGE, as_of=NEXT_WEEK)
+    assert set(next_week.table("segments_current")["segment_version"]) == {2}
+    assert next_week.cli("rollback", "--to", "7") == 2
+    assert next_week.cli("rollback", "--to", "1", "--reason", "names were wrong") == 0
+    pd.testing.assert_frame_equal(_sorted(next_week.table("segments_current")), _sorted(first))
+    assert next_week.versions()["status"].tolist() == ["published", "retired"]
+    assert next_week.versions().loc[1, "reason"] == "rolled back to from version 2: names were wrong"
+    before = next_week.delta_versions()
+    assert next_week.cli("rollback", "--to", "1") == 0
+    assert next_week.run(publish.STAGE, as_of=NEXT_WEEK) == ["no candidate: version 1 is current"]
+    assert next_week.delta_versions() == before
+
+    capsys.readouterr()
+    assert next_week.cli("versions", "--log-format", "json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [(v["segment_version"], v["status"]) for v in shown] == [(2, "retired"), (1, "published")]
+    assert next_week.cli("versions") == 0
+    assert "names were wrong" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_candidate_that_was_compared_with_another_version_is_not_published(next_week: World) -> None:
+    first, second = read_versions(next_week.warehouse.read("segment_versions"))
+    stale = version_rows(next_week.spark, [first, replace(second, compared_with=7)])
+    next_week.warehouse.replace("segment_versions", stale)
+    with pytest.raises(PublicationRefused, match=r"compared with version 7, which is not current.*assign"):
+        next_week.run(publish.STAGE, as_of=NEXT_WEEK)
+
+
+@contextmanager
+def killed_after_write(number: int) -> Iterator[None]:
+    """Ends the process just after the commit of that many writes."""
+    count = 0
+    real = Warehouse._write
+
+    def write(self: Warehouse, name: str, df: DataFrame, options: dict[str, str], mode: str) -> Written:
+        nonlocal count
+        written = real(self, name, df, options, mode)
+        count += name != "runs"
+        if count == number:
+            raise Killed
+        return written
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Warehouse, "_write", write)
+        yield
+
+
+def test_killed_between_writes_and_run_again_it_ends_as_if_it_had_not_been(world: World) -> None:
+    """Assign writes profiles, segments, changes and the version; publish the versions and what is current."""
+    world.measure(a_week_later(), NEXT_WEEK)
+    for writes, stage in ((2, assign.STAGE), (4, assign.STAGE), (1, publish.STAGE)):
+        with killed_after_write(writes), pytest.raises(Killed):
+            world.run(stage, as_of=NEXT_WEEK)
+        assert set(world.table("segments_current")["segment_version"]) == {1}, "readers see the old version, whole"
+    before = world.delta_versions()
+    messages = world.run(assign.STAGE, publish.STAGE, as_of=NEXT_WEEK)
+    assert messages == ["version 2 has this already (published)", "no candidate: version 2 is current"]
+    assert world.delta_versions() == {**before, "segments_current": before["segments_current"] + 1}
+    assert world.versions()["status"].tolist() == ["retired", "published"]
+    segments = world.table("segments")
+    assert not segments.duplicated(["segment_version", "person_id"]).any()
+    newest = segments[segments["segment_version"] == 2]
+    pd.testing.assert_frame_equal(_sorted(world.table("segments_current")), _sorted(newest))
+    assert len(world.table("segment_changes")) == 14
+    assert len(world.table("segment_profiles")) == 8
+
+
+def test_what_a_model_cannot_score_is_refused(world: World) -> None:
+    people = grouped_people()
+    with pytest.raises(InputError, match="has no rows for 2026-04-07"):
+        world.run(assign.STAGE, as_of=NEXT_WEEK)
+    other = feature_rows(world.spark, people, NEXT_WEEK).replace("set", "another set", ["feature_set"])
+    world.warehouse.replace_slice("features", other, as_of=NEXT_WEEK)
+    with pytest.raises(InputError, match=r"measured by other definitions.*segmentation train"):
+        world.run(assign.STAGE, as_of=NEXT_WEEK)
+    with pytest.raises(InputError, match="no model that was fitted on features up to 2026-01-01"):
+        world.run(assign.STAGE, as_of=date(2026, 1, 1))
+
+
+def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values("person_id").reset_index(drop=True)
