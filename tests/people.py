@@ -27,7 +27,7 @@ def grouped_people(people: int = 240, seed: int = 1) -> pd.DataFrame:
     rows = []
     for number in range(people):
         group = names[number % len(names)]
-        recency, frequency, monetary = np.array(GROUPS[group]) * random.lognormal(0, 0.15, 3)
+        recency, frequency, monetary = np.array(GROUPS[group]) * random.lognormal(0, 0.12, 3)
         rows.append((f"p{number:05d}", group, recency, frequency, monetary))
     return pd.DataFrame(rows, columns=["person_id", "group", "recency", "frequency", "monetary"])
 

@@ -18,15 +18,14 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 import segmentation
 from segmentation.config.settings import Settings
-from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import SegmentationError
 from segmentation.runtime.progress import Progress, StageReport
-from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.runtime.record import RunRecord
+from segmentation.runtime.stage import Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
 
 
@@ -43,13 +42,14 @@ def run_stages(
 ) -> list[StageReport]:
     """Runs `stages` in order and returns what each did. Raises what a stage raises, after it is in `runs`."""
     warehouse = Warehouse(spark, settings.warehouse, run_id=str(uuid.uuid4()))
-    with warehouse.lock():
-        return [_run_stage(stage, warehouse, settings, request, progress) for stage in stages]
+    with warehouse.lock(), RunRecord(warehouse) as record:
+        return [_run_stage(stage, record, settings, request, progress) for stage in stages]
 
 
 def _run_stage(
-    stage: Stage, warehouse: Warehouse, settings: Settings, request: Request, progress: Progress
+    stage: Stage, record: RunRecord, settings: Settings, request: Request, progress: Progress
 ) -> StageReport:
+    warehouse = record.warehouse
     started = datetime.now(UTC)
     inputs = _versions(warehouse, (*stage.reads, *stage.state))
     context = StageContext(
@@ -62,7 +62,7 @@ def _run_stage(
         code_version=code_version(),
         as_of_option=request.as_of,
         options=request.options,
-        _newest=None if request.as_of else _newest_event(warehouse),
+        _newest=None if request.as_of else record.newest_event(),
     )
     # What a stage wrote itself last time is not among the things that make it stale.
     read = {table: version for table, version in inputs.items() if table not in {*stage.state, *stage.writes}}
@@ -78,36 +78,28 @@ def _run_stage(
     }
     warehouse.spark.sparkContext.setJobDescription(f"segmentation {stage.name}")
     with progress.stage(stage.name):
-        if stage.reusable and (earlier := _reusable(warehouse, stage, fingerprint)):
+        if stage.reusable and (earlier := record.reusable(stage, fingerprint)):
             outcome, mode = earlier, "reused"
-            outputs = _versions(warehouse, stage.writes)
-            record = _record_first
         else:
-            _record_first(warehouse, {**row, "status": "running"})
-            record = _record_again
+            record.begin({**row, "status": "running"})
             try:
                 outcome = stage.run(context)
             except BaseException as error:
-                _record_again(
-                    warehouse,
-                    {**row, "status": "failed", "ended_ts": datetime.now(UTC), "error": describe(error)},
-                )
+                record.end({**row, "status": "failed", "ended_ts": datetime.now(UTC), "error": describe(error)})
                 raise
             mode = outcome.mode
-            outputs = _versions(warehouse, stage.writes)
         ended = datetime.now(UTC)
-        record(
-            warehouse,
+        record.end(
             {
                 **row,
                 "status": "succeeded",
                 "ended_ts": ended,
-                "outputs": outputs,
+                "outputs": _versions(warehouse, stage.writes),
                 "rows_in": outcome.rows_in,
                 "rows_out": outcome.rows_out,
                 "figures": outcome.figures,
                 "mode": mode,
-            },
+            }
         )
         report = StageReport(
             run_id=warehouse.run_id,
@@ -157,11 +149,6 @@ def _versions(warehouse: Warehouse, names: Sequence[str]) -> dict[str, int]:
     return {name: version for name, version in versions.items() if version is not None}
 
 
-def _newest_event(warehouse: Warehouse) -> date | None:
-    row = warehouse.read_or_empty("ingest_batches").agg(F.max("max_event_date")).first()
-    return row[0] if row else None
-
-
 def _fingerprint(stage: Stage, settings: Settings, context: StageContext, read: Mapping[str, int]) -> str:
     depends = stage.depends_on(settings)
     parts = {
@@ -173,33 +160,3 @@ def _fingerprint(stage: Stage, settings: Settings, context: StageContext, read: 
         "options": {key: str(value) for key, value in context.options.items()},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _reusable(warehouse: Warehouse, stage: Stage, fingerprint: str) -> Outcome | None:
-    """What the stage did when it last succeeded, if that was with this fingerprint and its tables are still there."""
-    last = (
-        warehouse.read_or_empty("runs")
-        .where((F.col("stage") == stage.name) & F.col("status").isin("succeeded", "failed"))
-        .orderBy(F.col("started_ts").desc())
-        .first()
-    )
-    same = last is not None and last["status"] == "succeeded" and last["fingerprint"] == fingerprint
-    if not same or not all(warehouse.exists(name) for name in stage.writes):
-        return None
-    assert last is not None
-    return Outcome(last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed")
-
-
-def _record_first(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
-    """Appends the row: the run's id is new, so there is none to replace, and appending takes a fifth of the time."""
-    warehouse.append_once("runs", _row(warehouse, values), f"run:{values['run_id']}:{values['stage']}", 0)
-
-
-def _record_again(warehouse: Warehouse, values: Mapping[str, Any]) -> None:
-    """Puts the row in the place of the one that said `running`."""
-    warehouse.replace_slice("runs", _row(warehouse, values), run_id=values["run_id"], stage=values["stage"])
-
-
-def _row(warehouse: Warehouse, values: Mapping[str, Any]) -> DataFrame:
-    table = CATALOGUE["runs"]
-    return warehouse.spark.createDataFrame([tuple(values.get(name) for name in table.column_names)], table.schema)

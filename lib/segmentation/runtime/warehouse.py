@@ -1,7 +1,7 @@
-"""The Delta tables of one warehouse: reading them at a pinned version, and the three ways in which they are written.
+"""The Delta tables of one warehouse: reading them at a pinned version, and the ways in which they are written.
 
-Every write can be made twice: it replaces exactly what it owns, or carries a transaction id. Every commit carries
-the run's id as Delta user metadata.
+Every write can be made twice: it replaces exactly what it owns, carries a transaction id, or has a new run's id in
+its rows. Every commit carries the run's id as Delta user metadata.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ class Warehouse:
     spark: SparkSession
     root: str
     run_id: str = ""
+    _alone: bool = False
+    """Whether the lock is held, so that nobody else writes."""
     _known: set[str] = field(default_factory=set)
+    _empty: set[str] = field(default_factory=set)
+    """Tables made here that nothing has been written to yet."""
     _versions: dict[str, int] = field(default_factory=dict)
     """Newest version of each table asked for or written: whoever holds the lock is the only writer, and reading a
     table's history costs about as much as writing a row."""
@@ -92,6 +96,10 @@ class Warehouse:
         predicate = " AND ".join(f"{column} = {_literal(value)}" for column, value in equals.items())
         return self._write(name, df, {"replaceWhere": predicate}, "overwrite")
 
+    def append(self, name: str, df: DataFrame) -> Written:
+        """Adds rows of which none can be there yet, such as those of a new run."""
+        return self._write(name, df, {}, "append")
+
     def append_once(self, name: str, df: DataFrame, writer: str, number: int) -> Written:
         """Appends the rows of transaction `number` of `writer`, unless that, or a later one, was made before.
 
@@ -122,7 +130,11 @@ class Warehouse:
                 raise WarehouseBusyError(
                     "Another run is at work on this warehouse: wait until it has ended, then start again."
                 ) from None
-            yield
+            self._alone = True
+            try:
+                yield
+            finally:
+                self._alone = False
 
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
@@ -137,6 +149,9 @@ class Warehouse:
         self._create(table)
         before = self.version(name)
         rows = table.conform(df)
+        if self._alone and name in self._empty:
+            # Nothing is there to replace, and Delta appends without working out the table's state: half the time.
+            options, mode = {}, "append"
         writer: DataFrameWriter = (
             rows.write.format("delta").mode(mode).option("userMetadata", self.run_id).options(**options)
         )
@@ -146,6 +161,7 @@ class Warehouse:
             writer.saveAsTable(f"{self.root}.{name}")
         else:
             writer.save(self._path(name))
+        self._empty.discard(name)
         last = self._last_commit(name)
         self._versions[name] = int(last["version"])
         if self._versions[name] == before:  # nothing to commit: the last commit's figures are another write's
@@ -177,6 +193,7 @@ class Warehouse:
             builder = builder.property(key, value)
         builder.execute()
         self._known.add(table.name)
+        self._empty.add(table.name)
         self._versions[table.name] = 0
 
 

@@ -100,3 +100,21 @@ def test_a_missing_table_is_said_with_the_next_step(spark: SparkSession, setting
 def test_two_runs_at_once(spark: SparkSession, settings: Settings) -> None:
     with Warehouse(spark, settings.warehouse).lock(), pytest.raises(WarehouseBusyError, match="Another run"):
         _run(spark, settings, _stage())
+
+
+def test_a_stage_at_work_finds_those_before_it_ended_and_itself_running(spark: SparkSession, settings: Settings) -> None:
+    seen = {}
+
+    def look(context: StageContext) -> Outcome:
+        seen.update({row["stage"]: row["status"] for row in context.warehouse.read("runs").collect()})
+        return Outcome(rows_in=0, rows_out=0)
+
+    stages = [_stage(), _stage(look, name="sessions", writes=())]
+    run_stages(spark, settings, stages, Request(), Progress("json", io.StringIO()))
+    assert seen == {"identity": "succeeded", "sessions": "running"}
+    warehouse = Warehouse(spark, settings.warehouse)
+    rows = warehouse.read("runs").collect()
+    assert {row["stage"]: row["status"] for row in rows} == {"identity": "succeeded", "sessions": "succeeded"}
+    before = warehouse.version("runs")
+    run_stages(spark, settings, stages, Request(), Progress("json", io.StringIO()))
+    assert Warehouse(spark, settings.warehouse).version("runs") == before + 1, "all that is passed over is one commit"

@@ -1,0 +1,85 @@
+"""What one run leaves in `runs`, and what it finds there of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from segmentation.contracts.catalogue import CATALOGUE
+from segmentation.runtime.stage import Outcome, Stage
+from segmentation.runtime.warehouse import Warehouse
+
+
+class RunRecord:
+    """The rows of one run, one a stage.
+
+    On small data a commit costs more than most stages, so the end of a stage is written together with the beginning
+    of the next, and the last end when the run is over. A run that is killed in between leaves `running` for a stage
+    that had ended: it is done again, with the same result.
+    """
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+        self._rows: dict[str, Mapping[str, Any]] = {}
+        self._written: dict[str, Mapping[str, Any]] = {}
+        self._newest: tuple[int | None, date | None] = (None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._write()
+
+    def begin(self, row: Mapping[str, Any]) -> None:
+        """Says that a stage is at work, before it writes anything."""
+        self._rows[row["stage"]] = row
+        self._write()
+
+    def end(self, row: Mapping[str, Any]) -> None:
+        """Says what became of a stage."""
+        self._rows[row["stage"]] = row
+
+    def newest_event(self) -> date | None:
+        """The date of the newest event taken in, UTC; None where there is none."""
+        version = self.warehouse.version("ingest_batches")
+        if version != self._newest[0]:
+            row = self.warehouse.read("ingest_batches").agg(F.max("max_event_date")).first()
+            self._newest = version, row[0] if row else None
+        return self._newest[1]
+
+    def reusable(self, stage: Stage, fingerprint: str) -> Outcome | None:
+        """What the stage did when it last ended, if that was well, with this fingerprint, and its tables are there."""
+        last = self._earlier.get(stage.name)
+        same = last is not None and last["status"] == "succeeded" and last["fingerprint"] == fingerprint
+        if not same or not all(self.warehouse.exists(name) for name in stage.writes):
+            return None
+        assert last is not None
+        return Outcome(last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed")
+
+    @cached_property
+    def _earlier(self) -> dict[str, Row]:
+        """The last end of each stage in earlier runs, read once: whoever has the lock is the only one to write."""
+        ends = self.warehouse.read_or_empty("runs").where(F.col("status").isin("succeeded", "failed"))
+        found = ("status", "fingerprint", "rows_in", "rows_out", "figures")
+        last = ends.groupBy("stage").agg(F.max_by(F.struct(*found), "started_ts").alias("last"))
+        return {row["stage"]: row["last"] for row in last.collect()}
+
+    def _write(self) -> None:
+        if self._rows == self._written:
+            return
+        table = CATALOGUE["runs"]
+        values = [tuple(row.get(name) for name in table.column_names) for row in self._rows.values()]
+        rows = self.warehouse.spark.createDataFrame(values, table.schema).coalesce(1)
+        if self._written:
+            self.warehouse.replace_slice("runs", rows, run_id=self.warehouse.run_id)
+        else:
+            self.warehouse.append("runs", rows)
+        self._written = dict(self._rows)
