@@ -102,7 +102,9 @@ def test_two_runs_at_once(spark: SparkSession, settings: Settings) -> None:
         _run(spark, settings, _stage())
 
 
-def test_a_stage_at_work_finds_those_before_it_ended_and_itself_running(spark: SparkSession, settings: Settings) -> None:
+def test_a_stage_at_work_finds_those_before_it_ended_and_itself_running(
+    spark: SparkSession, settings: Settings
+) -> None:
     seen = {}
 
     def look(context: StageContext) -> Outcome:
