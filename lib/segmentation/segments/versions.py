@@ -12,7 +12,7 @@ from typing import Literal
 from pyspark.sql import DataFrame, SparkSession
 
 from segmentation.clustering.matching import Continuity
-from segmentation.contracts.errors import ConfigError
+from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.contracts.segments import SEGMENT_VERSIONS
 
 Status = Literal["candidate", "published", "rejected", "retired"]
@@ -68,6 +68,37 @@ def version_rows(spark: SparkSession, versions: Sequence[Version]) -> DataFrame:
 def published(versions: Sequence[Version]) -> Version | None:
     """The current version, if there is one."""
     return next((version for version in versions if version.status == "published"), None)
+
+
+def find_version(versions: Sequence[Version], which: int | date | None) -> Version:
+    """One of the versions: by number; by date, the newest `as_of` up to it of those that were published and not rolled
+    back from (an earlier version was published after them); else the published one. Raises `InputError`."""
+    if which is None:
+        found, missing = published(versions), "No version of the segments is published yet: run `segmentation run`."
+    elif isinstance(which, date):
+        found = max(
+            (version for version in _standing(versions) if version.as_of <= which),
+            key=lambda version: (version.as_of, version.segment_version),
+            default=None,
+        )
+        missing = f"No published version of the segments is as old as {which}."
+    else:
+        found = next((version for version in versions if version.segment_version == which), None)
+        there = ", ".join(str(version.segment_version) for version in versions[-5:]) or "none yet"
+        missing = f"There is no version {which} of the segments (the newest are: {there})."
+    if found is None:
+        raise InputError(missing)
+    return found
+
+
+def _standing(versions: Sequence[Version]) -> list[Version]:
+    standing: list[Version] = []
+    newest = datetime.min.replace(tzinfo=UTC)
+    for version in sorted(versions, key=lambda version: version.segment_version):
+        if version.published_ts is not None and version.published_ts >= newest:
+            standing.append(version)
+            newest = version.published_ts
+    return standing
 
 
 def draft_version(

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import click
 from pyspark.sql import functions as F
 
 from segmentation.config.settings import Settings
-from segmentation.contracts.errors import PublicationRefused
+from segmentation.contracts.errors import InputError, PublicationRefused
 from segmentation.contracts.segments import SEGMENTS_CURRENT
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.segments.gates import acceptance, check_accepted, judge, refusal
-from segmentation.segments.versions import Version, make_published, published, read_versions, reject, version_rows
+from segmentation.segments.gates import CHECKS, acceptance, check_accepted, judge, refusal
+from segmentation.segments.versions import (
+    Version,
+    find_to_roll_back_to,
+    make_published,
+    published,
+    read_versions,
+    reject,
+    version_rows,
+)
 
 
 def run(context: StageContext) -> Outcome:
@@ -59,6 +68,24 @@ def make_current(
     _copy(warehouse, number)
 
 
+def roll_back(warehouse: Warehouse, number: int, now: datetime, reason: str | None) -> bool:
+    """Makes published version `number` current again, under the warehouse's lock. Returns whether it was not already.
+
+    Raises `InputError` where there is no version yet, `ConfigError` where `number` was never published.
+    """
+    versions = read_versions(warehouse.read_or_empty("segment_versions"))
+    if not versions:
+        raise InputError("There is no version of the segments yet: run `segmentation run`.")
+    find_to_roll_back_to(versions, number)
+    repair_current(warehouse, versions)
+    current = published(versions)
+    if current is not None and current.segment_version == number:
+        return False
+    left = f" from version {current.segment_version}" if current else ""
+    make_current(warehouse, versions, number, now, f"rolled back to{left}" + (f": {reason}" if reason else ""))
+    return True
+
+
 def repair_current(warehouse: Warehouse, versions: Sequence[Version]) -> bool:
     """Finishes a publication that was killed between its two commits. Returns whether there was one."""
     current = published(versions)
@@ -89,4 +116,13 @@ STAGE = Stage(
     run=run,
     depends_on=_depends_on,
     reusable=False,
+    options=(
+        click.Option(
+            ["--accept"],
+            multiple=True,
+            metavar="CHECK",
+            help=f"Publish in spite of a check: {', '.join(CHECKS)}.",
+        ),
+        click.Option(["--reason"], metavar="TEXT", help="Why a check is accepted; kept with the version."),
+    ),
 )

@@ -10,12 +10,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from segmentation.clustering.matching import Continuity
-from segmentation.contracts.errors import ConfigError
+from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.segments.versions import (
     Version,
     draft_version,
     find_same,
     find_to_roll_back_to,
+    find_version,
     make_published,
     published,
     read_versions,
@@ -112,3 +113,22 @@ def test_only_a_version_that_was_published_can_be_rolled_back_to() -> None:
             find_to_roll_back_to(versions, number)
     with pytest.raises(ConfigError, match="none was yet"):
         find_to_roll_back_to([_version(1)], 1)
+
+
+def test_a_version_of_a_date_was_published_and_not_taken_back() -> None:
+    def at(number: int, day: int, published: int | None) -> Version:
+        moment = None if published is None else NOW.replace(day=published)
+        return _version(number, as_of=date(2026, 3, day), published_ts=moment)
+
+    first, second, refused, fourth = versions = [at(1, 10, 11), at(2, 17, 18), at(3, 18, None), at(4, 24, 25)]
+    assert [find_version(versions, date(2026, 3, day)) for day in (10, 16, 17, 23, 24, 31)] == [
+        first, first, second, second, fourth, fourth,
+    ]  # fmt: skip
+    assert find_version(versions, 3) == refused
+    back = [first, replace(second, published_ts=NOW.replace(day=26)), refused, fourth]
+    assert find_version(back, date(2026, 3, 31)) == back[1], "version 4 was rolled back from"
+    again = [*back[:3], replace(fourth, published_ts=NOW.replace(day=27))]
+    assert find_version(again, date(2026, 3, 31)) == again[3]
+    for which, said in ((date(2026, 3, 9), "as old as 2026-03-09"), (7, "no version 7"), (None, "is published yet")):
+        with pytest.raises(InputError, match=said):
+            find_version(versions, which)

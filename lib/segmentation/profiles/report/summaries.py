@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -148,6 +148,13 @@ def read_choice(models: DataFrame, model_id: str) -> tuple[Choice | None, str]:
     row = models.where(F.col("model_id") == model_id).select("algorithm", "k", "choice", "candidates").first()
     if row is None:
         return None, "unknown"
+    return tell_choice(row["choice"], json.loads(row["candidates"] or "[]"), row["algorithm"], row["k"]), row[
+        "algorithm"
+    ]
+
+
+def tell_choice(reason: str | None, summaries: Sequence[Mapping[str, Any]], algorithm: str, k: int) -> Choice:
+    """A choice from what `models.candidates` holds, and which of them it was."""
     candidates = [
         Candidate(
             algorithm=one["algorithm"],
@@ -157,11 +164,11 @@ def read_choice(models: DataFrame, model_id: str) -> tuple[Choice | None, str]:
             smallest=min(one["sizes"]) / sum(one["sizes"]) if one["sizes"] else None,
             largest=max(one["sizes"]) / sum(one["sizes"]) if one["sizes"] else None,
             failure=one["failure"],
-            chosen=(one["algorithm"], one["k"]) == (row["algorithm"], row["k"]),
+            chosen=(one["algorithm"], one["k"]) == (algorithm, k),
         )
-        for one in json.loads(row["candidates"] or "[]")
+        for one in summaries
     ]
-    return Choice(row["choice"] or "", candidates), row["algorithm"]
+    return Choice(reason or "", candidates)
 
 
 def read_movements(changes: DataFrame, version: int) -> list[Movement]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from typing import Any
 
 import click
 from rich.table import Table as Grid
 
 from segmentation.contracts.catalogue import CATALOGUE
-from segmentation.contracts.errors import ConfigError, Problem
+from segmentation.runtime.browse import check_open, open_table
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
-
-_CLOSED = {"vault": "it holds personal values in clear, which only linking, export and erasure read"}
 
 
 @click.command(epilog="\b\nExample:\n  segmentation show segments_current --limit 5 --config conf/example.yml")
@@ -25,22 +22,10 @@ _CLOSED = {"vault": "it holds personal values in clear, which only linking, expo
 @common_options
 def show(common: Common, table: str, limit: int, version: int | None) -> None:
     """Print the first rows of a table of the warehouse."""
-    if table not in CATALOGUE:
-        near = next(iter(get_close_matches(table, CATALOGUE, 1)), None)
-        raise ConfigError(
-            [
-                Problem(
-                    "TABLE",
-                    f"there is no table '{table}' (there are {', '.join(CATALOGUE)})",
-                    suggestion=near,
-                )
-            ]
-        )
-    if table in _CLOSED:
-        raise ConfigError(f"The table '{table}' is not shown: {_CLOSED[table]}.")
+    check_open(table)
     settings = common.settings()
     warehouse = Warehouse(common.spark(settings), settings.warehouse)
-    df = warehouse.read(table, version)
+    df = open_table(warehouse, table, version)
     rows = [row.asDict(recursive=True) for row in df.orderBy(*CATALOGUE[table].keys).limit(limit).collect()]
     if common.log_format == "json":
         for row in rows:

@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from segmentation.contracts.errors import ConfigError, Problem
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Stage
-from segmentation.stages.pipeline import STAGES
+from segmentation.stages.pipeline import STAGES, choose_stages
 
 
 @click.command(epilog="\b\nExample:\n  segmentation run --config conf/example.yml --as-of 2026-01-31")
@@ -18,12 +17,7 @@ from segmentation.stages.pipeline import STAGES
 @common_options
 def run(common: Common, stages: str | None) -> None:
     """Run the whole pipeline; what is already done is not done again."""
-    chosen = list(STAGES) if stages is None else [name.strip() for name in stages.split(",")]
-    unknown = [name for name in chosen if name not in STAGES]
-    if unknown:
-        there = ", ".join(STAGES)
-        raise ConfigError([Problem("--stages", f"there is no stage '{name}' (there are {there})") for name in unknown])
-    _execute(common, [stage for name, stage in STAGES.items() if name in chosen])
+    _execute(common, choose_stages(None if stages is None else [name.strip() for name in stages.split(",")]))
 
 
 def _execute(common: Common, stages: list[Stage], **options: Any) -> None:
@@ -45,5 +39,4 @@ def _command(stage: Stage) -> click.Command:
     return command
 
 
-# Publishing takes options of its own: see `commands.versions`.
-COMMANDS = (run, *(_command(stage) for name, stage in STAGES.items() if name != "publish"))
+COMMANDS = (run, *map(_command, STAGES.values()))

@@ -1,4 +1,4 @@
-"""Commands about versions of the segments: publishing, looking at them, and going back."""
+"""Commands about versions of the segments: looking at them, and going back."""
 
 from __future__ import annotations
 
@@ -12,22 +12,10 @@ from rich.table import Table
 
 from segmentation.contracts.errors import InputError
 from segmentation.runtime.options import Common, common_options
-from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.segments.gates import CHECKS
-from segmentation.segments.versions import Version, find_to_roll_back_to, published, read_versions
-from segmentation.stages import publish as publishing
-
-
-@click.command(help=publishing.STAGE.help, epilog="\b\nExample:\n  segmentation publish --config conf/example.yml")
-@click.option("--accept", multiple=True, metavar="CHECK", help=f"Publish in spite of a check: {', '.join(CHECKS)}.")
-@click.option("--reason", metavar="TEXT", help="Why a check is accepted; kept with the version.")
-@common_options
-def publish(common: Common, accept: tuple[str, ...], reason: str | None) -> None:
-    settings = common.settings()
-    request = Request(common.as_of, {"accept": accept, "reason": reason})
-    run_stages(common.spark(settings), settings, [publishing.STAGE], request, common.progress())
+from segmentation.segments.versions import Version, read_versions
+from segmentation.stages.publish import roll_back
 
 
 @click.command(epilog="\b\nExample:\n  segmentation rollback --config conf/example.yml --to 3")
@@ -39,17 +27,8 @@ def rollback(common: Common, number: int, reason: str | None) -> None:
     settings = common.settings()
     warehouse = Warehouse(common.spark(settings), settings.warehouse, run_id=str(uuid.uuid4()))
     with warehouse.lock():
-        versions = _versions(warehouse)
-        find_to_roll_back_to(versions, number)
-        publishing.repair_current(warehouse, versions)
-        current = published(versions)
-        if current is not None and current.segment_version == number:
-            common.progress().note(f"Version {number} is current already.")
-            return
-        left = f" from version {current.segment_version}" if current else ""
-        why = f"rolled back to{left}" + (f": {reason}" if reason else "")
-        publishing.make_current(warehouse, versions, number, datetime.now(UTC), why)
-    common.progress().note(f"Version {number} is current again.")
+        changed = roll_back(warehouse, number, datetime.now(UTC), reason)
+    common.progress().note(f"Version {number} is current {'again' if changed else 'already'}.")
 
 
 @click.command(epilog="\b\nExample:\n  segmentation versions --config conf/example.yml")
@@ -58,18 +37,13 @@ def versions(common: Common) -> None:
     """Show all versions of the segments, newest first."""
     settings = common.settings()
     warehouse = Warehouse(common.spark(settings), settings.warehouse)
-    found = sorted(_versions(warehouse), key=lambda version: -version.segment_version)
+    found = read_versions(warehouse.read_or_empty("segment_versions"))[::-1]
+    if not found:
+        raise InputError("There is no version of the segments yet: run `segmentation run`.")
     if common.log_format == "json":
         click.echo(json.dumps([asdict(version) for version in found], default=str))
     else:
         open_console().print(_table(found))
-
-
-def _versions(warehouse: Warehouse) -> list[Version]:
-    found = read_versions(warehouse.read_or_empty("segment_versions"))
-    if not found:
-        raise InputError("There is no version of the segments yet: run `segmentation run`.")
-    return found
 
 
 def _table(found: list[Version]) -> Table:
@@ -93,4 +67,4 @@ def _table(found: list[Version]) -> Table:
     return table
 
 
-COMMANDS = (publish, rollback, versions)
+COMMANDS = (rollback, versions)

@@ -1,0 +1,217 @@
+"""`open_warehouse`, and what it opens."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.api.story import Story, find_person, tell_story
+from segmentation.clustering.selection import choose_features, describe_population
+from segmentation.clustering.training import train_model
+from segmentation.config.clustering import ClusteringSettings
+from segmentation.config.settings import Settings, load_settings
+from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.features.catalogue import feature_catalogue
+from segmentation.profiles.report.data import Activity, Choice, Identity, Profile
+from segmentation.profiles.report.summaries import (
+    read_choice,
+    read_profiles,
+    summarise_activity,
+    summarise_identity,
+    tell_choice,
+)
+from segmentation.runtime.browse import open_table
+from segmentation.runtime.progress import Progress, StageReport
+from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.spark import get_spark
+from segmentation.runtime.warehouse import Warehouse
+from segmentation.segments.comparison import Comparison, find_flows, pair_people
+from segmentation.segments.membership import keep_scope
+from segmentation.segments.versions import Version, find_version, read_versions
+from segmentation.stages.pipeline import choose_stages
+from segmentation.stages.publish import roll_back
+
+CONFIG = "SEGMENTATION_CONFIG"
+"""Environment variable with the configuration of a notebook that names none."""
+
+Which = int | date | str | None
+"""A version: its number, a date (or `YYYY-MM-DD`), or None for the published one."""
+
+
+def open_warehouse(
+    config: str | Path | Settings | None = None, *, overrides: Sequence[str] = (), base: Path | None = None
+) -> Segmentation:
+    """Opens the warehouse of a configuration, in the Spark session that is there or in one of our own.
+
+    `config` is a YAML file, or settings that are loaded already; without one it is the file that the environment
+    variable `SEGMENTATION_CONFIG` names. `overrides` are `key.path=value`, as with `--set`; relative paths in the
+    file count from `base`, by default the current folder. Raises `ConfigError` with every problem found.
+    """
+    if isinstance(config, Settings):
+        settings = config
+    else:
+        path = config or os.environ.get(CONFIG)
+        if not path:
+            raise ConfigError(f"Name a configuration: open_warehouse('my.yml'), or set {CONFIG} to its path.")
+        settings = load_settings(path, overrides, base)
+    return Segmentation(settings)
+
+
+class Segmentation:
+    """One configuration and its warehouse. Reads see what is there when they are made; nothing is cached.
+
+    Where a method takes a version, it takes its number, a date (`date` or `YYYY-MM-DD`: the version of that date, see
+    `version`), or nothing: the published one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.spark = get_spark(settings.spark)
+
+    def __repr__(self) -> str:
+        return f"Segmentation({self.settings.warehouse!r})"
+
+    @property
+    def features(self) -> Mapping[str, FeatureInfo]:
+        """What each feature of the configuration is called and says, by its column."""
+        return feature_catalogue(self.settings.features)
+
+    def table(self, name: str, at: Which = None) -> DataFrame:
+        """A table of the contract as it is now; with `at`, as that version of the segments saw it: input tables at the
+        Delta version that it was made from, tables of versions with its own rows.
+
+        Raises `ConfigError` for a table that there is not or that is not shown, or that has nothing to do with
+        versions; `InputError` for one that no stage has written yet.
+        """
+        if at is None:
+            return open_table(self._warehouse(), name)
+        version = self.version(at)
+        if name in version.inputs:
+            return open_table(self._warehouse(), name, version.inputs[name])
+        rows = open_table(self._warehouse(), name)
+        if "segment_version" not in rows.columns:
+            raise ConfigError(f"Version {version.segment_version} was not made from '{name}': read it without `at`.")
+        return rows.where(F.col("segment_version") == version.segment_version)
+
+    def versions(self) -> list[Version]:
+        """All versions of the segments, oldest first; none where nothing was assigned yet."""
+        return read_versions(self._warehouse().read_or_empty("segment_versions"))
+
+    def version(self, which: Which = None) -> Version:
+        """One version: by number; by date, the newest `as_of` up to it among the versions that were published and not
+        rolled back from; else the published one. Raises `InputError` where there is none."""
+        return find_version(self.versions(), _day(which) if isinstance(which, str) else which)
+
+    def segments(self, version: Which = None) -> DataFrame:
+        """Who is in which segment: one row a person, with the columns of `segments`."""
+        return self.table("segments", at=self.version(version).segment_version)
+
+    def profiles(self, version: Which = None) -> list[Profile]:
+        """What each segment is, largest first: name, description, size, revenue, rules, statistics of each feature."""
+        number = self.version(version).segment_version
+        fallback = self.settings.segments.fallback.segment_id
+        found, _ = read_profiles(self._warehouse().read("segment_profiles"), number, fallback)
+        return sorted(found, key=lambda profile: (-profile.size, profile.segment_id))
+
+    def person(self, person_id: str | None = None, /, **identifier: str) -> Story:
+        """One person's story, by `person_id` or by one identifier: `person(email="ann@example.com")`.
+
+        Raises `ConfigError` for neither or both, an identifier type that there is not, or a personal one without the
+        key; `InputError` where there is nobody.
+        """
+        if (person_id is not None) + len(identifier) != 1:
+            raise ConfigError("Name one person: person('p…') by id, or person(user_id='…') by one identifier.")
+        warehouse, identity = self._warehouse(), self.settings.identity
+        if person_id is None:
+            ((kind, value),) = identifier.items()
+            person_id = find_person(warehouse, identity, kind, value)
+        return tell_story(warehouse, identity, person_id)
+
+    def compare(self, before: Which = None, after: Which = None) -> Comparison:
+        """Who went where from one version to another. `after` is the published one unless it is given, `before` the
+        version that `after` was compared with when it was assigned.
+
+        Raises `InputError` where a version is not there, or `after` is the first.
+        """
+        last = self.version(after)
+        if before is None and last.compared_with is None:
+            raise InputError(f"Version {last.segment_version} is the first: there is nothing to compare it with.")
+        first = self.version(last.compared_with if before is None else before)
+        pairs = pair_people(self.segments(first.segment_version), self.segments(last.segment_version))
+        moves = pairs.where(~F.col("from_segment_id").eqNullSafe(F.col("to_segment_id")))
+        known = F.lit(last.compared_with == first.segment_version)
+        causes = self.table("segment_changes", at=last.segment_version).where(known).select("person_id", "cause")
+        return Comparison(first, last, find_flows(pairs), moves.join(causes, "person_id", "left"))
+
+    def activity(self, version: Which = None) -> Activity:
+        """What people did, by month, as the report tells it of a version."""
+        found = self.version(version)
+        at = found.segment_version
+        return summarise_activity(self.table("events", at), self.table("sessions", at), found.as_of)
+
+    def identity(self) -> Identity | None:
+        """Who is who now, in counts, as the report tells it; None before identities were resolved."""
+        read = self._warehouse().read_or_empty
+        return summarise_identity(read("persons"), read("identity_map"), read("identity_edges"), {})
+
+    def choice(self, version: Which = None) -> Choice:
+        """How a version's model was chosen: every candidate with its figures, and the reason in words."""
+        model_id = self.version(version).model_id
+        found, _ = read_choice(self._warehouse().read("models"), model_id)
+        assert found is not None, "rows of models are never taken away"
+        return found
+
+    def try_clustering(self, as_of: date | str | None = None, **changes: Any) -> Choice:
+        """What `train` would choose with other settings; fits and measures the candidates, and writes nothing.
+
+        `changes` are keys of `clustering`, such as `features=["recency", "frequency"]` or `k={"min": 2, "max": 6}`;
+        `as_of` is the date of the features, by default the published version's. Raises as `train` does.
+        """
+        settings = ClusteringSettings.model_validate({**self.settings.clustering.model_dump(), **changes})
+        day = self.version().as_of if as_of is None else _day(as_of)
+        rows = keep_scope(self.table("features").where(F.col("as_of") == F.lit(day)), self.settings.segments)
+        names = choose_features(rows, settings)
+        _, chosen = train_model(rows, names, describe_population(rows, names), settings, lambda _: None)
+        summaries = [candidate.summary() for candidate in chosen.candidates]
+        return tell_choice(chosen.reason, summaries, chosen.chosen.algorithm, chosen.chosen.k)
+
+    def run(self, *stages: str, as_of: date | str | None = None, **options: Any) -> list[StageReport]:
+        """Runs stages in order (all, where none is named) and says what each did; what is done is not done again.
+
+        `options` are those of the stages' commands: `run("publish", accept=["max_moved_share"], reason="new season")`.
+        Raises `ConfigError` for a stage or an option that there is not, and what a stage raises.
+        """
+        chosen = choose_stages(stages or None)
+        known = {option.name for stage in chosen for option in stage.options}
+        if unknown := sorted(set(options) - known):
+            raise ConfigError(f"There is no option '{unknown[0]}' of {', '.join(stage.name for stage in chosen)}.")
+        request = Request(None if as_of is None else _day(as_of), options)
+        return run_stages(self.spark, self.settings, chosen, request, Progress())
+
+    def roll_back(self, to: int, reason: str | None = None) -> Version:
+        """Makes published version `to` current again and returns it. Raises `ConfigError` where it never was."""
+        warehouse = self._warehouse(run_id=str(uuid.uuid4()))
+        with warehouse.lock():
+            roll_back(warehouse, to, datetime.now(UTC), reason)
+        return self.version()
+
+    def _warehouse(self, run_id: str = "") -> Warehouse:
+        """Opened anew each time: it remembers versions, and others may write in between."""
+        return Warehouse(self.spark, self.settings.warehouse, run_id)
+
+
+def _day(value: date | str) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return datetime.strptime(value, "%Y-%m-%d").date()
+    except ValueError:
+        raise ConfigError(f"'{value}' is not a date YYYY-MM-DD.") from None
