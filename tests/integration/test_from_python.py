@@ -1,24 +1,28 @@
-"""What an analyst does from Python: the API on a shop whose segments were published twice, a week apart."""
+"""What an analyst does from Python: the API and the notebooks, on a shop whose segments were published twice."""
 
 from __future__ import annotations
 
 import doctest
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import pytest
 import yaml
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from tests.factories import minimal_settings
 from tests.shop import shop_settings, write_shop
 
 from segmentation import api, open_warehouse
 from segmentation.api import Segmentation
 from segmentation.contracts.errors import ConfigError, InputError
 
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 LAST_WEEK, TODAY = date(2026, 3, 24), date(2026, 3, 31)
 QUICK = {"algorithms": ["kmeans"], "k": {"min": 3, "max": 4}, "restarts": 1, "stability": {"refits": 0}}
 
@@ -164,6 +168,20 @@ def test_a_wrong_call_says_what_there_is(shop: Segmentation, monkeypatch: pytest
         open_warehouse()
 
 
+def test_an_empty_warehouse_says_what_to_run(spark: SparkSession, warehouse_path: Path) -> None:
+    empty = open_warehouse(minimal_settings(warehouse=str(warehouse_path)))
+    assert empty.versions() == []
+    assert empty.identity() is None
+    for ask in (empty.version, empty.segments, empty.profiles, empty.compare, empty.choice, empty.try_clustering):
+        with pytest.raises(InputError, match="No version of the segments is published yet: run `segmentation run`"):
+            ask()
+    for ask in (lambda: empty.table("sessions"), lambda: empty.person(user_id="u1")):
+        with pytest.raises(InputError, match="does not exist in this warehouse yet: run the stage that writes it"):
+            ask()
+    with pytest.raises(InputError, match="no person with this id"):
+        empty.person("p1")
+
+
 def test_rolling_back_and_publishing_again(shop: Segmentation) -> None:
     assert shop.roll_back(1, "names were wrong").segment_version == 1
     assert shop.version(TODAY).segment_version == 1, "version 2 was taken back"
@@ -176,3 +194,18 @@ def test_spark_is_loaded_when_it_is_asked_for() -> None:
     code = "import sys, segmentation; assert 'pyspark' not in sys.modules; segmentation.open_warehouse"
     code += "; assert 'pyspark' in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+def test_there_are_notebooks() -> None:
+    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "05"]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_shows_pictures_and_tables(
+    shop: Segmentation, notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_SHOWN", str(tmp_path))
+    runpy.run_path(str(notebook))
+    shown = [path.read_text(encoding="utf-8") for path in tmp_path.glob("*.html")]
+    assert any("<svg" in page for page in shown)
+    assert len(shown) >= 2

@@ -38,7 +38,27 @@ What changed between two versions:
 True
 """
 
+from segmentation.api.pictures import (
+    candidates_chart,
+    features_chart,
+    flows_chart,
+    links_chart,
+    months_chart,
+    sizes_chart,
+)
+from segmentation.api.showing import show
 from segmentation.api.story import Story
 from segmentation.api.suite import Segmentation, open_warehouse
 
-__all__ = ["Segmentation", "Story", "open_warehouse"]
+__all__ = [
+    "Segmentation",
+    "Story",
+    "candidates_chart",
+    "features_chart",
+    "flows_chart",
+    "links_chart",
+    "months_chart",
+    "open_warehouse",
+    "show",
+    "sizes_chart",
+]

@@ -11,7 +11,7 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
-_CHARACTER = 6.6
+CHARACTER = 6.6
 """Mean width of a character of the labels, in pixels."""
 
 _LINE = 20
@@ -84,12 +84,12 @@ def line_chart(title: str, description: str, series: Sequence[Series], axes: Axe
     frame = _Frame(
         width=width,
         height=(300 if width > 500 else 260) + _LINE * legend_rows,
-        left=12 + _CHARACTER * max(len(axes.y_text(tick)) for tick in y_ticks),
+        left=12 + CHARACTER * max(len(axes.y_text(tick)) for tick in y_ticks),
         top=24.0 + _LINE * legend_rows,
         bottom=44.0,
         x_range=(min(p.x for p in points), max(p.x for p in points)),
         y_range=(y_ticks[0], y_ticks[-1]),
-        right=_CHARACTER * len(axes.x_names[-1]) / 2 + 8 if axes.x_names else 14.0,
+        right=CHARACTER * len(axes.x_names[-1]) / 2 + 8 if axes.x_names else 14.0,
     )
     inside = [
         *_grid(frame, axes, y_ticks),
@@ -101,7 +101,7 @@ def line_chart(title: str, description: str, series: Sequence[Series], axes: Axe
         inside.append(Markup('<polyline class="line l{}" points="{}"/>').format(number % len(MARKS), path))
     for number, line in enumerate(series):
         inside += [_point(frame, point, number) for point in line.points]
-    return _svg(title, description, width, frame.height, inside)
+    return drawing(title, description, width, frame.height, inside)
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -134,7 +134,7 @@ def _x_axis(frame: _Frame, axes: Axes, places: Sequence[float]) -> list[Markup]:
     """As many names as fit, always the first and never two that touch."""
     names = [axes.x_names[int(place)] if axes.x_names else f"{place:g}" for place in places]
     room = (frame.width - frame.left - frame.right) / max(len(places) - 1, 1)
-    every = max(1, ceil((max(map(len, names)) * _CHARACTER + 10) / room)) if room else 1
+    every = max(1, ceil((max(map(len, names)) * CHARACTER + 10) / room)) if room else 1
     shown = [
         Markup('<text class="tick middle" x="{}" y="{}">{}</text>').format(
             frame.x(place), frame.height - frame.bottom + 18, name
@@ -153,7 +153,7 @@ def _legend_rows(series: Sequence[Series], width: int) -> list[list[tuple[int, S
     rows: list[list[tuple[int, Series, float]]] = []
     x = float(width)
     for number, line in enumerate(series if len(series) > 1 else ()):
-        takes = 34 + _CHARACTER * len(line.name)
+        takes = 34 + CHARACTER * len(line.name)
         if x + takes > width:
             rows.append([])
             x = 0.0
@@ -167,7 +167,7 @@ def _legend(series: Sequence[Series], width: int) -> list[Markup]:
     for row, items in enumerate(_legend_rows(series, width)):
         y = 12 + row * _LINE
         for number, line, x in items:
-            inside.append(_mark(x + 7, y - 4, number))
+            inside.append(mark(x + 7, y - 4, number))
             inside.append(Markup('<text class="name" x="{}" y="{}">{}</text>').format(x + 18, y, line.name))
     return inside
 
@@ -175,10 +175,11 @@ def _legend(series: Sequence[Series], width: int) -> list[Markup]:
 def _point(frame: _Frame, point: Point, number: int) -> Markup:
     x, y = frame.x(point.x), frame.y(point.y)
     ring = Markup('<circle class="ring" cx="{}" cy="{}" r="10"/>').format(x, y) if point.marked else ""
-    return Markup("<g>{}{}<title>{}</title></g>").format(ring, _mark(x, y, number), point.label)
+    return Markup("<g>{}{}<title>{}</title></g>").format(ring, mark(x, y, number), point.label)
 
 
-def _mark(x: float, y: float, number: int) -> Markup:
+def mark(x: float, y: float, number: int) -> Markup:
+    """The mark of series `number`: its shape and colour."""
     shape, style = MARKS[number % len(MARKS)], f"mark m{number % len(MARKS)}"
     if shape == "circle":
         return Markup('<circle class="{}" cx="{}" cy="{}" r="4.5"/>').format(style, x, y)
@@ -189,7 +190,8 @@ def _mark(x: float, y: float, number: int) -> Markup:
     return Markup('<polygon class="{}" points="{}"/>').format(style, path)
 
 
-def _svg(title: str, description: str, width: int, height: float, inside: Sequence[Markup]) -> Markup:
+def drawing(title: str, description: str, width: int, height: float, inside: Sequence[Markup]) -> Markup:
+    """A whole SVG, which says in words what it shows."""
     # A label and not ids: the chart stands in the page once for each width.
     return Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">{}</svg>').format(
         f"{title}. {description}", width, height, width, height, Markup("").join(map(escape, inside))
