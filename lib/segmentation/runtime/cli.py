@@ -34,8 +34,12 @@ for module in (demo, pipeline, versions, runs, look, doctor, world):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits with the status of the contract; also what the files in `jobs/` call."""
-    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+    """Runs the command line and exits with the status of the contract; also what the files in `jobs/` call.
+
+    When all went well it returns: Databricks takes any `SystemExit` of a wheel's entry point for a failure.
+    """
+    if status := run_command(sys.argv[1:] if arguments is None else arguments):
+        sys.exit(status)
 
 
 def run_command(arguments: Sequence[str]) -> int:

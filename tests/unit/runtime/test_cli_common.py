@@ -32,9 +32,7 @@ def test_every_stage_has_a_job_with_the_same_options(
     run_command([command, "--help"])
     wanted = capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", [f"{command}.py", "--help"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(JOBS / f"{command}.py"), run_name="__main__")
-    assert ended.value.code == 0
+    runpy.run_path(str(JOBS / f"{command}.py"), run_name="__main__")
     assert capsys.readouterr().out == wanted
 
 
