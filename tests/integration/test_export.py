@@ -4,70 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pyspark.sql import Row, SparkSession
-from tests.factories import minimal_settings, table_rows
+from pyspark.sql import SparkSession
+from tests.published import FIRST, SECOND, Shop
 
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError
-from segmentation.runtime.stage import StageContext
-from segmentation.runtime.warehouse import Warehouse
-from segmentation.stages.export import STAGE
-
-NAMES = {"s-1": "High-value, lapsing", "s-2": "Frequent"}
-FIRST = {"p1": "s-1", "p2": "s-1", "p3": "s-2"}
-SECOND = {"p1": "s-1", "p2": "s-2", "p4": "s-2"}
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-class Shop:
-    """A warehouse with versions of segments, and a configuration with exports."""
-
-    def __init__(self, spark: SparkSession, root: Path, *exports: dict[str, Any]) -> None:
-        self.spark, self.root = spark, root
-        self.settings = minimal_settings(warehouse=str(root / "warehouse"), exports=list(exports))
-        self.warehouse = Warehouse(spark, str(root / "warehouse"), "r")
-
-    def publish(self, current: int | None, **versions: dict[str, str]) -> None:
-        """Makes `current` the published one among versions `v1`, `v2`, …, each person -> segment."""
-        rows: dict[str, list[dict[str, Any]]] = {"segment_versions": [], "segments": [], "segment_profiles": []}
-        for name, members in versions.items():
-            number = int(name[1:])
-            version = {"segment_version": number}
-            status = "published" if number == current else "retired"
-            rows["segment_versions"].append(
-                {**version, "as_of": date(2026, 2, 28), "model_id": "m", "status": status, "inputs": {}, "metrics": {}}
-                | {"created_ts": NOW, "config_sha256": "c", "code_version": "1", "continuity": "{}", "fingerprint": "f"}
-            )
-            for person, segment in members.items():
-                row = {"person_id": person, "segment_id": segment, "segment_name": NAMES[segment], "method": "model"}
-                rows["segments"].append({**version, **row})
-            for segment, title in NAMES.items():
-                row = {"segment_id": segment, "segment_name": title, "description": "", "size": 1, "share": 0.5}
-                rows["segment_profiles"].append({**version, **row})
-        for table, values in rows.items():
-            self.warehouse.replace(table, table_rows(self.spark, table, values))
-
-    def export(self, **options: Any) -> str:
-        """Runs the stage by itself, without the record of runs; returns what it said."""
-        context = StageContext(
-            spark=self.spark,
-            settings=self.settings,
-            warehouse=self.warehouse,
-            inputs={},
-            now=NOW,
-            tell=lambda _: None,
-            code_version="1",
-            options=options,
-        )
-        return STAGE.run(context).message
-
-    def log(self) -> list[Row]:
-        columns = ["delivery", "segment_version", "added", "removed", "changed", "unchanged", "status"]
-        return [tuple(row) for row in self.warehouse.read("export_log").orderBy("delivery").select(columns).collect()]
 
 
 def test_a_version_is_delivered_once_and_the_next_as_a_difference(spark: SparkSession, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
@@ -46,24 +46,30 @@ def run_stages(
         return [_run_stage(stage, record, settings, request, progress) for stage in stages]
 
 
-def _run_stage(
-    stage: Stage, record: RunRecord, settings: Settings, request: Request, progress: Progress
-) -> StageReport:
-    warehouse = record.warehouse
-    started = datetime.now(UTC)
-    inputs = _versions(warehouse, (*stage.reads, *stage.state))
-    context = StageContext(
-        spark=warehouse.spark,
+def open_context(
+    record: RunRecord, settings: Settings, tables: Sequence[str], request: Request, tell: Callable[[str], None]
+) -> StageContext:
+    """What a stage, or a command that reads, is given, with these tables pinned as they are now."""
+    return StageContext(
+        spark=record.warehouse.spark,
         settings=settings,
-        warehouse=warehouse,
-        inputs=inputs,
-        now=started,
-        tell=progress.tell,
+        warehouse=record.warehouse,
+        inputs=_versions(record.warehouse, tables),
+        now=datetime.now(UTC),
+        tell=tell,
         code_version=code_version(),
         as_of_option=request.as_of,
         options=request.options,
         _newest=None if request.as_of else record.newest_event(),
     )
+
+
+def _run_stage(
+    stage: Stage, record: RunRecord, settings: Settings, request: Request, progress: Progress
+) -> StageReport:
+    warehouse = record.warehouse
+    context = open_context(record, settings, (*stage.reads, *stage.state), request, progress.tell)
+    started, inputs = context.now, context.inputs
     # What a stage wrote itself last time is not among the things that make it stale.
     read = {table: version for table, version in inputs.items() if table not in {*stage.state, *stage.writes}}
     fingerprint = _fingerprint(stage, settings, context, read)

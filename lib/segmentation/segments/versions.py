@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Literal
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from segmentation.clustering.matching import Continuity
 from segmentation.contracts.errors import ConfigError, InputError
@@ -55,6 +56,12 @@ def read_versions(table: DataFrame) -> list[Version]:
         for row in rows
     ]
     return sorted(versions, key=lambda version: version.segment_version)
+
+
+def read_segment_names(profiles: DataFrame, version: int) -> dict[str, str]:
+    """The segments of one version, id -> name: a row of `segment_profiles` each."""
+    rows = profiles.where(F.col("segment_version") == version).select("segment_id", "segment_name").collect()
+    return {row["segment_id"]: row["segment_name"] for row in rows}
 
 
 def version_rows(spark: SparkSession, versions: Sequence[Version]) -> DataFrame:

@@ -16,7 +16,7 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.activation import EXPORT_LOG
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError, Problem, SegmentationError
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.segments.versions import Version, published, read_versions
+from segmentation.segments.versions import Version, published, read_segment_names, read_versions
 
 
 def run(context: StageContext) -> Outcome:
@@ -52,7 +52,7 @@ def run(context: StageContext) -> Outcome:
 
 def _plan(context: StageContext, version: Version) -> list[tuple[Shipment, Folder]]:
     """All deliveries, checked before the first is made."""
-    names = _segment_names(context.read("segment_profiles"), version.segment_version)
+    names = read_segment_names(context.read("segment_profiles"), version.segment_version)
     plan, targets = [], dict[str, str]()
     for number, export in enumerate(context.settings.exports):
         chosen = choose_segments(export.segments, names, f"exports.{number}.segments")
@@ -104,11 +104,6 @@ def _ship(
 def _members(segments: DataFrame, shipment: Shipment, version: int, segment_ids: Sequence[str] | None) -> DataFrame:
     rows = segments.where(F.col("segment_version") == version)
     return select_members(rows, segment_ids, shipment.export.columns, shipment.as_of)
-
-
-def _segment_names(profiles: DataFrame, version: int) -> dict[str, str]:
-    rows = profiles.where(F.col("segment_version") == version).select("segment_id", "segment_name").collect()
-    return {row["segment_id"]: row["segment_name"] for row in rows}
 
 
 def _outcome(plan: list[tuple[Shipment, Folder]], done: Mapping[str, Difference], dry: bool) -> Outcome:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from segmentation.contracts.errors import ConfigError, Problem
 from segmentation.runtime.stage import Stage
-from segmentation.stages import assign, export, features, identity, ingest, publish, report, sessions, train
+from segmentation.stages import assign, audiences, export, features, identity, ingest, publish, report, sessions, train
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
@@ -18,6 +18,7 @@ STAGES: dict[str, Stage] = {
         train.STAGE,
         assign.STAGE,
         publish.STAGE,
+        audiences.STAGE,
         report.STAGE,
         export.STAGE,
     )

@@ -1,0 +1,121 @@
+"""Rules on people in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from segmentation.config.audiences import PersonRule
+from segmentation.config.rules import Comparison, Rule
+
+_OPERATORS = {
+    "equals": "is {}",
+    "not_equals": "is not {}",
+    "in_": "is {}",
+    "not_in": "is none of {}",
+    "greater_than": "is more than {}",
+    "at_least": "is at least {}",
+    "less_than": "is less than {}",
+    "at_most": "is at most {}",
+    "between": "is between {}",
+    "contains": "contains {}",
+    "starts_with": "begins with {}",
+}
+_TIMES = {
+    "equals": "exactly {}",
+    "not_equals": "not exactly {}",
+    "in_": "{}",
+    "not_in": "not {}",
+    "greater_than": "more than {}",
+    "at_least": "at least {}",
+    "less_than": "less than {}",
+    "at_most": "at most {}",
+    "between": "between {}",
+}
+
+
+def describe_rule(rule: PersonRule, labels: Mapping[str, str]) -> str:
+    """A sentence on who meets a rule; `labels`: feature -> what people are told it is."""
+    return f"Everyone {_joined([describe_condition(part, labels) for part in rule.all or [rule]], ', and ')}."
+
+
+def describe_condition(rule: PersonRule, labels: Mapping[str, str]) -> str:
+    """A clause on one condition, to stand behind “everyone”."""
+    if rule.all:
+        return f"({_joined([describe_condition(part, labels) for part in rule.all], ', and ')})"
+    if rule.any:
+        return f"({_joined([describe_condition(part, labels) for part in rule.any], ', or ')})"
+    if rule.not_:
+        return _denied(rule.not_, labels)
+    if rule.segment is not None:
+        return f"who is in the segment {_segments(rule)}"
+    if rule.audience is not None:
+        return f"who is in the audience “{rule.audience}”"
+    if rule.feature is not None:
+        return f"whose “{labels.get(rule.feature, rule.feature)}” {_compared(rule)}"
+    return f"who {_did(rule)}"
+
+
+def describe_events(rule: Rule) -> str:
+    """Words for the events that meet a rule."""
+    if rule.event is not None:
+        return _listed([rule.event] if isinstance(rule.event, str) else rule.event, "or")
+    return f"something of which {_event_clause(rule)}"
+
+
+def _event_clause(rule: Rule) -> str:
+    if rule.all:
+        return f"({_joined(list(map(_event_clause, rule.all)), ' and ')})"
+    if rule.any:
+        return f"({_joined(list(map(_event_clause, rule.any)), ' or ')})"
+    if rule.not_:
+        return f"it is not so that {_event_clause(rule.not_)}"
+    if rule.event is not None:
+        return f"the name is {describe_events(rule)}"
+    return f"“{rule.field}” {_compared(rule)}"
+
+
+def _denied(rule: PersonRule, labels: Mapping[str, str]) -> str:
+    if rule.segment is not None:
+        return f"who is not in the segment {_segments(rule)}"
+    if rule.audience is not None:
+        return f"who is not in the audience “{rule.audience}”"
+    return f"who is not someone {describe_condition(rule, labels)}"
+
+
+def _did(rule: PersonRule) -> str:
+    assert rule.did is not None, "only conditions on events count"
+    if not rule.operator or (rule.operator, rule.operand) == ("at_least", 1):
+        times = "at least once"
+    else:
+        among = rule.operand if isinstance(rule.operand, list) else [rule.operand]
+        word = "and" if rule.operator == "between" else "or"
+        times = f"{_TIMES[rule.operator].format(_listed(among, word))} times"
+    words = f"did {describe_events(rule.did)} {times}"
+    if rule.window_days is not None:
+        words += " on the last day" if rule.window_days == 1 else f" in the last {rule.window_days} days"
+    if rule.then_not is not None:
+        hours = f"{rule.within_hours:g} hour{'' if rule.within_hours == 1 else 's'}"
+        words += f", each time without {describe_events(rule.then_not)} in the {hours} after"
+    return words
+
+
+def _segments(rule: PersonRule) -> str:
+    assert rule.segment is not None, "only conditions on segments name them"
+    return _listed([rule.segment] if isinstance(rule.segment, str) else rule.segment, "or")
+
+
+def _compared(comparison: Comparison) -> str:
+    operator, operand = comparison.operator, comparison.operand
+    if operator == "exists":
+        return "is known" if operand else "is not known"
+    among = operand if isinstance(operand, list) else [operand]
+    return _OPERATORS[str(operator)].format(_listed(among, "and" if operator == "between" else "or"))
+
+
+def _listed(values: list[object] | list[str], word: str) -> str:
+    shown = [f"“{value}”" if isinstance(value, str) else str(value) for value in values]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {word} {shown[-1]}"
+
+
+def _joined(parts: list[str], word: str) -> str:
+    return word.join(parts)

@@ -1,0 +1,127 @@
+"""`audiences`: who is in which audience at the end of a date → `audience_members`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.activation.audiences import (
+    check_segments,
+    describe_people,
+    judge_people,
+    list_members,
+    single_conditions,
+    update_members,
+)
+from segmentation.activation.funnel import Step, count_funnel
+from segmentation.activation.sentences import describe_rule
+from segmentation.config.audiences import PersonRule
+from segmentation.config.settings import Settings
+from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.features.catalogue import feature_catalogue
+from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.segments.versions import published, read_segment_names, read_versions
+from segmentation.sessions.attach import attach_persons, keep_behaviour
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One audience in words and figures, at the end of a date and by one segment version."""
+
+    audience: str
+    sentence: str
+    as_of: date
+    segment_version: int
+    people: int
+    members: int
+    steps: Sequence[Step]
+
+
+def run(context: StageContext) -> Outcome:
+    """Judges everyone by all audiences in one pass, and keeps since when each is a member.
+
+    Raises `InputError` where nothing is published or no features are there for the date, and `ConfigError` with every
+    segment that an audience names and that is not published.
+    """
+    audiences = context.settings.audiences
+    if not audiences and not context.warehouse.exists("audience_members"):
+        return Outcome(0, 0, message="no audiences are configured")
+    now = list_members(_judge(context)[0], audiences)
+    members = update_members(context.read_or_empty("audience_members"), now, context.as_of).persist()
+    try:
+        today = F.lit(context.as_of)
+        counts = members.agg(
+            F.count_if(F.col("left_as_of").isNull()).alias("members"),
+            F.count_if(F.col("entered_as_of") == today).alias("entered"),
+            F.count_if(F.col("left_as_of") == today).alias("left"),
+        ).first()
+        assert counts is not None, "a global aggregate has one row"
+        written = context.warehouse.replace("audience_members", members)
+    finally:
+        members.unpersist()
+    return Outcome(
+        rows_in=context.read("features").where(F.col("as_of") == today).count() if audiences else 0,
+        rows_out=written.rows,
+        figures=counts.asDict(),
+        message=f"{len(audiences)} audience{'s'[: len(audiences) != 1]}, {counts['members']:,} memberships",
+    )
+
+
+def explain(context: StageContext, name: str) -> Explanation:
+    """What the audience `name` means, how many people meet it, and where each condition loses the others."""
+    settings = context.settings
+    audience = next(audience for audience in settings.audiences if audience.name == name)
+    labels = {info.name: info.label for info in feature_catalogue(settings.features).values()}
+    conditions = list(single_conditions(audience.who))
+    judged, version = _judge(context, conditions)
+    people, steps = count_funnel(judged, conditions, labels)
+    return Explanation(
+        audience=name,
+        sentence=describe_rule(audience.who, labels),
+        as_of=context.as_of,
+        segment_version=version,
+        people=people,
+        members=steps[-1].left,
+        steps=steps,
+    )
+
+
+def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tuple[DataFrame, int]:
+    """One row a person as of `judge_people`, and the segment version that it goes by."""
+    settings, as_of = context.settings, context.as_of
+    version = published(read_versions(context.read_or_empty("segment_versions")))
+    if version is None:
+        raise InputError(
+            "No segment version is published, so there are no people to choose from: run `segmentation publish` first."
+        )
+    names = read_segment_names(context.read("segment_profiles"), version.segment_version)
+    if problems := check_segments(settings.audiences, names):
+        raise ConfigError(problems)
+    features = context.read("features").where(F.col("as_of") == F.lit(as_of))
+    if features.isEmpty():
+        raise InputError(f"No features are there for {as_of}: run `segmentation features --as-of {as_of}` first.")
+    segments = context.read("segments").where(F.col("segment_version") == version.segment_version)
+    people = describe_people(features, segments, settings.audiences)
+    owned = attach_persons(
+        keep_behaviour(context.read("events"), as_of), context.read("identity_map"), list(settings.identity.identifiers)
+    )
+    return judge_people(people, owned, settings.audiences, names, as_of, conditions), version.segment_version
+
+
+def _depends_on(settings: Settings) -> object:
+    return settings.audiences, tuple(settings.identity.identifiers)
+
+
+STAGE = Stage(
+    name="audiences",
+    help="Find who is in which audience at the end of a date.",
+    reads=("events", "identity_map", "features", "segment_versions", "segments", "segment_profiles"),
+    writes=("audience_members",),
+    state=("audience_members",),
+    run=run,
+    depends_on=_depends_on,
+)

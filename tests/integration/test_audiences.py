@@ -1,0 +1,92 @@
+"""The stage that finds who is in which audience, and the command that explains one."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from pyspark.sql import SparkSession
+from tests.published import AS_OF, FIRST, Shop
+
+from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.runtime.cli import cli
+from segmentation.stages.audiences import STAGE
+
+AUDIENCES: list[dict[str, Any]] = [
+    {"name": "lapsing", "who": {"all": [{"segment": "s-1"}, {"feature": "recency", "at_least": 30}]}},
+    {
+        "name": "left_cart",
+        "who": {
+            "all": [
+                {"did": {"event": "cart"}, "then_not": {"event": "buy"}, "within_hours": 1, "window_days": 7},
+                {"not": {"audience": "lapsing"}},
+            ]
+        },
+    },
+]
+NEXT = date(2026, 3, 1)
+
+
+def _rows(shop: Shop) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in shop.warehouse.read("audience_members").collect()), key=repr)
+
+
+@pytest.fixture
+def shop(spark: SparkSession, tmp_path: Path) -> Shop:
+    shop = Shop(spark, tmp_path, audiences=AUDIENCES)
+    shop.publish(1, v1=FIRST)
+    shop.measure(AS_OF, p1=40, p2=3, p3=50)
+    cart = {"event_name": "cart", "event_ts": datetime(2026, 2, 27, 12)}
+    shop.happen(
+        {"person_id": "p1", **cart},
+        {"person_id": "p2", **cart},
+        {"person_id": "p3", **cart},
+        {"person_id": "p3", "event_name": "buy", "event_ts": datetime(2026, 2, 27, 12, 40)},
+    )
+    return shop
+
+
+def test_members_enter_and_leave_and_are_explained(shop: Shop, tmp_path: Path) -> None:
+    outcome = shop.run(STAGE)
+    assert outcome.figures == {"members": 2, "entered": 2, "left": 0}
+    assert _rows(shop) == [("lapsing", "p1", AS_OF, None), ("left_cart", "p2", AS_OF, None)]
+
+    shop.measure(NEXT, p1=1, p2=4, p3=51)
+    expected = [
+        ("lapsing", "p1", AS_OF, NEXT),
+        ("left_cart", "p1", NEXT, None),
+        ("left_cart", "p2", AS_OF, None),
+    ]
+    for _ in ("the next date", "the same again"):
+        assert shop.run(STAGE, as_of=NEXT).figures == {"members": 2, "entered": 1, "left": 1}
+        assert _rows(shop) == expected
+
+    path = tmp_path / "conf.yml"
+    raw = shop.settings.model_dump(mode="json", exclude_none=True, exclude={"spark", "features", "clustering"})
+    path.write_text(yaml.safe_dump({**raw, "audiences": AUDIENCES}), encoding="utf-8")
+    arguments = ["audience", "--explain", "left_cart", "--config", str(path), "--as-of", str(AS_OF)]
+    text = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert "Everyone who did “cart” at least once in the last 7 days" in text.output
+    assert "1 of 3 people at the end of 2026-02-28:" in text.output
+    found = json.loads(CliRunner().invoke(cli, [*arguments, "--log-format", "json"], catch_exceptions=False).stdout)
+    assert (found["audience"], found["people"], found["members"], found["segment_version"]) == ("left_cart", 3, 1, 1)
+    assert [(step["meet"], step["left"], step["lost"]) for step in found["steps"]] == [(2, 2, 1), (2, 1, 1)]
+
+
+def test_what_is_missing_is_said_with_the_next_step(spark: SparkSession, tmp_path: Path) -> None:
+    assert Shop(spark, tmp_path).run(STAGE).message == "no audiences are configured"
+    shop = Shop(spark, tmp_path, audiences=[{"name": "a", "who": {"segment": "Frequnt"}}])
+    with pytest.raises(InputError, match="run `segmentation publish` first"):
+        shop.run(STAGE)
+    shop.publish(1, v1=FIRST)
+    with pytest.raises(ConfigError, match=r"audiences\.0\.who\.segment: .* did you mean 'Frequent'"):
+        shop.run(STAGE)
+    shop = Shop(spark, tmp_path, audiences=[{"name": "a", "who": {"segment": "Frequent"}}])
+    shop.measure(NEXT, p1=1)
+    with pytest.raises(InputError, match="No features are there for 2026-02-28: run `segmentation features"):
+        shop.run(STAGE)
