@@ -61,6 +61,12 @@ class Shop:
         owners = {("user_id", event["person_id"]): event["person_id"] for event in events}
         self.warehouse.replace("identity_map", identity_rows(self.spark, owners))
 
+    def members(self, **audiences: list[str]) -> None:
+        """Makes these people the members of audiences."""
+        pairs = [(audience, person) for audience, people in audiences.items() for person in people]
+        rows = [{"audience": audience, "person_id": person, "entered_as_of": AS_OF} for audience, person in pairs]
+        self.warehouse.replace("audience_members", table_rows(self.spark, "audience_members", rows))
+
     def context(self, stage: Stage, as_of: date = AS_OF, now: datetime = NOW, **options: Any) -> StageContext:
         """What a run would give a stage."""
         versions = {name: self.warehouse.version(name) for name in (*stage.reads, *stage.state)}

@@ -63,6 +63,34 @@ def test_destinations_have_segments_and_folders_of_their_own(spark: SparkSession
     assert str(tmp_path) not in log["broken"]["reason"]
 
 
+def test_the_people_of_an_audience_are_delivered(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audiences = [{"name": "lapsing", "who": {"feature": "recency", "at_least": 30}}]
+    export = {"name": "mail", "audience": "lapsing", "columns": ["person_id", "segment_name"]}
+    shop = Shop(spark, tmp_path, export, audiences=audiences)
+    shop.publish(1, v1=FIRST)
+    with pytest.raises(InputError, match="run `segmentation audiences` first"):
+        shop.export()
+    shop.members(lapsing=["p1", "p2", "new"])
+    shop.export()
+    file = tmp_path / "warehouse" / "_exports" / "mail" / "mail-v1.csv"
+    assert file.read_text() == 'person_id,segment_name\nnew,\np1,"High-value, lapsing"\np2,"High-value, lapsing"\n'
+    assert json.loads(file.with_name("mail-v1.csv.manifest.json").read_text())["audience"] == "lapsing"
+    assert shop.export() == "mail holds it already"
+
+    shop.members(lapsing=["p1", "p3"])
+    with monkeypatch.context() as killed:
+        killed.setattr(shop.warehouse, "append_once", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            shop.export()
+    assert shop.log() == [(1, 1, 3, 0, 0, 0, "delivered")]
+    for _ in ("started again", "once more"):
+        shop.export()
+        assert shop.log()[1:] == [(2, 1, 1, 2, 0, 1, "delivered")], "counted against what was acknowledged"
+    assert shop.warehouse.read("export_members").where("delivery = 2").count() == 2
+
+
 def test_nothing_published_nothing_exported(spark: SparkSession, tmp_path: Path) -> None:
     shop = Shop(spark, tmp_path, {"name": "crm"})
     with pytest.raises(InputError, match="No segment version is published") as error:

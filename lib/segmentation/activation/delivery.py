@@ -20,13 +20,17 @@ from segmentation.contracts.errors import DeliveryError
 
 @dataclass(frozen=True)
 class Shipment:
-    """What is to be delivered where: an export, the published version, and the segments chosen (None: all)."""
+    """What is to be delivered where: an export, the published version, and the segments chosen (None: all).
+
+    `pinned`: Delta versions of the further tables that decide who is in it, such as `audience_members`.
+    """
 
     export: ExportSettings
     segment_version: int
     as_of: date
     segment_ids: Sequence[str] | None
     names: Mapping[str, str]
+    pinned: Mapping[str, int]
 
     @property
     def file(self) -> str:
@@ -39,7 +43,7 @@ class Shipment:
     @property
     def fingerprint(self) -> str:
         """Hash of all that the file depends on, given that a version's members never change."""
-        told = [self.export.model_dump(mode="json"), self.segment_version, dict(self.names)]
+        told = [self.export.model_dump(mode="json"), self.segment_version, dict(self.names), dict(self.pinned)]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -49,7 +53,7 @@ def deliver(shipment: Shipment, folder: Folder, members: DataFrame, rows: int) -
     `members`: one row a person with the columns of the export; `rows`: how many they are.
     """
     export = shipment.export
-    lines = render_lines(members, export.columns, export.type, export.audience)
+    lines = render_lines(members, export.columns, export.type, export.readers)
     first = header(export.columns, export.type, export.line_ending)
     try:
         sha256 = folder.write_lines(shipment.file, lines, first, LINE_ENDINGS[export.line_ending])
@@ -76,6 +80,7 @@ def _manifest(shipment: Shipment, rows: int, sha256: str) -> dict[str, Any]:
         "encoding": "UTF-8",
         "line_ending": export.line_ending,
         "audience": export.audience,
+        "readers": export.readers,
         "columns": list(export.columns),
         "segment_version": shipment.segment_version,
         "as_of": shipment.as_of.isoformat(),

@@ -19,10 +19,10 @@ DELIVERED, FAILED = "delivered", "failed"
 
 @dataclass(frozen=True)
 class LastDelivery:
-    """What a destination holds: the version, the segments (None: all), and the file's hash."""
+    """What a destination holds: the delivery's number, the version, and the file's hash."""
 
+    delivery: int
     segment_version: int
-    segments: list[str] | None
     sha256: str
     fingerprint: str
 
@@ -37,7 +37,7 @@ class Standing:
 
 def read_standings(log: DataFrame) -> dict[str, Standing]:
     """Destination -> where it stands: one row each comes to the driver."""
-    held = F.struct("segment_version", "segments", "sha256", "fingerprint")
+    held = F.struct("delivery", "segment_version", "sha256", "fingerprint")
     delivered = F.col("status") == DELIVERED
     rows = (
         log.groupBy("destination")

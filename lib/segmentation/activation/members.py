@@ -69,6 +69,12 @@ def _find(segment: str, names: Mapping[str, str]) -> str | None:
     return next((segment_id for segment_id, name in names.items() if name.casefold() == segment.casefold()), None)
 
 
+def current_members(members: DataFrame, audience: str) -> DataFrame:
+    """Rows of `audience_members` -> `person_id` of those who are in an audience now."""
+    check_columns(members, ("audience", KEY, "left_as_of"), "the table 'audience_members'")
+    return members.where((F.col("audience") == audience) & F.col("left_as_of").isNull()).select(KEY)
+
+
 def select_members(
     segments: DataFrame, segment_ids: Sequence[str] | None, columns: Sequence[str], as_of: date
 ) -> DataFrame:
@@ -82,19 +88,26 @@ def select_members(
     return chosen.select(KEY, *(_column(name, as_of) for name in columns if name != KEY))
 
 
+def hash_members(members: DataFrame) -> DataFrame:
+    """People with the columns of a file -> `person_id`, and `told`: a hash of what the destination is told of them."""
+    told = [name for name in members.columns if name not in (KEY, *_OF_THE_VERSION)]
+    return members.select(KEY, F.xxhash64(F.lit(",".join(told)), *told).alias("told"))
+
+
 def count_difference(before: DataFrame | None, now: DataFrame) -> Difference:
-    """Counts people of `now` against those of `before` (None: nothing was delivered yet), in one pass over both."""
+    """Counts people of `now` against those of `before` (None: nothing was delivered yet), in one pass over both.
+
+    In: one row a person as of `hash_members`.
+    """
     if before is None:
         return Difference(added=now.count(), removed=0, unchanged=0, changed=0)
-    told = [name for name in now.columns if name not in (KEY, *_OF_THE_VERSION)]
-    left, right = (df.select(KEY, F.struct(F.lit(True), *told).alias("told")) for df in (before, now))
-    both = left.alias("l").join(right.alias("r"), KEY, "full_outer")
-    was, is_ = F.col("l.told"), F.col("r.told")
+    both = before.select(KEY, F.col("told").alias("was")).join(now, KEY, "full_outer")
+    was, is_ = F.col("was"), F.col("told")
     row = both.agg(
         F.count_if(was.isNull()).alias("added"),
         F.count_if(is_.isNull()).alias("removed"),
-        F.count_if(was.isNotNull() & is_.isNotNull() & was.eqNullSafe(is_)).alias("unchanged"),
-        F.count_if(was.isNotNull() & is_.isNotNull() & ~was.eqNullSafe(is_)).alias("changed"),
+        F.count_if(was == is_).alias("unchanged"),
+        F.count_if(was != is_).alias("changed"),
     ).first()
     assert row is not None, "a global aggregate has one row"
     return Difference(**row.asDict())

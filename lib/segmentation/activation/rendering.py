@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StringType
 
+from segmentation.config.exports import Readers
 from segmentation.contracts.table import check_columns
 
 LINE_ENDINGS = {"lf": "\n", "crlf": "\r\n"}
@@ -23,7 +24,7 @@ _FORMULA = "^[=+\\-@\t\r\n]"
 
 
 def render_lines(
-    rows: DataFrame, columns: Sequence[str], file_type: Literal["csv", "jsonl"], audience: Literal["machine", "people"]
+    rows: DataFrame, columns: Sequence[str], file_type: Literal["csv", "jsonl"], readers: Readers
 ) -> DataFrame:
     """One row a person -> one row a line (`line` STRING, without its end), in the order of `person_id`.
 
@@ -34,7 +35,7 @@ def render_lines(
     if file_type == "jsonl":
         values = [_rounded(rows, name).alias(name) for name in columns]
         return ordered.select(F.to_json(F.struct(*values)).alias("line"))
-    fields = [_field(rows, name, guarded=audience == "people") for name in columns]
+    fields = [_field(rows, name, guarded=readers == "people") for name in columns]
     return ordered.select(F.concat_ws(",", *fields).alias("line"))
 
 

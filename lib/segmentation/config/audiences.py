@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from segmentation.config.exports import ExportSettings, Readers
 from segmentation.config.features import FeatureSettings
 from segmentation.config.model import Name, Section
 from segmentation.config.rules import OPERATOR_NAMES, Comparison, Rule, check_rule, misfit
@@ -102,6 +103,13 @@ class AudienceSettings(Section):
     description: str | None = Field(None, description="What it is for.")
     who: PersonRule = Field(description="Who is in it.")
 
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name in get_args(Readers):
+            raise ValueError(f"'{name}' says who reads the file of an export: call the audience something else")
+        return name
+
     @field_validator("who", mode="before")
     @classmethod
     def _of_bounded_size(cls, who: Any) -> Any:
@@ -139,6 +147,7 @@ def check_audiences(raw: Mapping[str, Any]) -> list[Problem]:
     """
     audiences = _valid(TypeAdapter(list[AudienceSettings]), raw.get("audiences") or [])
     features = _valid(TypeAdapter(FeatureSettings), raw.get("features") or {})
+    exports = _valid(TypeAdapter(list[ExportSettings]), raw.get("exports") or []) or []
     if audiences is None:
         return []
     names = [audience.name for audience in audiences]
@@ -149,6 +158,11 @@ def check_audiences(raw: Mapping[str, Any]) -> list[Problem]:
                 problems.append(_unknown(f"{key}.audience", "audience", rule.audience, names))
             if rule.feature is not None and features is not None and rule.feature not in features.names():
                 problems.append(_unknown(f"{key}.feature", "feature", rule.feature, features.names()))
+    problems += [
+        _unknown(f"exports.{number}.audience", "audience", export.audience, names)
+        for number, export in enumerate(exports)
+        if export.audience is not None and export.audience not in names
+    ]
     try:
         list(in_order(audiences))
     except CycleError as error:

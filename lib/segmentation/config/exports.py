@@ -1,12 +1,12 @@
-"""`exports`: where published segments go."""
+"""`exports`: where published segments and audiences go."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 from string import Formatter
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from segmentation.config.model import Name, Section
 
@@ -14,6 +14,8 @@ ExportColumn = Literal[
     "person_id", "segment_id", "segment_name", "probability", "margin", "method", "segment_version", "as_of"
 ]
 """What a file may hold: no personal value is among them."""
+
+Readers = Literal["machine", "people"]
 
 _PLACES = {"name", "version", "type"}
 
@@ -33,14 +35,25 @@ class ExportSettings(Section):
     segments: list[str] = Field(
         [], description="Ids or names of the segments whose people are delivered. Default: all."
     )
+    audience: Name | None = Field(
+        None, description="The audience whose people are delivered; with `segments`, those who are in both."
+    )
     columns: list[ExportColumn] = Field(
         ["person_id", "segment_id", "segment_name"], min_length=1, description="The columns, in order."
     )
-    audience: Literal["machine", "people"] = Field(
+    readers: Readers = Field(
         "machine",
         description="`people` open it in a spreadsheet: text that would run there as a formula gets a leading `'`.",
     )
     line_ending: Literal["lf", "crlf"] = Field("lf", description="What ends a line.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _readers_were_called_audience(cls, data: Any) -> Any:
+        """What files of version 0.1 say with `audience: people`; no audience may have one of these names."""
+        if isinstance(data, dict) and "readers" not in data and data.get("audience") in get_args(Readers):
+            return {**{key: value for key, value in data.items() if key != "audience"}, "readers": data["audience"]}
+        return data
 
     @field_validator("path")
     @classmethod

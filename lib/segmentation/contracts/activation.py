@@ -14,6 +14,19 @@ AUDIENCE_MEMBERS = Table(
     ),
 )
 
+EXPORT_MEMBERS = Table(
+    name="export_members",
+    grain="one person of one delivery: a destination's last one, and the one being made",
+    keys=("destination", "delivery", "person_id"),
+    partition_by=("destination",),
+    columns=(
+        Col("destination", STRING, "name of the export in the configuration", required=True),
+        Col("delivery", LONG, "number of the delivery in `export_log`", required=True),
+        Col("person_id", STRING, "who was in it", required=True),
+        Col("told", LONG, "hash of what the destination was told of the person", required=True),
+    ),
+)
+
 EXPORT_LOG = Table(
     name="export_log",
     grain="one delivery",
@@ -37,4 +50,4 @@ EXPORT_LOG = Table(
     ),
 )
 
-TABLES = (AUDIENCE_MEMBERS, EXPORT_LOG)
+TABLES = (AUDIENCE_MEMBERS, EXPORT_MEMBERS, EXPORT_LOG)

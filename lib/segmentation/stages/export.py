@@ -1,8 +1,8 @@
-"""`export`: the published segments to where they are used."""
+"""`export`: the people of published segments and audiences to where they are used."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import click
 from pyspark.sql import DataFrame
@@ -10,8 +10,16 @@ from pyspark.sql import functions as F
 
 from segmentation.activation.delivery import Shipment, deliver
 from segmentation.activation.folder import Folder
-from segmentation.activation.log import DELIVERED, FAILED, Standing, log_row, read_standings
-from segmentation.activation.members import Difference, choose_segments, count_difference, select_members
+from segmentation.activation.log import DELIVERED, FAILED, LastDelivery, Standing, log_row, read_standings
+from segmentation.activation.members import (
+    Difference,
+    choose_segments,
+    count_difference,
+    current_members,
+    hash_members,
+    select_members,
+)
+from segmentation.config.exports import ExportSettings
 from segmentation.config.settings import Settings
 from segmentation.contracts.activation import EXPORT_LOG
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError, Problem, SegmentationError
@@ -39,7 +47,7 @@ def run(context: StageContext) -> Outcome:
     for shipment, folder in plan:
         context.tell(f"delivering to {shipment.export.name}")
         try:
-            difference = _ship(context, version, shipment, folder, standings.get(shipment.export.name, Standing()))
+            difference = _ship(context, shipment, folder, standings.get(shipment.export.name, Standing()))
         except DeliveryError as error:
             failures.append(error)
         else:
@@ -56,7 +64,8 @@ def _plan(context: StageContext, version: Version) -> list[tuple[Shipment, Folde
     plan, targets = [], dict[str, str]()
     for number, export in enumerate(context.settings.exports):
         chosen = choose_segments(export.segments, names, f"exports.{number}.segments")
-        shipment = Shipment(export, version.segment_version, version.as_of, chosen, names)
+        pinned = _pinned(context, export)
+        shipment = Shipment(export, version.segment_version, version.as_of, chosen, names, pinned)
         folder = Folder(
             context.spark,
             export.path or context.warehouse.path(f"_exports/{export.name}"),
@@ -72,18 +81,36 @@ def _plan(context: StageContext, version: Version) -> list[tuple[Shipment, Folde
     return plan
 
 
-def _ship(
-    context: StageContext, version: Version, shipment: Shipment, folder: Folder, standing: Standing
-) -> Difference | None:
+def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
+    """The versions of the tables that say who is in the file, beside the segments."""
+    if export.audience is None:
+        return {}
+    if "audience_members" not in context.inputs:
+        raise InputError(
+            f"Who is in the audience '{export.audience}' is not known yet: run `segmentation audiences` first."
+        )
+    return {"audience_members": context.inputs["audience_members"]}
+
+
+def _ship(context: StageContext, shipment: Shipment, folder: Folder, standing: Standing) -> Difference | None:
     """Makes one delivery and logs it; None where the destination holds it already."""
-    export, last = shipment.export, standing.last
+    last = standing.last
     same = last is not None and last.fingerprint == shipment.fingerprint
     if same and folder.exists(shipment.file) and folder.exists(shipment.manifest):
         return None
-    segments = context.read("segments")
-    members = _members(segments, shipment, shipment.segment_version, shipment.segment_ids)
-    before = _members(segments, shipment, last.segment_version, last.segments) if last else None
-    difference = count_difference(before, members)
+    members = _members(context, shipment).persist()
+    try:
+        return _deliver(context, shipment, folder, members, standing)
+    finally:
+        members.unpersist()
+
+
+def _deliver(
+    context: StageContext, shipment: Shipment, folder: Folder, members: DataFrame, standing: Standing
+) -> Difference:
+    export, last, number = shipment.export, standing.last, standing.number + 1
+    told, held = hash_members(members), _held(context, export, last)
+    difference = count_difference(held, told)
     if context.options.get("dry_run"):
         return difference
     outcome = {"status": DELIVERED, "path": folder.path(shipment.file)}
@@ -92,8 +119,9 @@ def _ship(
         outcome["sha256"] = deliver(shipment, folder, members, difference.rows)
     except DeliveryError as error:
         outcome, failure = {"status": FAILED, "reason": str(error)}, error
-    if last is None or failure or (last.segment_version, last.sha256) != (version.segment_version, outcome["sha256"]):
-        number = standing.number + 1
+    if last is None or failure or (last.fingerprint, last.sha256) != (shipment.fingerprint, outcome["sha256"]):
+        if not failure:
+            _hold(context, export, told, number, held)
         row = log_row(context.spark, shipment, number, difference, context.warehouse.run_id, context.now, outcome)
         context.warehouse.append_once("export_log", row, f"export:{export.name}", number)
     if failure:
@@ -101,9 +129,39 @@ def _ship(
     return difference
 
 
-def _members(segments: DataFrame, shipment: Shipment, version: int, segment_ids: Sequence[str] | None) -> DataFrame:
-    rows = segments.where(F.col("segment_version") == version)
-    return select_members(rows, segment_ids, shipment.export.columns, shipment.as_of)
+def _held(context: StageContext, export: ExportSettings, last: LastDelivery | None) -> DataFrame | None:
+    """Whom the destination was told of in its last delivery."""
+    if last is None:
+        return None
+    rows = context.read_or_empty("export_members")
+    return rows.where((F.col("destination") == export.name) & (F.col("delivery") == last.delivery))
+
+
+def _hold(
+    context: StageContext,
+    export: ExportSettings,
+    told: DataFrame,
+    number: int,
+    held: DataFrame | None,
+) -> None:
+    """Keeps whom the new delivery has. The last one's stay beside them until the log knows of the new one: whoever
+    is killed in between still counts its difference against what was acknowledged."""
+    rows = told.select(
+        F.lit(export.name).alias("destination"), F.lit(number).cast("long").alias("delivery"), "person_id", "told"
+    )
+    if held is not None:
+        rows = rows.unionByName(held)
+    context.warehouse.replace_slice("export_members", rows, destination=export.name)
+
+
+def _members(context: StageContext, shipment: Shipment) -> DataFrame:
+    """One row a person with the columns of the file."""
+    export, version = shipment.export, shipment.segment_version
+    rows = context.read("segments").where(F.col("segment_version") == version)
+    if export.audience is not None:
+        inside = current_members(context.read("audience_members"), export.audience)
+        rows = inside.join(rows, "person_id", "left").withColumn("segment_version", F.lit(version).cast("long"))
+    return select_members(rows, shipment.segment_ids, export.columns, shipment.as_of)
 
 
 def _outcome(plan: list[tuple[Shipment, Folder]], done: Mapping[str, Difference], dry: bool) -> Outcome:
@@ -130,10 +188,10 @@ def _depends_on(settings: Settings) -> object:
 
 STAGE = Stage(
     name="export",
-    help="Deliver the published segments to the configured destinations.",
-    reads=("segment_versions", "segments", "segment_profiles"),
-    writes=("export_log",),
-    state=("export_log",),
+    help="Deliver the people of published segments and audiences to the configured destinations.",
+    reads=("segment_versions", "segments", "segment_profiles", "audience_members"),
+    writes=("export_log", "export_members"),
+    state=("export_log", "export_members"),
     run=run,
     depends_on=_depends_on,
     reusable=False,

@@ -8,7 +8,13 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
-from segmentation.activation.members import Difference, choose_segments, count_difference, select_members
+from segmentation.activation.members import (
+    Difference,
+    choose_segments,
+    count_difference,
+    hash_members,
+    select_members,
+)
 from segmentation.contracts.errors import ConfigError
 
 NAMES = {"s-1": "High-value, lapsing", "s-2": "Occasional deal-seekers"}
@@ -37,8 +43,12 @@ def test_members_have_the_columns_of_the_file(spark: SparkSession) -> None:
 def test_people_are_counted_against_those_delivered_before(spark: SparkSession) -> None:
     before = spark.createDataFrame([("p1", "s-1", 3), ("p2", "s-1", 3), ("p3", None, 3), ("p4", "s-1", 3)], SCHEMA)
     now = spark.createDataFrame([("p1", "s-1", 4), ("p2", "s-2", 4), ("p3", None, 4), ("p5", "s-1", 4)], SCHEMA)
-    difference = count_difference(before, now)
+    told, held = hash_members(now), hash_members(before)
+    difference = count_difference(held, told)
     assert difference == Difference(added=1, removed=1, unchanged=2, changed=1)
     assert difference.rows == 4
-    assert count_difference(None, now) == Difference(added=4, removed=0, unchanged=0, changed=0)
-    assert count_difference(before.limit(0), now.limit(0)) == Difference(0, 0, 0, 0)
+    assert count_difference(None, told) == Difference(added=4, removed=0, unchanged=0, changed=0)
+    assert count_difference(held.limit(0), told.limit(0)) == Difference(0, 0, 0, 0)
+    assert count_difference(held, hash_members(before.drop("segment_id"))).changed == 4, (
+        "other columns tell other things"
+    )

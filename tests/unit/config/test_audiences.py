@@ -66,15 +66,17 @@ def test_names_that_do_not_exist_and_a_circle_are_reported_together(tmp_path: Pa
         {"name": "lapsing", "who": {"not": {"audience": "circle"}}},
         {"name": "circle", "who": {"any": [{"segment": "s"}, {"audience": "lapsing"}]}},
     ]
-    said = _said(tmp_path, audiences, sessions={"timeout_minutes": 0})
+    exports = [{"name": "crm", "audience": "people"}, {"name": "mail", "audience": "loyall"}]
+    said = _said(tmp_path, audiences, exports=exports, sessions={"timeout_minutes": 0})
     assert "sessions.timeout_minutes: input should be greater than 0 (found 0)" in said
     for expected in (
         "audiences.0.who.all.0.feature: there is no feature 'recncy' in this configuration; did you mean 'recency'?",
         "audiences.0.who.all.1.audience: there is no audience 'lapsng' in this configuration; did you mean 'lapsing'?",
+        "exports.1.audience: there is no audience 'loyall' in this configuration; did you mean 'loyal'?",
     ):
         assert expected in said
     assert any("name each other in a circle" in line and line.startswith("audiences.") for line in said)
-    assert len(said) == 4
+    assert len(said) == 5
 
 
 @pytest.mark.parametrize("joined", ["not", "all"])
@@ -88,6 +90,12 @@ def test_a_rule_that_is_nested_without_end(tmp_path: Path, joined: str, depth: i
         load_settings(path)
     assert "audiences.0.who: conditions lie at most 20 deep" in str(caught.value) or depth == 5000
     assert "deep in each other" in str(caught.value)
+
+
+def test_who_reads_a_file_is_no_audience() -> None:
+    assert minimal_settings(exports=[{"name": "crm", "audience": "people"}]).exports[0].readers == "people"
+    with pytest.raises(ValidationError, match="call the audience something else"):
+        AudienceSettings.model_validate({"name": "people", "who": {"segment": "s"}})
 
 
 def test_audiences_come_after_those_that_they_name() -> None:
