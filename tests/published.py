@@ -67,6 +67,15 @@ class Shop:
         rows = [{"audience": audience, "person_id": person, "entered_as_of": AS_OF} for audience, person in pairs]
         self.warehouse.replace("audience_members", table_rows(self.spark, "audience_members", rows))
 
+    def say(self, *statements: tuple[str, bool, int]) -> None:
+        """What people say of marketing: who, yes or no, and on which day of the month."""
+        rows = [
+            {"identifier_type": "user_id", "identifier_value": person, "purpose": "marketing", "granted": granted}
+            | {"consent_ts": datetime(2026, 2, day), "source": "web", "event_id": f"e{number}", "batch_id": "b"}
+            for number, (person, granted, day) in enumerate(statements)
+        ]
+        self.warehouse.replace("consent", table_rows(self.spark, "consent", rows))
+
     def context(self, stage: Stage, as_of: date = AS_OF, now: datetime = NOW, **options: Any) -> StageContext:
         """What a run would give a stage."""
         versions = {name: self.warehouse.version(name) for name in (*stage.reads, *stage.state)}

@@ -91,6 +91,25 @@ def test_the_people_of_an_audience_are_delivered(
     assert shop.warehouse.read("export_members").where("delivery = 2").count() == 2
 
 
+def test_only_who_consents_is_delivered_and_a_withdrawal_removes(spark: SparkSession, tmp_path: Path) -> None:
+    rule = {"purpose": "marketing", "grants": {"event": "joined"}}
+    shop = Shop(spark, tmp_path, {"name": "mail", "purpose": "marketing", "columns": ["person_id"]}, consent=[rule])
+    shop.publish(1, v1=FIRST)
+    file = tmp_path / "warehouse" / "_exports" / "mail" / "mail-v1.csv"
+    shop.export()
+    assert file.read_text() == "person_id\n", "absence is no"
+    shop.happen({"person_id": "p1"}, {"person_id": "p2"}, {"person_id": "p4"})
+    shop.say(("p1", True, 1), ("p2", True, 1), ("p4", True, 1))
+    shop.export()
+    assert file.read_text() == "person_id\np1\np2\n"
+    shop.say(("p1", True, 1), ("p2", True, 1), ("p1", False, 2))
+    shop.export()
+    assert file.read_text() == "person_id\np2\n"
+    assert [row[2:4] for row in shop.log()] == [(0, 0), (2, 0), (0, 1)]
+    manifest = json.loads(file.with_name("mail-v1.csv.manifest.json").read_text())
+    assert (manifest["purpose"], set(manifest["tables"])) == ("marketing", {"consent", "identity_map"})
+
+
 def test_nothing_published_nothing_exported(spark: SparkSession, tmp_path: Path) -> None:
     shop = Shop(spark, tmp_path, {"name": "crm"})
     with pytest.raises(InputError, match="No segment version is published") as error:

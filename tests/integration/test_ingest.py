@@ -100,6 +100,20 @@ def test_a_delivery_is_taken_in_once_and_every_row_is_accounted_for(spark: Spark
     ]
 
 
+def test_statements_of_consent_are_kept_but_none_from_the_future(spark: SparkSession, tmp_path: Path) -> None:
+    lines = [line(1), line(2, event="left"), line(3, event="joined"), line(4, event="joined", ts="2026-04-01 00:00:01")]
+    write_csv(tmp_path / "in/1.csv", lines)
+    rule = {"purpose": "marketing", "grants": {"event": "joined"}, "withdraws": {"event": "left"}}
+    configured = settings(tmp_path / "warehouse", source(tmp_path / "in"), consent=[rule])
+    outcome = ingest_once(spark, configured)
+    assert outcome.figures["consent_from_the_future"] == 1
+    assert rows(spark, configured, "consent", "identifier_value", "purpose", "granted", "event_id") == [
+        ("u2", "marketing", False, "e2"),
+        ("u3", "marketing", True, "e3"),
+    ]
+    assert rows(spark, configured, "ingest_batches", "accepted", "reasons") == [(4, {"consent_from_the_future": 1})]
+
+
 def test_no_personal_value_is_in_any_byte_of_the_warehouse_but_in_the_vault(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -80,9 +80,11 @@ def _manifest(shipment: Shipment, rows: int, sha256: str) -> dict[str, Any]:
         "encoding": "UTF-8",
         "line_ending": export.line_ending,
         "audience": export.audience,
+        "purpose": export.purpose,
         "readers": export.readers,
         "columns": list(export.columns),
         "segment_version": shipment.segment_version,
         "as_of": shipment.as_of.isoformat(),
+        "tables": dict(shipment.pinned),
         "segments": {segment_id: shipment.names[segment_id] for segment_id in ids},
     }

@@ -55,6 +55,13 @@ EXAMPLE: dict[str, Any] = {
             }
         ],
     },
+    "consent": [
+        {
+            "purpose": "marketing",
+            "grants": {"event": "newsletter_joined"},
+            "withdraws": {"event": "newsletter_left"},
+        }
+    ],
     "audiences": [
         {
             "name": "left_their_cart",

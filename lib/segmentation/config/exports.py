@@ -38,6 +38,10 @@ class ExportSettings(Section):
     audience: Name | None = Field(
         None, description="The audience whose people are delivered; with `segments`, those who are in both."
     )
+    purpose: Name | None = Field(
+        None,
+        description="Only people who granted this, by their newest statement when the file is written; see `consent`.",
+    )
     columns: list[ExportColumn] = Field(
         ["person_id", "segment_id", "segment_name"], min_length=1, description="The columns, in order."
     )

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from segmentation.config.audiences import AudienceSettings, check_audiences
 from segmentation.config.clustering import ClusteringSettings
+from segmentation.config.consent import ConsentRule, check_purposes
 from segmentation.config.exports import ExportSettings
 from segmentation.config.features import FeatureSettings
 from segmentation.config.identity import IdentitySettings
@@ -36,6 +37,9 @@ class Settings(Section):
     features: FeatureSettings = Field(FeatureSettings(), description="What is measured of each person.")
     clustering: ClusteringSettings = Field(ClusteringSettings(), description="How segments are found.")
     segments: SegmentSettings = Field(SegmentSettings(), description="How versions are assigned and published.")
+    consent: list[ConsentRule] = Field(
+        [], description="Which events say yes or no to what; read when they are taken in."
+    )
     audiences: list[AudienceSettings] = Field([], description="People whom a rule names, beside the segments.")
     exports: list[ExportSettings] = Field([], description="Where published segments are delivered.")
     report: ReportSettings = Field(ReportSettings(), description="What the report says beside its figures.")
@@ -60,7 +64,7 @@ def load_settings(path: str | Path, overrides: Sequence[str] = (), base: Path | 
     raw = read_yaml(Path(path))
     for override in overrides:
         override_value(raw, override)
-    problems = [*_undeclared_identifiers(raw), *check_audiences(raw)]
+    problems = [*_undeclared_identifiers(raw), *check_audiences(raw), *check_purposes(raw)]
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:

@@ -100,4 +100,21 @@ VAULT = Table(
     ),
 )
 
-TABLES = (EVENTS, EVENTS_QUARANTINE, INGEST_BATCHES, VAULT)
+CONSENT = Table(
+    name="consent",
+    grain="one statement of one event on one purpose",
+    keys=("event_id", "purpose"),
+    unindexed=("identifier_value",),
+    columns=(
+        Col("identifier_type", STRING, "the event's most trusted identifier: whoever has it made the statement"),
+        Col("identifier_value", STRING, "its normalised value, or token"),
+        Col("purpose", STRING, "marketing, …", required=True),
+        Col("granted", BOOLEAN, "yes, or no", required=True),
+        Col("consent_ts", TIMESTAMP, "when it was said, UTC; none is later than when it was taken in", required=True),
+        Col("source", STRING, "name of the source in the configuration", required=True),
+        Col("event_id", STRING, "the event that says so", required=True),
+        Col("batch_id", STRING, "the batch that brought it", required=True),
+    ),
+)
+
+TABLES = (EVENTS, EVENTS_QUARANTINE, INGEST_BATCHES, VAULT, CONSENT)

@@ -8,6 +8,7 @@ import click
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.activation.consent import consenting_people
 from segmentation.activation.delivery import Shipment, deliver
 from segmentation.activation.folder import Folder
 from segmentation.activation.log import DELIVERED, FAILED, LastDelivery, Standing, log_row, read_standings
@@ -83,13 +84,13 @@ def _plan(context: StageContext, version: Version) -> list[tuple[Shipment, Folde
 
 def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
     """The versions of the tables that say who is in the file, beside the segments."""
-    if export.audience is None:
-        return {}
-    if "audience_members" not in context.inputs:
+    if export.audience is not None and "audience_members" not in context.inputs:
         raise InputError(
             f"Who is in the audience '{export.audience}' is not known yet: run `segmentation audiences` first."
         )
-    return {"audience_members": context.inputs["audience_members"]}
+    needed = ["audience_members"] if export.audience is not None else []
+    needed += ["consent", "identity_map"] if export.purpose is not None else []
+    return {name: context.inputs[name] for name in needed if name in context.inputs}
 
 
 def _ship(context: StageContext, shipment: Shipment, folder: Folder, standing: Standing) -> Difference | None:
@@ -161,6 +162,9 @@ def _members(context: StageContext, shipment: Shipment) -> DataFrame:
     if export.audience is not None:
         inside = current_members(context.read("audience_members"), export.audience)
         rows = inside.join(rows, "person_id", "left").withColumn("segment_version", F.lit(version).cast("long"))
+    if export.purpose is not None:
+        consent, owners = context.read_or_empty("consent"), context.read_or_empty("identity_map")
+        rows = rows.join(consenting_people(consent, owners, export.purpose), "person_id", "left_semi")
     return select_members(rows, shipment.segment_ids, export.columns, shipment.as_of)
 
 
@@ -189,7 +193,7 @@ def _depends_on(settings: Settings) -> object:
 STAGE = Stage(
     name="export",
     help="Deliver the people of published segments and audiences to the configured destinations.",
-    reads=("segment_versions", "segments", "segment_profiles", "audience_members"),
+    reads=("segment_versions", "segments", "segment_profiles", "audience_members", "consent", "identity_map"),
     writes=("export_log", "export_members"),
     state=("export_log", "export_members"),
     run=run,

@@ -1,19 +1,21 @@
-"""Ingest: sources -> `events`, `events_quarantine`, `vault`, with `ingest_batches` as the ledger.
+"""Ingest: sources -> `events`, `events_quarantine`, `vault`, `consent`, with `ingest_batches` as the ledger.
 
 A batch is the new files of one source. It is judged before anything of it is written; then its row in the ledger says
-`planned`, its refused rows, clear values and events are written, each replacing what the same batch has written
-before, and the row says `done`. A run that was killed in between finishes the planned batch first, with its files.
+`planned`, its refused rows, clear values, statements of consent and events are written, each replacing what the same
+batch has written before, and the row says `done`. A run that was killed in between finishes the planned batch first,
+with its files.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from segmentation.activation.consent import read_statements
 from segmentation.config.sources import Source
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
@@ -35,6 +37,9 @@ from segmentation.ingest.mapping import quoted
 from segmentation.ingest.reading import explained
 from segmentation.privacy.vault import new_vault_rows
 from segmentation.runtime.stage import Outcome, Stage, StageContext
+
+FROM_THE_FUTURE = "consent_from_the_future"
+"""Statements said later than they were taken in: nobody knows when they hold, so they are counted and left out."""
 
 ROWS_A_FILE, ROWS_A_TASK = 1_000_000, 200_000
 
@@ -64,12 +69,14 @@ def run(context: StageContext) -> Outcome:
     reasons: dict[str, int] = {}
     for name, count in (item for batch in taken for item in batch.counts.reasons.items()):
         reasons[name] = reasons.get(name, 0) + count
+    early = sum(batch.counts.warnings.get(FROM_THE_FUTURE, 0) for batch in taken)
     return Outcome(
         rows_in=sum(batch.counts.read for batch in taken),
         rows_out=sum(batch.accepted for batch in taken),
         figures={
             "quarantined": sum(batch.counts.quarantined for batch in taken),
             "duplicates": sum(batch.duplicates for batch in taken),
+            **({FROM_THE_FUTURE: early} if early else {}),
         },
         mode="incremental" if ledger.last_seq else "full",
         message=listed(reasons),
@@ -99,6 +106,9 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
     rows = conformed.withColumns({"batch_id": F.lit(batch.id), "batch_seq": F.lit(batch.seq)})
     good = rows.where(F.size(REASONS) == 0)
     new, duplicates = _without_duplicates(context, delivery, batch, counts, good)
+    statements, early = _statements(context, batch, new)
+    if early:
+        counts = replace(counts, warnings={**counts.warnings, FROM_THE_FUTURE: early})
     record = _ledger_row(context, delivery, batch, counts, duplicates)
     warehouse.replace_slice("ingest_batches", record, batch_id=batch.id)
 
@@ -111,6 +121,8 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
         values = good.select(F.inline(PERSONAL))
         fresh = new_vault_rows(values, warehouse.read_or_empty("vault"), batch.id)
         warehouse.replace_slice("vault", fresh, first_batch_id=batch.id)
+    if statements is not None:
+        warehouse.replace_slice("consent", statements, batch_id=batch.id)
     accepted = warehouse.replace_slice("events", _laid_out(new, counts.good, context.spark), batch_id=batch.id).rows
 
     if accepted + quarantined + duplicates != counts.read:
@@ -122,6 +134,16 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
         )
     warehouse.replace_slice("ingest_batches", record.withColumn("status", F.lit(DONE)), batch_id=batch.id)
     return Taken(counts, accepted, duplicates)
+
+
+def _statements(context: StageContext, batch: Batch, new: DataFrame) -> tuple[DataFrame | None, int]:
+    """What the batch says of consent (None: no rule reads any), and how much of it is from the future."""
+    settings = context.settings
+    if not settings.consent:
+        return None, 0
+    said = read_statements(new, settings.consent, list(settings.identity.identifiers))
+    in_time = F.col("consent_ts") <= F.lit(batch.at)
+    return said.where(in_time), said.where(~in_time).count()
 
 
 def _without_duplicates(
@@ -181,9 +203,9 @@ STAGE = Stage(
     name="ingest",
     help="Take new files of the sources in: events, and rows refused with their reasons.",
     reads=(),
-    writes=("events", "events_quarantine", "ingest_batches", "vault"),
+    writes=("events", "events_quarantine", "ingest_batches", "vault", "consent"),
     state=("ingest_batches",),
     run=run,
-    depends_on=lambda settings: (settings.sources, settings.identity),
+    depends_on=lambda settings: (settings.sources, settings.identity, settings.consent),
     reusable=False,
 )

@@ -1,0 +1,40 @@
+"""The keys of consent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from segmentation.config.consent import ConsentRule, check_purposes
+
+JOINED = {"event": "joined"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ({"grants": JOINED}, "exactly one of purpose and purpose_field"),
+        ({"purpose": "ads", "purpose_field": "source", "grants": JOINED}, "exactly one of purpose and purpose_field"),
+        ({"purpose_field": "amount", "grants": JOINED}, "'amount' is none"),
+        ({"purpose": "ads"}, "needs grants, withdraws or both"),
+        ({"purpose": "ads", "withdraws": {"field": "amout", "at_least": 1}}, "events have no field 'amout'"),
+    ],
+)
+def test_a_wrong_rule_is_refused(rule: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValidationError, match=text):
+        ConsentRule.model_validate(rule)
+
+
+def test_a_purpose_that_nobody_could_grant_is_named_with_its_key() -> None:
+    exports = [{"name": "crm", "purpose": "marketing"}, {"name": "mail", "purpose": "marketng"}, {"name": "all"}]
+    raw: dict[str, Any] = {"exports": exports, "consent": [{"purpose": "marketing", "grants": JOINED}]}
+    (problem,) = check_purposes(raw)
+    assert (problem.key, problem.suggestion) == ("exports.1.purpose", "marketing")
+    assert [problem.key for problem in check_purposes({"exports": exports})] == [
+        "exports.0.purpose",
+        "exports.1.purpose",
+    ]
+    anything = {"purpose_field": "properties.purpose", "grants": JOINED}
+    assert check_purposes({**raw, "consent": [anything]}) == []
