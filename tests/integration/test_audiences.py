@@ -90,3 +90,27 @@ def test_what_is_missing_is_said_with_the_next_step(spark: SparkSession, tmp_pat
     shop.measure(NEXT, p1=1)
     with pytest.raises(InputError, match="No features are there for 2026-02-28: run `segmentation features"):
         shop.run(STAGE)
+
+
+def test_a_control_group_is_kept_and_not_delivered(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audience = {"name": "all", "who": {"feature": "recency", "at_least": 0}, "holdout": 0.5}
+    shop = Shop(spark, tmp_path, {"name": "mail", "audience": "all", "columns": ["person_id"]}, audiences=[audience])
+    people = {f"p{number:02}": "s-1" for number in range(20)}
+    shop.publish(1, v1=people)
+    shop.measure(AS_OF, **dict.fromkeys(people, 1.0))
+    shop.happen({"person_id": "p00"})
+    monkeypatch.delenv("SEGMENTATION_KEY_FILE", raising=False)
+    monkeypatch.delenv("SEGMENTATION_KEY", raising=False)
+    with pytest.raises(ConfigError, match=r"Control groups \(`holdout`\) need a key"):
+        shop.run(STAGE)
+    monkeypatch.setenv("SEGMENTATION_KEY", "0123456789abcdef" * 4)
+    shop.run(STAGE)
+    arms = {row["person_id"]: row["arm"] for row in shop.warehouse.read("holdouts").collect()}
+    assert sorted(arms) == sorted(people)
+    assert len(_rows(shop)) == 20, "who is held out is a member all the same"
+    shop.export()
+    delivered = (tmp_path / "warehouse" / "_exports" / "mail" / "mail-v1.csv").read_text().splitlines()[1:]
+    assert delivered == sorted(person for person, arm in arms.items() if arm == "treated")
+    assert len(delivered) == 10

@@ -54,7 +54,8 @@ def judge_people(
     as_of: date,
     conditions: Sequence[PersonRule] = (),
 ) -> DataFrame:
-    """One row a person -> `person_id`, BOOLEAN `is_NAME` for each audience, `meets_N` for each further condition.
+    """One row a person -> `person_id`, `segment_id`, and BOOLEAN: `is_NAME` for each audience, `meets_N` for each
+    further condition.
 
     `people` as of `describe_people`; `events` with `person_id`, none after the end of `as_of`, are read once for all
     audiences, and not at all where none asks for them; `segments`: id -> name.
@@ -69,14 +70,16 @@ def judge_people(
     for level in in_order(audiences):
         judged = judged.select("*", *(columns[a.name].alias(audience_column(a.name)) for a in level))
     judged = judged.select("*", *further)
-    return judged.select("person_id", *map(audience_column, columns), *(f"meets_{n}" for n in range(len(further))))
+    return judged.select(
+        "person_id", "segment_id", *map(audience_column, columns), *(f"meets_{n}" for n in range(len(further)))
+    )
 
 
 def list_members(judged: DataFrame, audiences: Sequence[AudienceSettings]) -> DataFrame:
-    """One row a person -> one row a person and audience: `audience`, `person_id`."""
+    """One row a person -> one row a person and audience: `audience`, `person_id`, `segment_id`."""
     names = [F.when(F.col(audience_column(a.name)), F.lit(a.name)) for a in audiences]
     inside = F.array_compact(F.array(*names)) if names else F.array().cast("array<string>")
-    return judged.select(F.explode(inside).alias("audience"), "person_id")
+    return judged.select(F.explode(inside).alias("audience"), "person_id", "segment_id")
 
 
 def update_members(before: DataFrame, now: DataFrame, as_of: date) -> DataFrame:
@@ -89,7 +92,7 @@ def update_members(before: DataFrame, now: DataFrame, as_of: date) -> DataFrame:
     check_columns(now, KEY, "the members of the audiences")
     date_, left = F.lit(as_of), F.col("left_as_of")
     earlier = before.where(F.col("entered_as_of") < date_).withColumn("left_as_of", F.when(left < date_, left))
-    both = earlier.where(left.isNull()).join(now.withColumn("is_in", F.lit(True)), KEY, "full_outer")
+    both = earlier.where(left.isNull()).join(now.select(*KEY, F.lit(True).alias("is_in")), KEY, "full_outer")
     current = both.select(
         *KEY,
         F.coalesce("entered_as_of", date_).alias("entered_as_of"),

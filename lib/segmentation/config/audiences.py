@@ -102,6 +102,13 @@ class AudienceSettings(Section):
     name: Name = Field(description="Its name in `audience_members.audience`.")
     description: str | None = Field(None, description="What it is for.")
     who: PersonRule = Field(description="Who is in it.")
+    holdout: float | None = Field(
+        None,
+        gt=0,
+        le=0.9,
+        description="The share of it that no export delivers: its control group, of each segment in proportion. Once "
+        "in it, always in it. Needs a key, as personal identifiers do.",
+    )
 
     @field_validator("name")
     @classmethod

@@ -17,17 +17,21 @@ SHORTEST = 32
 _HOW = f"make one with `openssl rand -hex 32 > key && chmod 600 key` and set {KEY_FILE}=key"
 
 
-def load_key(environment: Mapping[str, str] = os.environ) -> bytes:
-    """The key: the text of the file that `SEGMENTATION_KEY_FILE` names, else of `SEGMENTATION_KEY`, without the
-    white space around it. Raises `ConfigError` when there is none, or it is shorter than 32 bytes."""
-    where, text = _find(environment)
+def load_key(
+    environment: Mapping[str, str] = os.environ,
+    what: str = "Personal identifiers (email, phone, name, address)",
+) -> bytes:
+    """The key, which `what` (in the plural) needs: the text of the file that `SEGMENTATION_KEY_FILE` names, else of
+    `SEGMENTATION_KEY`, without the white space around it. Raises `ConfigError` when there is none, or it is shorter
+    than 32 bytes."""
+    where, text = _find(environment, what)
     key = text.strip()
     if len(key) < SHORTEST:
         raise ConfigError(f"The key in {where} has {len(key)} bytes, and {SHORTEST} are needed: {_HOW}.")
     return key
 
 
-def _find(environment: Mapping[str, str]) -> tuple[str, bytes]:
+def _find(environment: Mapping[str, str], what: str) -> tuple[str, bytes]:
     if name := environment.get(KEY_FILE):
         path = Path(name).expanduser()
         try:
@@ -40,4 +44,4 @@ def _find(environment: Mapping[str, str]) -> tuple[str, bytes]:
         return f"the file '{name}'", key
     if value := environment.get(KEY):
         return KEY, value.encode()
-    raise ConfigError(f"Personal identifiers (email, phone, name, address) need a key, and there is none: {_HOW}.")
+    raise ConfigError(f"{what} need a key, and there is none: {_HOW}.")

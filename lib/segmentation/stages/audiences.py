@@ -1,4 +1,4 @@
-"""`audiences`: who is in which audience at the end of a date → `audience_members`."""
+"""`audiences`: who is in which audience at the end of a date → `audience_members`, and its control group."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from segmentation.activation.sentences import describe_rule
 from segmentation.config.audiences import PersonRule
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.experiments.holdouts import assign_arms
 from segmentation.features.catalogue import feature_catalogue
+from segmentation.privacy.key import load_key
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import published, read_segment_names, read_versions
 from segmentation.sessions.attach import attach_persons, keep_behaviour
@@ -50,9 +52,15 @@ def run(context: StageContext) -> Outcome:
     audiences = context.settings.audiences
     if not audiences and not context.warehouse.exists("audience_members"):
         return Outcome(0, 0, message="no audiences are configured")
-    now = list_members(_judge(context)[0], audiences)
+    shares = {audience.name: audience.holdout for audience in audiences if audience.holdout is not None}
+    key = load_key(what="Control groups (`holdout`)") if shares else b""
+    now = list_members(_judge(context)[0], audiences).persist()
     members = update_members(context.read_or_empty("audience_members"), now, context.as_of).persist()
     try:
+        # Control groups first: nobody ever sees a member whose arm is not known yet.
+        if shares:
+            arms = assign_arms(context.read_or_empty("holdouts"), now, shares, key, context.as_of)
+            context.warehouse.replace("holdouts", arms)
         today = F.lit(context.as_of)
         counts = members.agg(
             F.count_if(F.col("left_as_of").isNull()).alias("members"),
@@ -63,6 +71,7 @@ def run(context: StageContext) -> Outcome:
         written = context.warehouse.replace("audience_members", members)
     finally:
         members.unpersist()
+        now.unpersist()
     return Outcome(
         rows_in=context.read("features").where(F.col("as_of") == today).count() if audiences else 0,
         rows_out=written.rows,
@@ -120,8 +129,8 @@ STAGE = Stage(
     name="audiences",
     help="Find who is in which audience at the end of a date.",
     reads=("events", "identity_map", "features", "segment_versions", "segments", "segment_profiles"),
-    writes=("audience_members",),
-    state=("audience_members",),
+    writes=("audience_members", "holdouts"),
+    state=("audience_members", "holdouts"),
     run=run,
     depends_on=_depends_on,
 )

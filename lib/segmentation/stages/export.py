@@ -24,6 +24,7 @@ from segmentation.config.exports import ExportSettings
 from segmentation.config.settings import Settings
 from segmentation.contracts.activation import EXPORT_LOG
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError, Problem, SegmentationError
+from segmentation.experiments.holdouts import control_group
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import Version, published, read_segment_names, read_versions
 
@@ -89,8 +90,13 @@ def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
             f"Who is in the audience '{export.audience}' is not known yet: run `segmentation audiences` first."
         )
     needed = ["audience_members"] if export.audience is not None else []
+    needed += ["holdouts"] if _has_control_group(context, export) else []
     needed += ["consent", "identity_map"] if export.purpose is not None else []
     return {name: context.inputs[name] for name in needed if name in context.inputs}
+
+
+def _has_control_group(context: StageContext, export: ExportSettings) -> bool:
+    return any(audience.name == export.audience and audience.holdout for audience in context.settings.audiences)
 
 
 def _ship(context: StageContext, shipment: Shipment, folder: Folder, standing: Standing) -> Difference | None:
@@ -161,6 +167,9 @@ def _members(context: StageContext, shipment: Shipment) -> DataFrame:
     rows = context.read("segments").where(F.col("segment_version") == version)
     if export.audience is not None:
         inside = current_members(context.read("audience_members"), export.audience)
+        if _has_control_group(context, export):
+            controls = control_group(context.read_or_empty("holdouts"), export.audience)
+            inside = inside.join(controls, "person_id", "left_anti")
         rows = inside.join(rows, "person_id", "left").withColumn("segment_version", F.lit(version).cast("long"))
     if export.purpose is not None:
         consent, owners = context.read_or_empty("consent"), context.read_or_empty("identity_map")
@@ -193,7 +202,15 @@ def _depends_on(settings: Settings) -> object:
 STAGE = Stage(
     name="export",
     help="Deliver the people of published segments and audiences to the configured destinations.",
-    reads=("segment_versions", "segments", "segment_profiles", "audience_members", "consent", "identity_map"),
+    reads=(
+        "segment_versions",
+        "segments",
+        "segment_profiles",
+        "audience_members",
+        "holdouts",
+        "consent",
+        "identity_map",
+    ),
     writes=("export_log", "export_members"),
     state=("export_log", "export_members"),
     run=run,

@@ -1,0 +1,18 @@
+"""Tables of control groups."""
+
+from segmentation.contracts.table import DATE, STRING, Col, Table
+
+HOLDOUTS = Table(
+    name="holdouts",
+    grain="one person in one audience that has a control group",
+    keys=("audience", "person_id"),
+    columns=(
+        Col("audience", STRING, "name of the audience in the configuration", required=True),
+        Col("person_id", STRING, "who", required=True),
+        Col("arm", STRING, "control: never delivered; treated. Once assigned, it stays", required=True),
+        Col("stratum", STRING, "the person's segment when it was assigned", required=True),
+        Col("assigned_as_of", DATE, "first date at whose end the person was in the audience", required=True),
+    ),
+)
+
+TABLES = (HOLDOUTS,)

@@ -1,0 +1,1 @@
+"""Whether a campaign works: control groups, and what they show."""
