@@ -50,7 +50,7 @@ class Shop:
 
     def measure(self, as_of: date, **recency: float) -> None:
         """Features of people at a date."""
-        rows = [(person, as_of, "set", days) for person, days in recency.items()]
+        rows = [(person, as_of, "set", float(days)) for person, days in recency.items()]
         schema = "person_id string, as_of date, feature_set string, recency double"
         self.warehouse.replace_slice("features", self.spark.createDataFrame(rows, schema), as_of=as_of)
 

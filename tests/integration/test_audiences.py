@@ -14,8 +14,12 @@ from pyspark.sql import SparkSession
 from tests.published import AS_OF, FIRST, Shop
 
 from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.experiments.lift import Arm
 from segmentation.runtime.cli import cli
+from segmentation.runtime.record import RunRecord
+from segmentation.runtime.runner import Request, open_context
 from segmentation.stages.audiences import STAGE
+from segmentation.stages.measure import READS, measure
 
 AUDIENCES: list[dict[str, Any]] = [
     {"name": "lapsing", "who": {"all": [{"segment": "s-1"}, {"feature": "recency", "at_least": 30}]}},
@@ -114,3 +118,17 @@ def test_a_control_group_is_kept_and_not_delivered(
     delivered = (tmp_path / "warehouse" / "_exports" / "mail" / "mail-v1.csv").read_text().splitlines()[1:]
     assert delivered == sorted(person for person, arm in arms.items() if arm == "treated")
     assert len(delivered) == 10
+
+    first = delivered[0]
+    shop.happen({"person_id": first, "event_name": "buy", "amount": 5, "event_ts": datetime(2026, 3, 1, 9)})
+    context = open_context(RunRecord(shop.warehouse), shop.settings, READS, Request(NEXT), lambda _: None)
+    found = measure(context, "all")
+    assert (found.since, found.everyone.treated, found.everyone.control) == (
+        AS_OF,
+        Arm(10, 1, 5.0, 25.0),
+        Arm(10, 0, 0.0, 0.0),
+    )
+    assert [one.segment_id for one in found.segments] == ["s-1"]
+    assert 0.05 < found.everyone.bought.p_value < 1
+    with pytest.raises(InputError, match="run `segmentation audiences` first"):
+        measure(context, "other")

@@ -1,0 +1,94 @@
+"""The command that says what campaigns add."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from math import isnan
+from typing import Any
+
+import click
+from rich.table import Table
+
+from segmentation.contracts.errors import ConfigError, Problem
+from segmentation.experiments.lift import Effect
+from segmentation.runtime.options import Common, common_options
+from segmentation.runtime.record import RunRecord
+from segmentation.runtime.runner import Request, open_context
+from segmentation.runtime.terminal import open_console
+from segmentation.runtime.warehouse import Warehouse
+from segmentation.stages.measure import READS, Comparison, Measurement
+from segmentation.stages.measure import measure as measure_audience
+
+_SIGNIFICANT = 0.05
+
+
+@click.command(epilog="\b\nExample:\n  segmentation measure --audience lapsing --config conf/example.yml")
+@click.option("--audience", metavar="NAME", help="Default: every audience that has a control group.")
+@common_options
+def measure(common: Common, audience: str | None) -> None:
+    """Say what the campaigns of an audience add, against its control group."""
+    settings = common.settings()
+    held_out = [one.name for one in settings.audiences if one.holdout]
+    if not held_out or (audience is not None and audience not in held_out):
+        there = f"those with one are {', '.join(held_out)}" if held_out else "no audience has one"
+        what = f"'{audience}' has no control group" if audience else "there is nothing to compare"
+        raise ConfigError([Problem("--audience", f"{what} ({there}): give it a `holdout`")])
+    warehouse = Warehouse(common.spark(settings), settings.warehouse)
+    context = open_context(RunRecord(warehouse), settings, READS, Request(common.as_of), common.progress().tell)
+    found = [measure_audience(context, name) for name in ([audience] if audience else held_out)]
+    if common.log_format == "json":
+        click.echo(json.dumps([_plain(asdict(one)) for one in found], default=str))
+        return
+    console = open_console()
+    for one in found:
+        console.print(f"{one.audience}: {_verdict(one)}")
+        console.print(_table(one))
+
+
+def _verdict(one: Measurement) -> str:
+    treated, control, effect = one.everyone.treated, one.everyone.control, one.everyone.bought
+    if isnan(effect.p_value):
+        return "an arm has no people yet, so there is nothing to compare."
+    told = "more than chance explains" if effect.p_value < _SIGNIFICANT else "no more than chance may explain"
+    return (
+        f"from {one.since} to {one.as_of}, {treated.rate:.1%} of {treated.people:,} treated people bought, and "
+        f"{control.rate:.1%} of {control.people:,} held out: {_points(effect)}, {told}."
+    )
+
+
+def _table(one: Measurement) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("segment", "treated", "control", "bought more (95 %)", "spent more (95 %)", "p"):
+        table.add_column(name, justify="left" if name == "segment" else "right", overflow="fold")
+    for row in (one.everyone, *one.segments):
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Comparison) -> tuple[str, ...]:
+    p_value = "" if isnan(row.adjusted_p_value) else f"{row.adjusted_p_value:.3f}"
+    people = (f"{row.treated.people:,}", f"{row.control.people:,}")
+    return row.segment_id, *people, _points(row.bought), _money(row.spent), p_value
+
+
+def _points(effect: Effect) -> str:
+    if isnan(effect.low):
+        return "too few"
+    return f"{100 * effect.difference:+.1f} points ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})"
+
+
+def _money(effect: Effect) -> str:
+    return "too few" if isnan(effect.low) else f"{effect.difference:+,.2f} ({effect.low:+,.2f} to {effect.high:+,.2f})"
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no word for no number but null."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and isnan(value) else value
+
+
+COMMANDS = (measure,)

@@ -1,0 +1,46 @@
+"""What the people of each arm did since they were assigned to it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pyspark.sql import SparkSession
+from tests.factories import event_rows, table_rows
+
+from segmentation.experiments.lift import Arm
+from segmentation.experiments.outcomes import read_arms, sum_outcomes
+
+
+def test_only_what_came_after_the_assignment_counts(spark: SparkSession) -> None:
+    assigned = [
+        ("p1", "treated", "s-1", 1),
+        ("p2", "treated", "s-1", 10),
+        ("p3", "control", "s-1", 1),
+        ("p4", "control", "s-2", 1),
+        ("p5", "treated", "s-1", 1),
+    ]
+    holdouts = table_rows(
+        spark,
+        "holdouts",
+        [
+            {"audience": "a", "person_id": who, "arm": arm, "stratum": stratum, "assigned_as_of": date(2026, 3, day)}
+            for who, arm, stratum, day in assigned
+        ],
+    )
+    bought = [
+        ("p1", 2, 10),
+        ("p1", 3, 2.5),
+        ("p1", 1, 99),
+        ("p2", 10, 99),
+        ("p3", 5, None),
+        ("else", 5, 99),
+        ("p5", 2, 4),
+    ]
+    purchases = event_rows(
+        spark,
+        [{"person_id": who, "event_ts": datetime(2026, 3, day, 12), "amount": sum_} for who, day, sum_ in bought],
+    )
+    assert read_arms(sum_outcomes(holdouts, purchases)) == {
+        "s-1": {"treated": Arm(3, 2, 16.5, 172.25), "control": Arm(1, 1, 0, 0)},
+        "s-2": {"control": Arm(1, 0, 0, 0)},
+    }
