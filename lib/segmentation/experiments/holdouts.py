@@ -34,7 +34,7 @@ def assign_arms(
     check_columns(before, set(HOLDOUTS.column_names), "the table 'holdouts'")
     check_columns(members, {*_KEY, "segment_id"}, "the members of the audiences")
     earlier = before.where(F.col("assigned_as_of") < F.lit(as_of))
-    chosen = members.where(F.col("audience").isin(*shares))
+    chosen = members.where(F.col("audience").isin(list(shares)))
     new = chosen.join(earlier.select(_KEY), _KEY, "left_anti")
     drawn = with_token_key(new, key).select(
         *_KEY,

@@ -29,6 +29,8 @@ from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import published, read_segment_names, read_versions
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 
+_MEMBERS = "audience string, person_id string, segment_id string"
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -50,15 +52,13 @@ def run(context: StageContext) -> Outcome:
     segment that an audience names and that is not published.
     """
     audiences = context.settings.audiences
-    if not audiences and not context.warehouse.exists("audience_members"):
-        return Outcome(0, 0, message="no audiences are configured")
     shares = {audience.name: audience.holdout for audience in audiences if audience.holdout is not None}
     key = load_key(what="Control groups (`holdout`)") if shares else b""
-    now = list_members(_judge(context)[0], audiences).persist()
+    now = (_members(context) if audiences else context.spark.createDataFrame([], _MEMBERS)).persist()
     members = update_members(context.read_or_empty("audience_members"), now, context.as_of).persist()
     try:
         # Control groups first: nobody ever sees a member whose arm is not known yet.
-        if shares:
+        if shares or not context.warehouse.exists("holdouts"):
             arms = assign_arms(context.read_or_empty("holdouts"), now, shares, key, context.as_of)
             context.warehouse.replace("holdouts", arms)
         today = F.lit(context.as_of)
@@ -72,11 +72,12 @@ def run(context: StageContext) -> Outcome:
     finally:
         members.unpersist()
         now.unpersist()
+    told = f"{len(audiences)} audience{'s'[: len(audiences) != 1]}, {counts['members']:,} memberships"
     return Outcome(
         rows_in=context.read("features").where(F.col("as_of") == today).count() if audiences else 0,
         rows_out=written.rows,
         figures=counts.asDict(),
-        message=f"{len(audiences)} audience{'s'[: len(audiences) != 1]}, {counts['members']:,} memberships",
+        message=told if audiences else "no audiences are configured",
     )
 
 
@@ -97,6 +98,11 @@ def explain(context: StageContext, name: str) -> Explanation:
         members=steps[-1].left,
         steps=steps,
     )
+
+
+def _members(context: StageContext) -> DataFrame:
+    judged, _ = _judge(context)
+    return list_members(judged, context.settings.audiences)
 
 
 def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tuple[DataFrame, int]:

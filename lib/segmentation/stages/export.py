@@ -22,7 +22,7 @@ from segmentation.activation.members import (
 )
 from segmentation.config.exports import ExportSettings
 from segmentation.config.settings import Settings
-from segmentation.contracts.activation import EXPORT_LOG
+from segmentation.contracts.activation import EXPORT_LOG, EXPORT_MEMBERS
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError, Problem, SegmentationError
 from segmentation.experiments.holdouts import control_group
 from segmentation.runtime.stage import Outcome, Stage, StageContext
@@ -41,9 +41,10 @@ def run(context: StageContext) -> Outcome:
             "No segment version is published, so there is nothing to export: run `segmentation publish` first."
         )
     plan = _plan(context, version)
-    if not context.warehouse.exists("export_log"):
-        empty = context.spark.createDataFrame([], EXPORT_LOG.schema)
-        context.warehouse.append_once("export_log", empty, "export", 0)
+    for table in (EXPORT_MEMBERS, EXPORT_LOG):
+        if not context.warehouse.exists(table.name):
+            empty = context.spark.createDataFrame([], table.schema)
+            context.warehouse.append_once(table.name, empty, "export", 0)
     standings = read_standings(context.read_or_empty("export_log"))
     done, failures = dict[str, Difference](), list[SegmentationError]()
     for shipment, folder in plan:

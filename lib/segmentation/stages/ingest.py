@@ -121,7 +121,7 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
         values = good.select(F.inline(PERSONAL))
         fresh = new_vault_rows(values, warehouse.read_or_empty("vault"), batch.id)
         warehouse.replace_slice("vault", fresh, first_batch_id=batch.id)
-    if statements is not None:
+    if context.settings.consent or not warehouse.exists("consent"):
         warehouse.replace_slice("consent", statements, batch_id=batch.id)
     accepted = warehouse.replace_slice("events", _laid_out(new, counts.good, context.spark), batch_id=batch.id).rows
 
@@ -136,11 +136,11 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
     return Taken(counts, accepted, duplicates)
 
 
-def _statements(context: StageContext, batch: Batch, new: DataFrame) -> tuple[DataFrame | None, int]:
-    """What the batch says of consent (None: no rule reads any), and how much of it is from the future."""
+def _statements(context: StageContext, batch: Batch, new: DataFrame) -> tuple[DataFrame, int]:
+    """What the batch says of consent, and how much more is from the future."""
     settings = context.settings
     if not settings.consent:
-        return None, 0
+        return context.spark.createDataFrame([], CATALOGUE["consent"].schema), 0
     said = read_statements(new, settings.consent, list(settings.identity.identifiers))
     in_time = F.col("consent_ts") <= F.lit(batch.at)
     return said.where(in_time), said.where(~in_time).count()
