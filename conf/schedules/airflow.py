@@ -11,8 +11,8 @@ from airflow.sdk import DAG
 
 HOME = "/opt/segmentation"
 PACKAGES = "io.delta:delta-spark_4.2_2.13:4.4.0,io.graphframes:graphframes-spark4_2.13:0.9.2"
-DAILY = ("ingest", "identity", "sessions", "features", "assign", "publish", "report", "export")
-SUNDAYS = ("ingest", "identity", "sessions", "features", "train", "assign", "publish", "report", "export")
+DAILY = ("ingest", "identity", "sessions", "features", "assign", "publish", "audiences", "report", "export")
+SUNDAYS = ("ingest", "identity", "sessions", "features", "train", "assign", "publish", "audiences", "report", "export")
 
 for name, schedule, stages in (
     ("segmentation_daily", "0 4 * * 1-6", DAILY),
