@@ -122,7 +122,7 @@ def test_a_control_group_is_kept_and_not_delivered(
     first = delivered[0]
     shop.happen({"person_id": first, "event_name": "buy", "amount": 5, "event_ts": datetime(2026, 3, 1, 9)})
     context = open_context(RunRecord(shop.warehouse), shop.settings, READS, Request(NEXT), lambda _: None)
-    found = measure(context, "all")
+    (found,) = measure(context, ["all"])
     assert (found.since, found.everyone.treated, found.everyone.control) == (
         AS_OF,
         Arm(10, 1, 5.0, 25.0),
@@ -131,4 +131,4 @@ def test_a_control_group_is_kept_and_not_delivered(
     assert [one.segment_id for one in found.segments] == ["s-1"]
     assert 0.05 < found.everyone.bought.p_value < 1
     with pytest.raises(InputError, match="run `segmentation audiences` first"):
-        measure(context, "other")
+        measure(context, ["all", "other"])

@@ -35,15 +35,15 @@ _TIMES = {
 
 def describe_rule(rule: PersonRule, labels: Mapping[str, str]) -> str:
     """A sentence on who meets a rule; `labels`: feature -> what people are told it is."""
-    return f"Everyone {_joined([describe_condition(part, labels) for part in rule.all or [rule]], ', and ')}."
+    return f"Everyone {', and '.join(describe_condition(part, labels) for part in rule.all or [rule])}."
 
 
 def describe_condition(rule: PersonRule, labels: Mapping[str, str]) -> str:
     """A clause on one condition, to stand behind “everyone”."""
     if rule.all:
-        return f"({_joined([describe_condition(part, labels) for part in rule.all], ', and ')})"
+        return f"({', and '.join(describe_condition(part, labels) for part in rule.all)})"
     if rule.any:
-        return f"({_joined([describe_condition(part, labels) for part in rule.any], ', or ')})"
+        return f"({', or '.join(describe_condition(part, labels) for part in rule.any)})"
     if rule.not_:
         return _denied(rule.not_, labels)
     if rule.segment is not None:
@@ -64,9 +64,9 @@ def describe_events(rule: Rule) -> str:
 
 def _event_clause(rule: Rule) -> str:
     if rule.all:
-        return f"({_joined(list(map(_event_clause, rule.all)), ' and ')})"
+        return f"({' and '.join(map(_event_clause, rule.all))})"
     if rule.any:
-        return f"({_joined(list(map(_event_clause, rule.any)), ' or ')})"
+        return f"({' or '.join(map(_event_clause, rule.any))})"
     if rule.not_:
         return f"it is not so that {_event_clause(rule.not_)}"
     if rule.event is not None:
@@ -115,7 +115,3 @@ def _compared(comparison: Comparison) -> str:
 def _listed(values: list[object] | list[str], word: str) -> str:
     shown = [f"“{value}”" if isinstance(value, str) else str(value) for value in values]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {word} {shown[-1]}"
-
-
-def _joined(parts: list[str], word: str) -> str:
-    return word.join(parts)

@@ -149,7 +149,7 @@ class Warehouse:
         self._create(table)
         before = self.version(name)
         rows = table.conform(df)
-        if self._alone and name in self._empty:
+        if mode == "overwrite" and self._alone and name in self._empty:
             # Nothing is there to replace, and Delta appends without working out the table's state: half the time.
             options, mode = {}, "append"
         writer: DataFrameWriter = (

@@ -1,7 +1,7 @@
 """Ingest: sources -> `events`, `events_quarantine`, `vault`, `consent`, with `ingest_batches` as the ledger.
 
 A batch is the new files of one source. It is judged before anything of it is written; then its row in the ledger says
-`planned`, its refused rows, clear values, statements of consent and events are written, each replacing what the same
+`planned`, its refused rows, clear values, events and statements of consent are written, each replacing what the same
 batch has written before, and the row says `done`. A run that was killed in between finishes the planned batch first,
 with its files.
 """
@@ -106,7 +106,7 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
     rows = conformed.withColumns({"batch_id": F.lit(batch.id), "batch_seq": F.lit(batch.seq)})
     good = rows.where(F.size(REASONS) == 0)
     new, duplicates = _without_duplicates(context, delivery, batch, counts, good)
-    statements, early = _statements(context, batch, new)
+    statements, early = _statements(context, batch, counts, new)
     if early:
         counts = replace(counts, warnings={**counts.warnings, FROM_THE_FUTURE: early})
     record = _ledger_row(context, delivery, batch, counts, duplicates)
@@ -121,8 +121,6 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
         values = good.select(F.inline(PERSONAL))
         fresh = new_vault_rows(values, warehouse.read_or_empty("vault"), batch.id)
         warehouse.replace_slice("vault", fresh, first_batch_id=batch.id)
-    if context.settings.consent or not warehouse.exists("consent"):
-        warehouse.replace_slice("consent", statements, batch_id=batch.id)
     accepted = warehouse.replace_slice("events", _laid_out(new, counts.good, context.spark), batch_id=batch.id).rows
 
     if accepted + quarantined + duplicates != counts.read:
@@ -132,18 +130,23 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
             f"quarantined and {duplicates:,} duplicate: its files changed while they were read. "
             "Start again when they are at rest."
         )
+    # Last, so that a batch that is refused after all has neither granted nor withdrawn anything.
+    if context.settings.consent or not warehouse.exists("consent"):
+        warehouse.replace_slice("consent", statements, batch_id=batch.id)
     warehouse.replace_slice("ingest_batches", record.withColumn("status", F.lit(DONE)), batch_id=batch.id)
     return Taken(counts, accepted, duplicates)
 
 
-def _statements(context: StageContext, batch: Batch, new: DataFrame) -> tuple[DataFrame, int]:
+def _statements(context: StageContext, batch: Batch, counts: Counts, new: DataFrame) -> tuple[DataFrame, int]:
     """What the batch says of consent, and how much more is from the future."""
     settings = context.settings
     if not settings.consent:
         return context.spark.createDataFrame([], CATALOGUE["consent"].schema), 0
     said = read_statements(new, settings.consent, list(settings.identity.identifiers))
     in_time = F.col("consent_ts") <= F.lit(batch.at)
-    return said.where(in_time), said.where(~in_time).count()
+    # Looking costs a pass over the batch: not where all of it is of days before.
+    has_later = counts.last is not None and counts.last >= batch.at.date()
+    return said.where(in_time), said.where(~in_time).count() if has_later else 0
 
 
 def _without_duplicates(

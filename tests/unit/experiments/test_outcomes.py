@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from tests.factories import event_rows, table_rows
 
 from segmentation.experiments.lift import Arm
-from segmentation.experiments.outcomes import read_arms, sum_outcomes
+from segmentation.experiments.outcomes import Outcomes, read_outcomes, sum_outcomes
 
 
 def test_only_what_came_after_the_assignment_counts(spark: SparkSession) -> None:
@@ -25,6 +25,11 @@ def test_only_what_came_after_the_assignment_counts(spark: SparkSession) -> None
         [
             {"audience": "a", "person_id": who, "arm": arm, "stratum": stratum, "assigned_as_of": date(2026, 3, day)}
             for who, arm, stratum, day in assigned
+        ]
+        # In another audience the same person has another arm, from another day on.
+        + [
+            {"audience": "b", "person_id": "p1", "arm": "control", "stratum": "s-1"}
+            | {"assigned_as_of": date(2026, 3, 2)}
         ],
     )
     bought = [
@@ -40,7 +45,12 @@ def test_only_what_came_after_the_assignment_counts(spark: SparkSession) -> None
         spark,
         [{"person_id": who, "event_ts": datetime(2026, 3, day, 12), "amount": sum_} for who, day, sum_ in bought],
     )
-    assert read_arms(sum_outcomes(holdouts, purchases)) == {
-        "s-1": {"treated": Arm(3, 2, 16.5, 172.25), "control": Arm(1, 1, 0, 0)},
-        "s-2": {"control": Arm(1, 0, 0, 0)},
-    }
+    found = read_outcomes(sum_outcomes(holdouts, purchases))
+    assert found["a"] == Outcomes(
+        date(2026, 3, 1),
+        {
+            "s-1": {"treated": Arm(3, 2, 16.5, 172.25), "control": Arm(1, 1, 0, 0)},
+            "s-2": {"control": Arm(1, 0, 0, 0)},
+        },
+    )
+    assert found["b"] == Outcomes(date(2026, 3, 2), {"s-1": {"control": Arm(1, 1, 2.5, 6.25)}})

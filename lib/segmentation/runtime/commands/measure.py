@@ -18,7 +18,7 @@ from segmentation.runtime.runner import Request, open_context
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages.measure import READS, Comparison, Measurement
-from segmentation.stages.measure import measure as measure_audience
+from segmentation.stages.measure import measure as measure_audiences
 
 _SIGNIFICANT = 0.05
 
@@ -36,7 +36,7 @@ def measure(common: Common, audience: str | None) -> None:
         raise ConfigError([Problem("--audience", f"{what} ({there}): give it a `holdout`")])
     warehouse = Warehouse(common.spark(settings), settings.warehouse)
     context = open_context(RunRecord(warehouse), settings, READS, Request(common.as_of), common.progress().tell)
-    found = [measure_audience(context, name) for name in ([audience] if audience else held_out)]
+    found = measure_audiences(context, [audience] if audience else held_out)
     if common.log_format == "json":
         click.echo(json.dumps([_plain(asdict(one)) for one in found], default=str))
         return
