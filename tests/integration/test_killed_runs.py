@@ -29,9 +29,15 @@ CLOCK = {
     "run_id",
     "inputs",
     "fingerprint",
+    "acted_ts",
+    "previous_hash",
+    "entry_hash",
 }
 """Columns that say when, and by which commits, something was done: they differ from run to run."""
-PLACE = {"files", "file_stamps", "batch_id", "first_batch_id", "path", "config_sha256", "delivery", "code_version"}
+PLACE = {
+    *("files", "file_stamps", "batch_id", "first_batch_id", "path", "config_sha256", "delivery", "code_version"),
+    "subject",
+}
 """Columns that say where something lies, or a hash of that: they differ from folder to folder."""
 
 

@@ -178,6 +178,14 @@ def test_a_gate_refuses_keeps_what_is_current_and_lets_through_what_is_accepted(
     assert next_week.cli(*strict, "--accept", "max_moved_share", "--reason", "a new season") == 0
     assert next_week.versions()["status"].tolist() == ["retired", "published"]
     assert next_week.versions().loc[2, "reason"].endswith(": a new season")
+    log = next_week.table("audit_log").sort_values("entry")
+    assert log[["action", "subject"]].to_numpy().tolist() == [
+        ["publication", "segment version 1"],
+        ["override", "segment version 2"],
+        ["publication", "segment version 2"],
+    ]
+    assert dict(log.iloc[1]["detail"]) == {"accepted": "max_moved_share"}
+    assert "season" not in log.to_string(), "what somebody has typed may be personal, and would stay for ever"
 
 
 def test_rollback_makes_an_earlier_version_current(next_week: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,6 +201,12 @@ def test_rollback_makes_an_earlier_version_current(next_week: World, capsys: pyt
     assert next_week.cli("rollback", "--to", "1") == 0
     assert next_week.run(publish.STAGE, as_of=NEXT_WEEK) == ["no candidate: version 1 is current"]
     assert next_week.delta_versions() == before
+    log = next_week.table("audit_log").sort_values("entry")
+    assert list(log["action"] + " of " + log["subject"]) == [
+        "publication of segment version 1",
+        "publication of segment version 2",
+        "rollback of segment version 1",
+    ]
 
     capsys.readouterr()
     assert next_week.cli("versions", "--log-format", "json") == 0

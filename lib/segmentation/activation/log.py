@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from segmentation.activation.delivery import Shipment
 from segmentation.activation.members import Difference
 from segmentation.contracts.activation import EXPORT_LOG
+from segmentation.privacy.audit import Act
 
 DELIVERED, FAILED = "delivered", "failed"
 
@@ -78,3 +79,19 @@ def log_row(
         **outcome,
     }
     return spark.createDataFrame([tuple(row.get(name) for name in EXPORT_LOG.column_names)], EXPORT_LOG.schema)
+
+
+def list_deliveries(log: DataFrame, audit_log: DataFrame) -> list[Act]:
+    """The deliveries since the newest that the audit log has: those of this run, and of one that was killed before."""
+    known = audit_log.where(F.col("action") == "export").agg(F.max("acted_ts").alias("until"))
+    new = log.join(F.broadcast(known), F.col("until").isNull() | (F.col("delivered_ts") >= F.col("until")))
+    figures = ("segment_version", "added", "removed", "changed", "unchanged", "status", "sha256")
+    return [
+        Act(
+            action="export",
+            subject=f"{row['destination']}, delivery {row['delivery']}",
+            acted_ts=row["delivered_ts"].astimezone(UTC),
+            detail={name: str(row[name]) for name in figures if row[name] is not None},
+        )
+        for row in new.select("destination", "delivery", "delivered_ts", *figures).collect()
+    ]

@@ -23,6 +23,7 @@ from pyspark.sql import SparkSession
 import segmentation
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import SegmentationError
+from segmentation.runtime.audit import audit
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.stage import Stage, StageContext
@@ -93,6 +94,8 @@ def _run_stage(
             except BaseException as error:
                 record.end({**row, "status": "failed", "ended_ts": datetime.now(UTC), "error": describe(error)})
                 raise
+            finally:
+                audit(warehouse, stage.acts(warehouse))
             mode = outcome.mode
         ended = datetime.now(UTC)
         record.end(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from segmentation.config.settings import Settings
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
+from segmentation.privacy.audit import Act
 from segmentation.runtime.warehouse import Warehouse
 
 
@@ -84,6 +85,8 @@ class Stage:
     """Whether it may be passed over when nothing that it reads has changed since it last succeeded."""
     options: tuple[click.Option, ...] = ()
     """Options of its own command, beside the common ones; the stage finds them in `StageContext.options`."""
+    acts: Callable[[Warehouse], Sequence[Act]] = lambda _: ()
+    """What its tables say was done that has to be accounted for; the log takes what it does not have yet."""
 
     def __post_init__(self) -> None:
         unknown = {*self.reads, *self.writes, *self.state} - set(CATALOGUE)

@@ -25,6 +25,8 @@ class Failure:
 CHECKS = tuple(Gates.model_fields)
 """The names of the checks: their keys under `segments.gates`."""
 
+_ACCEPTED = "accepted in spite of "
+
 
 def judge(metrics: Mapping[str, float], gates: Gates) -> list[Failure]:
     """The checks that a version with these figures does not pass. A first version has moved nobody."""
@@ -71,4 +73,9 @@ def refusal(number: int, failures: Sequence[Failure]) -> str:
 def acceptance(failures: Sequence[Failure], accepted: Collection[str], reason: str | None) -> str | None:
     """What is kept with a version that is published in spite of a check."""
     overridden = [failure for failure in failures if failure.check in accepted]
-    return f"accepted in spite of {'; '.join(map(str, overridden))}: {reason}" if overridden else None
+    return f"{_ACCEPTED}{'; '.join(map(str, overridden))}: {reason}" if overridden else None
+
+
+def accepted_checks(kept: str) -> list[str]:
+    """The checks that a version was published in spite of, as `acceptance` has kept them."""
+    return [check for check in CHECKS if f"{check}:" in kept] if kept.startswith(_ACCEPTED) else []

@@ -11,7 +11,15 @@ from pyspark.sql import functions as F
 from segmentation.activation.consent import consenting_people
 from segmentation.activation.delivery import Shipment, deliver
 from segmentation.activation.folder import Folder
-from segmentation.activation.log import DELIVERED, FAILED, LastDelivery, Standing, log_row, read_standings
+from segmentation.activation.log import (
+    DELIVERED,
+    FAILED,
+    LastDelivery,
+    Standing,
+    list_deliveries,
+    log_row,
+    read_standings,
+)
 from segmentation.activation.members import (
     Difference,
     choose_segments,
@@ -218,4 +226,5 @@ STAGE = Stage(
     depends_on=_depends_on,
     reusable=False,
     options=(click.Option(["--dry-run"], is_flag=True, help="Only say what would change at each destination."),),
+    acts=lambda warehouse: list_deliveries(warehouse.read_or_empty("export_log"), warehouse.read_or_empty("audit_log")),
 )

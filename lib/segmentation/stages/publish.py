@@ -11,9 +11,11 @@ from pyspark.sql import functions as F
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError, PublicationRefused
 from segmentation.contracts.segments import SEGMENTS_CURRENT
+from segmentation.privacy.audit import Act
+from segmentation.runtime.audit import audit
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.segments.gates import CHECKS, acceptance, check_accepted, judge, refusal
+from segmentation.segments.gates import CHECKS, acceptance, accepted_checks, check_accepted, judge, refusal
 from segmentation.segments.versions import (
     Version,
     find_to_roll_back_to,
@@ -23,6 +25,8 @@ from segmentation.segments.versions import (
     reject,
     version_rows,
 )
+
+_ROLLED_BACK = "rolled back to"
 
 
 def run(context: StageContext) -> Outcome:
@@ -77,13 +81,31 @@ def roll_back(warehouse: Warehouse, number: int, now: datetime, reason: str | No
     if not versions:
         raise InputError("There is no version of the segments yet: run `segmentation run`.")
     find_to_roll_back_to(versions, number)
+    audit(warehouse, list_publications(versions))  # before the row that says when it was published is replaced
     repair_current(warehouse, versions)
     current = published(versions)
     if current is not None and current.segment_version == number:
         return False
     left = f" from version {current.segment_version}" if current else ""
-    make_current(warehouse, versions, number, now, f"rolled back to{left}" + (f": {reason}" if reason else ""))
+    why = f"{_ROLLED_BACK}{left}" + (f": {reason}" if reason else "")
+    make_current(warehouse, versions, number, now, why)
+    audit(warehouse, list_publications(make_published(versions, number, now, why)))
     return True
+
+
+def list_publications(versions: Sequence[Version]) -> list[Act]:
+    """What the versions say of when each was last made current, how, and against which checks."""
+    acts = []
+    for version in versions:
+        if version.published_ts is None:
+            continue
+        reason, subject = version.reason or "", f"segment version {version.segment_version}"
+        action = "rollback" if reason.startswith(_ROLLED_BACK) else "publication"
+        made_of = {"as_of": str(version.as_of), "model_id": version.model_id}
+        acts.append(Act(action, subject, version.published_ts, made_of))
+        if accepted := accepted_checks(reason):
+            acts.append(Act("override", subject, version.published_ts, {"accepted": ", ".join(accepted)}))
+    return acts
 
 
 def repair_current(warehouse: Warehouse, versions: Sequence[Version]) -> bool:
@@ -125,4 +147,5 @@ STAGE = Stage(
         ),
         click.Option(["--reason"], metavar="TEXT", help="Why a check is accepted; kept with the version."),
     ),
+    acts=lambda warehouse: list_publications(read_versions(warehouse.read_or_empty("segment_versions"))),
 )
