@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.config.identity import IdentitySettings
-from segmentation.contracts.errors import ConfigError, InputError
-from segmentation.ingest.identifiers import normalise_identifier
-from segmentation.privacy.key import load_key
-from segmentation.privacy.tokens import token_of
+from segmentation.contracts.errors import InputError
+from segmentation.identity.explain import KEY, touching_links
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.sessions.attach import attach_persons
-
-_IDENTIFIER = ("identifier_type", "identifier_value")
 
 
 @dataclass(frozen=True)
@@ -48,11 +44,11 @@ def tell_story(warehouse: Warehouse, identity: IdentitySettings, person_id: str)
     member = ("segment_id", "segment_name", "probability", "margin", "method")
     return Story(
         person_id=person_id,
-        identifiers=identifiers.orderBy("since", *_IDENTIFIER),
+        identifiers=identifiers.orderBy("since", *KEY),
         history=warehouse.read_or_empty("identity_history")
-        .join(identifiers.select(*_IDENTIFIER), list(_IDENTIFIER), "left_semi")
-        .orderBy("valid_from", *_IDENTIFIER),
-        links=_links(warehouse.read_or_empty("identity_edges"), identifiers).orderBy("first_seen", "last_seen"),
+        .join(identifiers.select(*KEY), list(KEY), "left_semi")
+        .orderBy("valid_from", *KEY),
+        links=touching_links(warehouse.read_or_empty("identity_edges"), identifiers).orderBy("first_seen", "last_seen"),
         events=attach_persons(warehouse.read_or_empty("events"), identifiers, list(identity.identifiers)).orderBy(
             "event_ts", "event_id"
         ),
@@ -64,41 +60,3 @@ def tell_story(warehouse: Warehouse, identity: IdentitySettings, person_id: str)
         .select(*versions.columns, *member)
         .orderBy("segment_version"),
     )
-
-
-def find_person(warehouse: Warehouse, identity: IdentitySettings, kind: str, value: str) -> str:
-    """The id of the person who has an identifier now; `value` as a source would write it.
-
-    A value of a personal type is looked up by its token, for which the key has to be there. Raises `ConfigError`
-    for an unknown type or a missing key, `InputError` where nobody has the identifier; neither names the value.
-    """
-    if kind not in identity.identifiers:
-        raise ConfigError(f"There is no identifier type '{kind}' (there are {', '.join(identity.identifiers)}).")
-    found = _normalise(warehouse.spark, identity, kind, value)
-    if found is not None and identity.is_personal(kind):
-        found = token_of(load_key(), kind, found)
-    row = (
-        warehouse.read("identity_map")
-        .where((F.col("identifier_type") == kind) & (F.col("identifier_value") == F.lit(found)))
-        .select("person_id")
-        .first()
-    )
-    if row is None:
-        raise InputError(
-            f"Nobody has this {kind}: it may be misspelt, be a placeholder, or not have been taken in yet."
-        )
-    return str(row["person_id"])
-
-
-def _links(edges: DataFrame, identifiers: DataFrame) -> DataFrame:
-    """The pairs of which at least one end is among the identifiers."""
-    own = identifiers.select(F.struct(*_IDENTIFIER).alias("own"))
-    left, right = (F.struct(F.col(f"{side}_type"), F.col(f"{side}_value")) for side in ("left", "right"))
-    return edges.join(F.broadcast(own), (left == F.col("own")) | (right == F.col("own")), "left_semi")
-
-
-def _normalise(spark: SparkSession, identity: IdentitySettings, kind: str, value: str) -> str | None:
-    """By the same expression as at ingestion; in a frame of its own, so that the value is in no plan."""
-    rows = spark.createDataFrame([(value,)], "value string")
-    row = rows.select(normalise_identifier(kind, F.col("value"), identity).alias("value")).first()
-    return None if row is None else row["value"]

@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.api.story import Story, find_person, tell_story
+from segmentation.api.story import Story, tell_story
 from segmentation.clustering.selection import choose_features, describe_population
 from segmentation.clustering.training import train_model
 from segmentation.config.clustering import ClusteringSettings
@@ -20,6 +20,7 @@ from segmentation.config.settings import Settings, load_settings
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.catalogue import feature_catalogue
+from segmentation.identity.lookup import find_person
 from segmentation.profiles.report.data import Activity, Choice, Identity, Profile
 from segmentation.profiles.report.summaries import (
     read_choice,
@@ -132,7 +133,7 @@ class Segmentation:
         warehouse, identity = self._warehouse(), self.settings.identity
         if person_id is None:
             ((kind, value),) = identifier.items()
-            person_id = find_person(warehouse, identity, kind, value)
+            person_id = find_person(warehouse.read("identity_map"), identity, kind, value)
         return tell_story(warehouse, identity, person_id)
 
     def compare(self, before: Which = None, after: Which = None) -> Comparison:

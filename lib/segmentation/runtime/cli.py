@@ -10,7 +10,19 @@ import click
 
 from segmentation import __version__
 from segmentation.contracts.errors import ConfigError, SegmentationError
-from segmentation.runtime.commands import audience, audit, demo, doctor, look, measure, pipeline, runs, versions, world
+from segmentation.runtime.commands import (
+    audience,
+    audit,
+    demo,
+    doctor,
+    explain,
+    look,
+    measure,
+    pipeline,
+    runs,
+    versions,
+    world,
+)
 from segmentation.runtime.runner import describe
 
 
@@ -28,7 +40,7 @@ def cli() -> None:
     """
 
 
-for module in (demo, pipeline, versions, runs, audience, measure, audit, look, doctor, world):
+for module in (demo, pipeline, versions, runs, audience, measure, audit, explain, look, doctor, world):
     for command in module.COMMANDS:
         cli.add_command(command)
 

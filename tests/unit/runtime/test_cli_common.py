@@ -15,7 +15,9 @@ STAGES = ["ingest", "identity", "sessions", "features", "train", "assign", "publ
 COMMON = ["--config", "--as-of", "--log-format", "--set"]
 
 
-@pytest.mark.parametrize("command", ["demo", "run", *STAGES, "rollback", "audit", "versions", "runs", "show", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["demo", "run", *STAGES, "rollback", "audit", "versions", "explain", "runs", "show", "doctor"]
+)
 def test_every_command_of_the_contract_takes_the_common_options(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,119 @@
+"""The command that explains who somebody is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+
+import click
+from rich.markup import escape
+from rich.tree import Tree
+
+from segmentation.config.identity import IdentitySettings
+from segmentation.identity.explain import Explanation, Link, Tied, explain_identifier
+from segmentation.identity.lookup import Identifier
+from segmentation.runtime.options import Common, common_options
+from segmentation.runtime.terminal import open_console
+from segmentation.runtime.warehouse import Warehouse
+
+_SHORT = 12
+"""Digits of a token that stand in the tree."""
+
+
+def _identifier(_: click.Context, __: click.Parameter, text: str) -> Identifier:
+    """`type=value`. An error quotes nothing: what was typed may be personal."""
+    kind, equals, value = text.partition("=")
+    if not equals or not kind or not value:
+        raise click.BadParameter("write type=value, such as email=ann@example.com.")
+    return kind, value
+
+
+@click.command(epilog="\b\nExample:\n  segmentation explain --identifier user_id=u17 --config conf/example.yml")
+@click.option(
+    "--identifier",
+    required=True,
+    metavar="TYPE=VALUE",
+    callback=_identifier,
+    help="As a source would write it; a personal one also as the token that stands for it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a tree.")
+@common_options
+def explain(common: Common, identifier: Identifier, as_json: bool) -> None:
+    """Say whose an identifier is, what ties it in, what was cut, and whose it was before.
+
+    A personal value is looked up by its token, with the key, and never printed.
+    """
+    settings = common.settings()
+    warehouse = Warehouse(common.spark(settings), settings.warehouse)
+    found = explain_identifier(
+        warehouse.read("identity_map"),
+        warehouse.read("identity_edges"),
+        warehouse.read("identity_history"),
+        settings.identity,
+        *identifier,
+    )
+    if as_json or common.log_format == "json":
+        click.echo(json.dumps(asdict(found), default=_json, ensure_ascii=False))
+    else:
+        open_console().print(_tree(found, settings.identity))
+
+
+def _json(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _tree(found: Explanation, settings: IdentitySettings) -> Tree:
+    def name(kind: str, value: str) -> str:
+        shown = f"‹{value[:_SHORT]}…›" if settings.is_personal(kind) else escape(value)
+        return f"[bold]{kind}[/] {shown}"
+
+    tree = Tree(f"Person [bold]{found.person_id}[/]: {len(found.identifiers)} identifiers")
+    branches: dict[Identifier, Tree] = {}
+    identifiers = tree.add("Identifiers, each under the one that ties it in")
+    for one in found.identifiers:
+        last = one.chain[-1] if one.chain else None
+        above = branches[last.type, last.value] if last else identifiers
+        how = f", {_seen(last)}" if last else ""
+        branches[one.type, one.value] = above.add(f"{name(one.type, one.value)}{how} · {_used(one)}")
+    total = sum(found.cuts_by_reason.values())
+    cuts = tree.add(f"Links that do not hold: {total or 'none'}")
+    for reason, count in found.cuts_by_reason.items():
+        group = cuts.add(f"[yellow]{escape(reason)}[/]: {count}")
+        for cut in (cut for cut in found.cuts if cut.reason == reason):
+            whose = f" of person {cut.to_person_id}" if cut.to_person_id else ""
+            group.add(f"{name(cut.type, cut.value)} — {name(cut.to_type, cut.to_value)}{whose}, {_seen(cut)}")
+    if total > len(found.cuts):
+        cuts.add(f"… the {len(found.cuts)} seen most are shown")
+    history = tree.add("History")
+    for period in found.history:
+        until = f" until {_day(period.valid_to)}" if period.valid_to else ""
+        why = f", {escape(period.reason)}" if period.reason else ""
+        whose = "this person" if period.person_id == found.person_id else f"person {period.person_id}"
+        history.add(
+            f"{_day(period.valid_from)} {period.change}: {name(period.type, period.value)} → {whose}{until}{why}"
+        )
+    return tree
+
+
+def _seen(link: Link) -> str:
+    """How a link came about."""
+    by = f" by {', '.join(map(escape, link.sources))}" if link.sources else ""
+    times = f"seen together {_times(link.observations)}{by}"
+    how = times if link.kind == "deterministic" else f"{link.kind}, {times}" if link.observations else link.kind
+    return how if link.confidence == 1 else f"{how}, confidence {link.confidence:.3f}"
+
+
+def _used(one: Tied) -> str:
+    return f"{one.events or 0:,} events since {_day(one.since)}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _day(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d}"
+
+
+COMMANDS = (explain,)
