@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from segmentation.config.model import Name, Section
 
@@ -40,6 +40,27 @@ class IdentifierType(Section):
         return region
 
 
+class AttributeRule(Section):
+    """One attribute of the golden record."""
+
+    field: str = Field(
+        pattern=r"^(properties|identifiers)\.[a-z][a-z0-9_]{0,62}$",
+        description="What events say it: `properties.NAME` or `identifiers.NAME`.",
+    )
+    prefer: Literal["most_recent", "most_trusted_source", "most_frequent"] = Field(
+        "most_recent", description="Which of several values a person gets; the others stay in `person_attributes`."
+    )
+    sources: list[str] = Field(
+        [], description="For `most_trusted_source`: names of sources, the most trusted first; any other comes last."
+    )
+
+    @model_validator(mode="after")
+    def _sources_go_with_trust(self) -> AttributeRule:
+        if bool(self.sources) != (self.prefer == "most_trusted_source"):
+            raise ValueError("sources and `prefer: most_trusted_source` go with each other")
+        return self
+
+
 class IdentitySettings(Section):
     """How identifiers become persons."""
 
@@ -68,6 +89,16 @@ class IdentitySettings(Section):
     placeholders: dict[Name, list[str]] = Field(
         {},
         description="Identifier type -> regular expressions of values that name nobody, beside the known ones.",
+    )
+
+    attributes: dict[Name, AttributeRule] = Field(
+        {}, description="The golden record, `persons.attributes`: attribute -> where its values are, and which is kept."
+    )
+    overrides: str | None = Field(
+        None,
+        description="A YAML list or a CSV file of overrides, which outrank everything: `action` (`together`: two "
+        "identifiers are one person; `apart`: never; `drop`: one ties nobody to anybody), `left` and `right` "
+        "(`type=value`), `reason`. What is taken out of the file is undone.",
     )
 
     def is_personal(self, identifier_type: str) -> bool:
