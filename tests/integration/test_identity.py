@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
+import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.factories import event_rows, minimal_settings
+from tests.factories import event_rows, minimal_settings, table_rows
 
-from segmentation.contracts.errors import InputError
+from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.privacy.tokens import token_of
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.stages import identity
+from segmentation.stages import identity, sessions
 
 TABLES = ("identity_edges", "identity_map", "identity_history", "persons")
+AS_OF = date(2026, 3, 1)
 KEY = "0123456789abcdef" * 4
 TYPES = {"user_id": {"max_per_person": 1}, "email": {}, "cookie": {}}
 
@@ -90,6 +93,8 @@ def test_people_who_share_a_tablet_and_an_address_stay_two(
     assert figures == {"persons": 3, "edges": 4, "edges_cut": 2, "largest_person": 2}
     anna = warehouse.read("persons").where(F.col("person_id") == owner["anna"]).first()
     assert anna is not None
+    refused = {r.of: r["count"] for r in warehouse.read("identity_quality").where("figure = 'edges_cut'").collect()}
+    assert refused == {"would give a person too many user_id (at most 1)": 2}
     # The last event that names her, not the later ones of the shared tablet and address.
     assert (anna.first_seen, anna.last_seen) == (datetime(2026, 3, 1), datetime(2026, 3, 1, 0, 4))
 
@@ -115,10 +120,9 @@ def test_an_identifier_is_explained(
 ) -> None:
     monkeypatch.setenv("SEGMENTATION_KEY", KEY)
     root, _ = household
-    status, tree, _ = ask(root, capsys, "email=Family@Example.com")
+    status, said, _ = ask(root, capsys, "email=Family@Example.com", "--json")
     assert status == 0
-    assert "family@" not in tree.lower(), "a personal value is not printed"
-    _, said, _ = ask(root, capsys, "email=Family@Example.com", "--json")
+    assert "family@" not in said.lower(), "a personal value is not printed"
     found = json.loads(said)
     assert found["value"] == FAMILY
     chains = {
@@ -130,6 +134,9 @@ def test_an_identifier_is_explained(
     assert len(set(cuts.values()) - {found["person_id"]}) == 1, "both lead to anna"
     assert found["cuts_by_reason"] == {"would give a person 2 user_id (at most 1)": 2}
     assert [(period["value"], period["change"]) for period in found["history"]] == [("ben", "new"), (FAMILY, "new")]
+    monkeypatch.delenv("SEGMENTATION_KEY")
+    status, tree, _ = ask(root, capsys, f"email={FAMILY}")
+    assert status == 0, "a token needs no key"
     for part in (
         found["person_id"],
         f"email ‹{FAMILY[:12]}…›",
@@ -137,8 +144,6 @@ def test_an_identifier_is_explained(
         "at most 1",
     ):
         assert part in tree
-    monkeypatch.delenv("SEGMENTATION_KEY")
-    assert ask(root, capsys, f"email={FAMILY}", "--json")[1] == said, "a token needs no key"
 
 
 @pytest.mark.parametrize(
@@ -160,3 +165,114 @@ def test_what_cannot_be_explained_is_said_without_its_value(
     found, _, error = ask(household[0], capsys, identifier)
     assert (found, said in error) == (status, True), error
     assert identifier.partition("=")[2] not in error or identifier == "email"
+
+
+def test_overrides_outrank_everything_and_are_undone_when_they_are_taken_out(
+    spark: SparkSession,
+    household: tuple[Path, dict[str, int]],
+    warehouse_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    copytree(household[0], warehouse_path)
+    path = warehouse_path.parent / "overrides.yml"
+    warehouse = Warehouse(spark, str(warehouse_path))
+
+    def owners() -> dict[str, str]:
+        return {r.identifier_value: r.person_id for r in warehouse.read("identity_map").collect()}
+
+    def decide(*entries: dict[str, str]) -> dict[str, int]:
+        path.write_text(yaml.safe_dump(list(entries)), encoding="utf-8")
+        return resolve(spark, warehouse_path, None, overrides=str(path))
+
+    together = {"action": "together", "left": "user_id=anna", "right": "email=family@EXAMPLE.com", "reason": "hers"}
+    drop = {"action": "drop", "left": "cookie=tablet", "reason": "stands in the hall"}
+    unseen = {"action": "apart", "left": "user_id=zoe", "right": "user_id=ben", "reason": "twins"}
+    before = owners()
+    figures = decide(together, drop, unseen)
+    now = owners()
+    assert now[FAMILY] == now["anna"] == before["anna"]
+    assert now["ben"] == before["ben"]
+    assert now["tablet"] not in before.values()
+    assert (figures["overrides"], figures["identifiers_only_in_overrides"]) == (3, 1)
+    edges = {
+        (r.left_value, r.right_value): (r.kind, r.status, r.observations, (r.reason or "").partition(" by override")[0])
+        for r in warehouse.read("identity_edges").collect()
+    }
+    limit = "would give a person 2 user_id (at most 1)"
+    assert edges == {
+        ("tablet", "anna"): ("manual", "removed", 2, "dropped"),
+        ("tablet", "ben"): ("manual", "removed", 1, "dropped"),
+        (FAMILY, "anna"): ("manual", "active", 1, "forced together"),
+        (FAMILY, "ben"): ("deterministic", "cut", 2, limit),
+        ("ben", "zoe"): ("manual", "cut", 0, "kept apart"),
+    }
+    told = {
+        (r.identifier_value, r.change, r.reason.partition(":")[0])
+        for r in warehouse.read("identity_history").where("change != 'new'").collect()
+    }
+    assert told == {("tablet", "split", "overrides changed"), (FAMILY, "split", "overrides changed")}
+    decide()
+    assert owners() == before
+    rows = warehouse.read("identity_overrides").orderBy("step", "action")
+    log = [tuple(row) for row in rows.select("step", "change", "action").collect()]
+    changed = ("apart", "drop", "together")
+    assert log == [*((1, "added", action) for action in changed), *((2, "removed", action) for action in changed)]
+    with pytest.raises(ConfigError) as raised:
+        decide(together, {**together, "action": "apart"}, {**drop, "left": "cookie=-"})
+    assert "entry 3: one of its values is a placeholder" in str(raised.value)
+    with pytest.raises(ConfigError, match="entry 2: keeps apart what entry 1 forces together") as raised:
+        decide(together, {**together, "action": "apart"})
+    assert not any(value in str(raised.value).lower() for value in ("anna", "family"))
+
+
+def test_other_rules_are_tried_and_nothing_is_written(
+    spark: SparkSession, household: tuple[Path, dict[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, _ = household
+    warehouse = Warehouse(spark, str(root))
+    settings = minimal_settings(warehouse=str(root), identity={"identifiers": TYPES})
+    run_stages(spark, settings, [sessions.STAGE], Request(AS_OF), Progress("json"))
+    owner = {r.identifier_value: r.person_id for r in warehouse.read("identity_map").collect()}
+    members = [
+        {"segment_version": 1, "person_id": person, "segment_id": "s", "segment_name": "S", "method": "model"}
+        for person in (owner["anna"], owner["alone"])
+    ]
+    warehouse.replace("segments_current", table_rows(spark, "segments_current", members))
+    told = [
+        {"destination": name, "delivery": 1, "person_id": person, "told": 1}
+        for name, person in (("mail", owner["ben"]), ("mail", owner["alone"]), ("crm", owner["ben"]))
+    ]
+    warehouse.replace("export_members", table_rows(spark, "export_members", told))
+    commits = sorted(root.glob("*/_delta_log/*.json"))
+
+    def dry_run(types: dict[str, Any], *options: str) -> str:
+        config = root.parent / "new.yml"
+        new = minimal_settings(warehouse=str(root), identity={"identifiers": types})
+        config.write_text(new.model_dump_json(exclude_defaults=True), encoding="utf-8")
+        assert run_command(["identity", "--dry-run", "--config", str(config), "--as-of", str(AS_OF), *options]) == 0
+        return capsys.readouterr().out
+
+    loose = {**TYPES, "user_id": {"max_per_person": 2}}
+    found = json.loads(dry_run(loose, "--log-format", "json"))
+    assert found["people"] == {
+        "people_before": 3,
+        "people_after": 2,
+        "merged": 2,
+        "split": 0,
+        "new": 0,
+        "gone": 1,
+        "identifiers_moved": 2,
+        "events_moved": 3,
+    }
+    assert (found["sessions_moved"], found["memberships_moved"], found["export_rows_moved"]) == (2, 1, 2)
+    (change,) = found["biggest"]
+    assert (change["kind"], change["person_id"]) == ("merge", owner["anna"])
+    assert set(change["parts"]) == {owner["anna"], owner["ben"]}
+    assert {change["path"][0]["value"], change["path"][-1]["to_value"]} == {"anna", "ben"}
+    told_links = sorted((link["before"], link["after"]) for link in change["path"])
+    assert told_links == [("active", "active"), ("would give a person 2 user_id (at most 1)", "active")]
+    strict = dry_run({**TYPES, "cookie": {"shared": "nobody"}})
+    assert "split" in strict
+    assert "nobody's identifier" in strict
+    assert sorted(root.glob("*/_delta_log/*.json")) == commits

@@ -30,6 +30,7 @@ CLOCK = {
     "inputs",
     "fingerprint",
     "acted_ts",
+    "measured_ts",
     "previous_hash",
     "entry_hash",
 }

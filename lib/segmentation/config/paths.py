@@ -44,10 +44,14 @@ def resolve(settings: Settings, base: Path) -> Settings:
         export.model_copy(update={"path": place(export.path, f"exports.{number}.path") if export.path else None})
         for number, export in enumerate(settings.exports)
     ]
+    overrides = place(settings.identity.overrides, "identity.overrides") if settings.identity.overrides else None
+    identity = settings.identity.model_copy(update={"overrides": overrides})
     warehouse = settings.warehouse if is_catalog(settings.warehouse) else place(settings.warehouse, "warehouse")
     if problems:
         raise ConfigError(problems)
-    return settings.model_copy(update={"sources": sources, "exports": exports, "warehouse": warehouse})
+    return settings.model_copy(
+        update={"sources": sources, "identity": identity, "exports": exports, "warehouse": warehouse}
+    )
 
 
 def is_catalog(warehouse: str) -> bool:

@@ -64,6 +64,24 @@ IDENTITY_HISTORY = Table(
     ),
 )
 
+IDENTITY_OVERRIDES = Table(
+    name="identity_overrides",
+    grain="one override that a run found added to the file, or taken out of it",
+    keys=("step", "change", "action", "left_type", "left_value", "right_type", "right_value", "reason"),
+    unindexed=("left_value", "right_value"),
+    columns=(
+        Col("step", LONG, "number of the decision: all changes that one run found", required=True),
+        Col("batch_seq", LONG, "newest batch of then: it takes effect after it", required=True),
+        Col("change", STRING, "added, removed", required=True),
+        Col("action", STRING, "together, apart, drop", required=True),
+        Col("left_type", STRING, "type of the one identifier (the smaller in order)", required=True),
+        Col("left_value", STRING, "its value, or token", required=True),
+        Col("right_type", STRING, "type of the other identifier; null for drop"),
+        Col("right_value", STRING, "its value, or token"),
+        Col("reason", STRING, "why, as the file says", required=True),
+    ),
+)
+
 PERSONS = Table(
     name="persons",
     grain="one person",
@@ -77,4 +95,46 @@ PERSONS = Table(
     ),
 )
 
-TABLES = (IDENTITY_EDGES, IDENTITY_MAP, IDENTITY_HISTORY, PERSONS)
+PERSON_ATTRIBUTES = Table(
+    name="person_attributes",
+    grain="one value of one attribute of one person: the golden record's, and those that lost",
+    keys=("person_id", "attribute", "value"),
+    unindexed=("value",),
+    columns=(
+        Col("person_id", STRING, "whose", required=True),
+        Col("attribute", STRING, "its name in the configuration", required=True),
+        Col("value", STRING, "what events say", required=True),
+        Col("place", LONG, "1: the value in `persons.attributes`; then in the order of the rule", required=True),
+        Col("events", LONG, "events that say so", required=True),
+        Col("first_seen", TIMESTAMP, "first of them, UTC", required=True),
+        Col("last_seen", TIMESTAMP, "last of them, UTC", required=True),
+        Col("sources", STRINGS, "sources that say so, sorted", required=True),
+    ),
+)
+
+IDENTITY_QUALITY = Table(
+    name="identity_quality",
+    grain="one figure of one run",
+    keys=("run_id", "figure", "of"),
+    columns=(
+        Col("run_id", STRING, "the run that measured it", required=True),
+        Col("measured_ts", TIMESTAMP, "when its stage began, UTC", required=True),
+        Col("figure", STRING, "components, largest_component, identifiers, edges_cut, edges_refused", required=True),
+        Col("of", STRING, "number of identifiers, type, or reason; empty: not split", required=True),
+        Col("count", LONG, "how many", required=True),
+        Col("ratio", DOUBLE, "share of all; of identifiers: how many a person has", required=True),
+        Col("low", DOUBLE, "lower end of the usual band of the ratio; null: too few earlier runs"),
+        Col("high", DOUBLE, "its upper end"),
+        Col("warning", STRING, "what is unusual; null: nothing"),
+    ),
+)
+
+TABLES = (
+    IDENTITY_EDGES,
+    IDENTITY_MAP,
+    IDENTITY_HISTORY,
+    IDENTITY_OVERRIDES,
+    IDENTITY_QUALITY,
+    PERSONS,
+    PERSON_ATTRIBUTES,
+)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol, TypeVar
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
@@ -100,14 +101,14 @@ def explain_identifier(
     own = identity_map.where(F.col("person_id") == person_id).localCheckpoint()
     links = touching_links(edges, own).localCheckpoint()
     holds = F.col("status") == "active"
-    active = links.where(holds).join(F.broadcast(own.select(*_renamed("right"))), ["right_type", "right_value"], "semi")
-    chains = _chains(identifier, [_link(row) for row in active.collect()])
+    chains = chain_links(identifier, [_link(row) for row in links.where(holds).collect()])
     rows = {(row["identifier_type"], row["identifier_value"]): row for row in own.collect()}
     if set(rows) - set(chains):
         raise InputError(
             "The tables 'identity_map' and 'identity_edges' are of different runs: run `segmentation identity`."
         )
-    tied = [_tied(rows[one], chain) for one, chain in chains.items()]
+    # An override may lead through an identifier that no event has brought yet.
+    tied = [_tied(rows[one], chain) for one, chain in chains.items() if one in rows]
     periods = history.join(F.broadcast(own.select(*KEY)), list(KEY), "left_semi").unionByName(
         history.where(F.col("person_id") == person_id).join(F.broadcast(own.select(*KEY)), list(KEY), "left_anti")
     )
@@ -155,15 +156,33 @@ def _cuts(cuts: DataFrame, own: DataFrame, identity_map: DataFrame) -> tuple[Lin
 _ENDS = ("type", "value")
 
 
-def _chains(start: Identifier, links: Sequence[Link]) -> dict[Identifier, tuple[Link, ...]]:
+class Linking(Protocol):
+    """What a chain is made of: a link from one identifier to another, as a frozen dataclass."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def to_type(self) -> str: ...
+    @property
+    def to_value(self) -> str: ...
+    @property
+    def observations(self) -> int: ...
+
+
+L = TypeVar("L", bound=Linking)
+
+
+def chain_links(start: Identifier, links: Sequence[L]) -> dict[Identifier, tuple[L, ...]]:
     """Breadth first from `start`: each identifier that can be reached, with the links that lead to it."""
-    near: dict[Identifier, list[Link]] = {}
+    near: dict[Identifier, list[L]] = {}
     for link in links:
         near.setdefault((link.type, link.value), []).append(link)
         near.setdefault((link.to_type, link.to_value), []).append(_turned(link))
     for found in near.values():
         found.sort(key=lambda link: (-link.observations, link.to_type, link.to_value))
-    chains: dict[Identifier, tuple[Link, ...]] = {start: ()}
+    chains: dict[Identifier, tuple[L, ...]] = {start: ()}
     waiting = deque([start])
     while waiting:
         here = waiting.popleft()
@@ -175,9 +194,9 @@ def _chains(start: Identifier, links: Sequence[Link]) -> dict[Identifier, tuple[
     return chains
 
 
-def _turned(link: Link) -> Link:
+def _turned(link: L) -> L:
     ends = {"type": link.to_type, "value": link.to_value, "to_type": link.type, "to_value": link.value}
-    return Link(**{**vars(link), **ends})
+    return type(link)(**{**vars(link), **ends})
 
 
 def _link(row: Row, to_person_id: str | None = None, turned: bool = False) -> Link:

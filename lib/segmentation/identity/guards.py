@@ -23,6 +23,7 @@ from pyspark.sql import functions as F
 from segmentation.config.identity import IdentitySettings
 from segmentation.contracts.table import check_columns
 from segmentation.identity.components import label_components
+from segmentation.identity.overrides import NO_OVERRIDES, Manual
 
 _STRENGTH = (
     "weaker_rank",
@@ -42,16 +43,19 @@ class Limits:
 
     kinds: dict[str, int]
     size: int
+    parted: bool = False
+    """Whether overrides keep nodes apart: then they have a column `apart`, with the names of those overrides."""
 
     @classmethod
-    def of(cls, settings: IdentitySettings) -> Limits:
-        return cls(settings.limits, settings.max_component_size)
+    def of(cls, settings: IdentitySettings, manual: Manual = NO_OVERRIDES) -> Limits:
+        return cls(settings.limits, settings.max_component_size, bool(manual.apart))
 
     def counts(self) -> list[Column]:
-        """Aggregates over the `type` of a group's nodes: what the limits count."""
+        """Aggregates over the `type` (and `apart`) of a group's nodes: what the limits count."""
         return [
             F.count("*").alias("size"),
             *(F.count_if(F.col("type") == kind).alias(f"n_{kind}") for kind in self.kinds),
+            *([F.flatten(F.collect_list("apart")).alias("apart")] if self.parted else []),
         ]
 
     @property
@@ -63,31 +67,47 @@ class Limits:
         """Whether the counts of one group break a limit."""
         return F.greatest(*(F.col(name) > most for name, most in self.columns), F.lit(False))
 
+    def exceed(self, left: str, right: str, column: str) -> Column:
+        """Whether two groups, with counts under these prefixes, together break the limit on `column`.
+
+        A group may break it by itself, where an override forced it together: what adds nothing may still join it.
+        """
+        both = (F.col(left + column) > 0) & (F.col(right + column) > 0)
+        return both & (F.col(left + column) + F.col(right + column) > dict(self.columns)[column])
+
     def forbid(self, left: str, right: str) -> Column:
         """Whether two groups, with counts under these prefixes, must not be one."""
-        return F.greatest(*(F.col(left + n) + F.col(right + n) > most for n, most in self.columns), F.lit(False))
+        parted = [F.arrays_overlap(f"{left}apart", f"{right}apart")] if self.parted else []
+        return F.greatest(*(self.exceed(left, right, n) for n, _ in self.columns), *parted, F.lit(False))
 
 
-def cluster_identifiers(nodes: DataFrame, edges: DataFrame, settings: IdentitySettings) -> DataFrame:
+def cluster_identifiers(
+    nodes: DataFrame, edges: DataFrame, settings: IdentitySettings, manual: Manual = NO_OVERRIDES
+) -> DataFrame:
     """Who belongs together: connected components, and within those that break a limit, the guarded clusters.
+
+    What `manual` forces together is joined before any edge is looked at; what it keeps apart is never joined.
 
     In: `nodes` (`node`, `type`), one row an identifier, and `edges` without those of hubs (`left_node`, `left_type`,
     `right_node`, `right_type`, `observations`, `last_seen`, `first_batch_seq`), one row a pair; both are read
     several times: persist them. Out: one node that has an edge: `node`, `component` (connected at all), `cluster`
-    (one person), both LONG without a meaning, and `guarded`: whether its component broke a limit.
+    (one person), both LONG without a meaning, and `guarded`: whether its component broke a limit, or an override
+    names one of its nodes.
     """
     check_columns(nodes, ("node", "type"), "the nodes of the graph")
     limits = Limits.of(settings)
-    labelled = label_components(edges, settings.one_task_edges)
+    edges = manual.usable(edges)
+    labelled = label_components(manual.tied(edges), settings.one_task_edges)
     members = nodes.select("node", "type").join(labelled, "node").localCheckpoint()
-    broken = (
-        members.groupBy("component").agg(*limits.counts()).where(limits.broken()).select("component").localCheckpoint()
-    )
+    broken = members.groupBy("component").agg(*limits.counts()).where(limits.broken()).select("component")
+    if manual:
+        broken = broken.union(members.join(manual.marks(members.sparkSession), "node").select("component")).distinct()
+    broken = broken.localCheckpoint()
     if broken.isEmpty():
         return members.select("node", "component", F.col("component").alias("cluster"), F.lit(False).alias("guarded"))
     suspects = members.join(broken, "component", "left_semi").select("node", "type")
     inside = edges.join(suspects.select(F.col("node").alias("left_node")), "left_node", "left_semi")
-    clusters = apply_limits(suspects, order_edges(inside, settings), limits, settings.one_task_edges)
+    clusters = apply_limits(suspects, order_edges(inside, settings), settings, manual)
     return members.join(clusters, "node", "left").select(
         "node",
         "component",
@@ -118,24 +138,41 @@ def order_edges(edges: DataFrame, settings: IdentitySettings) -> DataFrame:
     )
 
 
-def apply_limits(nodes: DataFrame, edges: DataFrame, limits: Limits, one_task_edges: int) -> DataFrame:
+def apply_limits(
+    nodes: DataFrame, edges: DataFrame, settings: IdentitySettings, manual: Manual = NO_OVERRIDES
+) -> DataFrame:
     """Clusters within the limits.
 
     In: `nodes` (`node`, `type`) and `edges` between them (`order_edges`). Out: one node with its `cluster`, a LONG
     without a meaning but the same for the same graph. Rounds go on until no more than `one_task_edges` are open.
     """
-    state = nodes.select("node", F.col("node").alias("cluster"), "type").localCheckpoint()
+    limits = Limits.of(settings, manual)
+    state = nodes.select("node", F.col("node").alias("cluster"), "type")
     strength = F.struct(*_STRENGTH)
     open_edges = edges.select(
         F.col("left_node").alias("left"), F.col("right_node").alias("right"), strength.alias("strength")
-    ).localCheckpoint()
-    while (open_count := open_edges.count()) > one_task_edges:
+    )
+    if manual:
+        state, open_edges = _start_from(manual, state, open_edges)
+    state, open_edges = state.localCheckpoint(), open_edges.localCheckpoint()
+    while (open_count := open_edges.count()) > settings.one_task_edges:
         state, open_edges = _decide_round(state, open_edges, limits)
     if not open_count:
         return state.select("node", "cluster")
     counts = state.groupBy("cluster").agg(*limits.counts())
     merged = _take_in_order(counts, open_edges, limits)
     return state.join(merged, "cluster", "left").select("node", F.coalesce("into", "cluster").alias("cluster"))
+
+
+def _start_from(manual: Manual, state: DataFrame, open_edges: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Clusters as overrides force them together, and the edges between these."""
+    marks = manual.marks(state.sparkSession)
+    started = F.coalesce("start", "cluster").alias("cluster")
+    state = state.join(marks, "node", "left").select("node", started, "type", "apart")
+    for side in ("left", "right"):
+        start = marks.select(F.col("node").alias(side), "start")
+        open_edges = open_edges.join(start, side, "left").withColumn(side, F.coalesce("start", side)).drop("start")
+    return state, open_edges.where("left != right")
 
 
 def _decide_round(state: DataFrame, open_edges: DataFrame, limits: Limits) -> tuple[DataFrame, DataFrame]:
@@ -163,7 +200,8 @@ def _decide_round(state: DataFrame, open_edges: DataFrame, limits: Limits) -> tu
     )
     state = (
         state.join(joined, F.col("cluster") == F.col("old"), "left")
-        .select("node", F.coalesce("new", "cluster").alias("cluster"), "type")
+        .withColumn("cluster", F.coalesce("new", "cluster"))
+        .drop("old", "new")
         .localCheckpoint()
     )
     moved = (
@@ -198,17 +236,23 @@ def _take_in_order(counts: DataFrame, open_edges: DataFrame, limits: Limits) -> 
     left = np.searchsorted(names, edges["left"].to_numpy()[order])
     right = np.searchsorted(names, edges["right"].to_numpy()[order])
     held = [touched[column].to_numpy()[keys].tolist() for column, _ in limits.columns]
-    parents = union_within_limits(left.tolist(), right.tolist(), held, [most for _, most in limits.columns])
+    apart = [set(texts or ()) for texts in touched["apart"].to_pylist()] if limits.parted else None
+    if apart is not None:
+        apart = [apart[key] for key in keys]
+    parents = union_within_limits(left.tolist(), right.tolist(), held, [most for _, most in limits.columns], apart)
     into = names[np.array(parents)]
     found = pa.table({"cluster": pa.array(names, pa.int64()), "into": pa.array(into, pa.int64())})
     return open_edges.sparkSession.createDataFrame(found)
 
 
-def union_within_limits(left: list[int], right: list[int], held: list[list[int]], most: list[int]) -> list[int]:
+def union_within_limits(
+    left: list[int], right: list[int], held: list[list[int]], most: list[int], apart: list[set[str]] | None = None
+) -> list[int]:
     """Union-find over edges in the order given, refusing those that would break a limit.
 
-    `held[l][i]` is what node i counts against limit l, `most[l]` that limit. Returns the root of each node: the
-    smallest of its cluster. `held` is used up.
+    `held[l][i]` is what node i counts against limit l, `most[l]` that limit; what counts 0 breaks none. `apart[i]` are
+    overrides: nodes that share one are never joined. Returns the root of each node: the smallest of its cluster.
+    `held` and `apart` are used up.
     """
     parent = list(range(len(held[0])))
 
@@ -220,11 +264,15 @@ def union_within_limits(left: list[int], right: list[int], held: list[list[int]]
 
     for a, b in zip(left, right, strict=True):
         low, high = sorted((root(a), root(b)))
-        if low == high or any(count[low] + count[high] > limit for count, limit in zip(held, most, strict=True)):
+        if low == high or (apart is not None and not apart[low].isdisjoint(apart[high])):
+            continue
+        if any(c[low] and c[high] and c[low] + c[high] > limit for c, limit in zip(held, most, strict=True)):
             continue
         parent[high] = low
         for count in held:
             count[low] += count[high]
+        if apart is not None:
+            apart[low] |= apart[high]
     return [root(i) for i in range(len(parent))]
 
 

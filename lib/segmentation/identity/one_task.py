@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,8 @@ import pyarrow as pa
 from segmentation.config.identity import IdentitySettings
 from segmentation.identity.batches import Batch
 from segmentation.identity.guards import union_within_limits
-from segmentation.identity.persons import REASONS, SEPARATOR
+from segmentation.identity.overrides import NO_OVERRIDES, Step
+from segmentation.identity.persons import SEPARATOR
 from segmentation.identity.quarantine import ALL, hub_reason, link_limits
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,10 +55,12 @@ class Group:
     members: list[int]
     edges: list[Edge] = field(default_factory=list)
     guarded: bool = False
+    named: bool = False
+    """Whether an override, of whatever time, names one of them."""
 
 
-_FOUNDED = pa.list_(pa.struct([("person_id", pa.string()), ("person_seq", pa.int64())]))
 _TIME = pa.timestamp("us", "UTC")
+_FOUNDED = pa.list_(pa.struct([("person_id", pa.string()), ("person_seq", pa.int64()), ("person_ts", _TIME)]))
 _MEMBERS = pa.schema(
     {
         "node": pa.int64(),
@@ -99,7 +103,7 @@ class Hub:
 def replay_small(
     identifiers: pa.Table,
     pairs: pa.Table,
-    batches: Sequence[Batch],
+    steps: Sequence[Step],
     settings: IdentitySettings,
     hubs: Mapping[int, Hub] | None = None,
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
@@ -109,12 +113,13 @@ def replay_small(
     """
     rows = pairs.to_pylist()
     found = _find_hubs(rows, settings) if hubs is None else hubs
-    replay = Replay(identifiers.to_pylist(), found, settings)
+    named = {node for step in steps for node in step.manual.nodes}
+    replay = Replay(identifiers.to_pylist(), found, settings, named)
     sightings: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         sightings[row["batch_seq"]].append(row)
-    for batch in batches:
-        replay.take_in(batch, sightings[batch.seq])
+    for step in steps:
+        replay.take(step, () if step.is_decision else sightings[step.batch.seq])
     hub_rows = [{"node": node, "hub_reason": hub.reason} for node, hub in found.items()]
     return (
         pa.Table.from_pylist(replay.members(), _MEMBERS),
@@ -147,10 +152,15 @@ def _find_hubs(pairs: Iterable[dict[str, Any]], settings: IdentitySettings) -> d
 
 
 class Replay:
-    """The state after some batches. Rows are dictionaries with the columns that `replay_batches` takes."""
+    """The state after some steps. Rows are dictionaries with the columns that `replay_batches` takes; `named` are the
+    nodes that an override of any time names."""
 
     def __init__(
-        self, identifiers: Iterable[dict[str, Any]], hubs: Mapping[int, Hub], settings: IdentitySettings
+        self,
+        identifiers: Iterable[dict[str, Any]],
+        hubs: Mapping[int, Hub],
+        settings: IdentitySettings,
+        named: AbstractSet[int] = frozenset(),
     ) -> None:
         age = ("batch_seq", "arrival_ts", "rank", "node")
         self.nodes = sorted(identifiers, key=lambda row: tuple(row[column] for column in age))
@@ -164,24 +174,40 @@ class Replay:
         self._group: list[Group | None] = [None] * len(self.nodes)
         self._edges: dict[tuple[int, int], Edge] = {}
         self._limits = [*settings.limits.items()]
+        self._named = sorted(self._number[node] for node in named if node in self._number)
+        self._manual = NO_OVERRIDES
         self._arrivals: dict[int, list[int]] = defaultdict(list)
         for i, node in enumerate(self.nodes):
             self._arrivals[node["batch_seq"]].append(i)
 
-    def take_in(self, batch: Batch, pairs: Iterable[dict[str, Any]]) -> None:
-        """One batch: its new identifiers, its pairs, and the values that it shows to be nobody's."""
+    def take(self, step: Step, pairs: Iterable[dict[str, Any]]) -> None:
+        """One step. A batch: its new identifiers, its pairs, and the values that it shows to be nobody's. A decision:
+        all groups that an override names."""
+        batch, self._manual = step.batch, step.manual
+        if step.is_decision:
+            stirred = {i for i in self._named if self._group[i] is not None}
+        else:
+            stirred = self._take_in(batch, pairs)
+        self._tie()
+        for group in {id(group): group for group in map(self._of, stirred)}.values():
+            self._name(group, self._cut(group, batch.seq), step)
+
+    def _take_in(self, batch: Batch, pairs: Iterable[dict[str, Any]]) -> set[int]:
+        """Notes a batch; returns the identifiers whose groups it stirs."""
         stirred = set(self._arrivals[batch.seq])
         for i in stirred:
             self._group[i] = Group([i])
+        for i in stirred.intersection(self._named):
+            self._of(i).named = True
         stirred.update(i for i, seq in self._hub_seq.items() if seq == batch.seq)
         new, weighed = self._note(batch.seq, pairs)
         for edge in new:
             if self._usable(edge, batch.seq):
-                self._unite(edge)
+                self._unite(edge.left, edge.right)
+                self._of(edge.left).edges.append(edge)
                 stirred.add(edge.left)
         stirred.update(edge.left for edge in weighed if self._of(edge.left).guarded)
-        for group in {id(group): group for group in map(self._of, stirred)}.values():
-            self._name(group, self._cut(group, batch.seq), batch)
+        return stirred
 
     def members(self) -> list[dict[str, Any]]:
         """Each identifier with its person now."""
@@ -209,7 +235,7 @@ class Replay:
             "person_id": person.id,
             "person_seq": person.seq,
             "person_ts": person.ts,
-            "founded": [{"person_id": p.id, "person_seq": p.seq} for p in self.founded[i]] or None,
+            "founded": [{"person_id": p.id, "person_seq": p.seq, "person_ts": p.ts} for p in self.founded[i]] or None,
             "since": self.since[i],
         }
 
@@ -235,14 +261,25 @@ class Replay:
         """Whether neither end is a hub by the end of batch `seq`."""
         return all(self._hub_seq.get(i, seq + 1) > seq for i in (edge.left, edge.right))
 
-    def _unite(self, edge: Edge) -> None:
-        small, large = sorted((self._of(edge.left), self._of(edge.right)), key=lambda group: len(group.members))
+    def _dropped(self, edge: Edge) -> bool:
+        return any(self.nodes[i]["node"] in self._manual.dropped for i in (edge.left, edge.right))
+
+    def _unite(self, left: int, right: int) -> None:
+        small, large = sorted((self._of(left), self._of(right)), key=lambda group: len(group.members))
         if small is not large:
             large.members += small.members
             large.edges += small.edges
+            large.named |= small.named
             for i in small.members:
                 self._group[i] = large
-        large.edges.append(edge)
+
+    def _tie(self) -> None:
+        """Makes one group of those that overrides force together, as far as they have come."""
+        first: dict[int, int] = {}
+        for i in self._named:
+            root = self._manual.forced.get(self.nodes[i]["node"])
+            if root is not None and self._group[i] is not None:
+                self._unite(first.setdefault(root, i), i)
 
     def _of(self, i: int) -> Group:
         group = self._group[i]
@@ -251,20 +288,35 @@ class Replay:
 
     def _cut(self, group: Group, seq: int) -> list[list[int]]:
         """The group's clusters within the limits; marks whether a limit binds."""
-        kinds = [self.nodes[i]["type"] for i in group.members]
-        held = [[1] * len(kinds), *([int(kind == limited) for kind in kinds] for limited, _ in self._limits)]
         most = [self._settings.max_component_size, *(limit for _, limit in self._limits)]
-        group.guarded = any(sum(count) > limit for count, limit in zip(held, most, strict=True))
-        edges = [edge for edge in group.edges if self._usable(edge, seq)]
+        totals = map(sum, zip(*map(self._counts, group.members), strict=True))
+        group.guarded = group.named or any(total > limit for total, limit in zip(totals, most, strict=True))
+        edges = [edge for edge in group.edges if self._usable(edge, seq) and not self._dropped(edge)]
         if not group.guarded and len(edges) == len(group.edges):
             return [group.members]
-        place = {i: p for p, i in enumerate(group.members)}
+        place: dict[int, int] = {}
+        """Where each identifier stands; those that overrides force together stand in one place."""
+        roots: dict[int, int] = {}
+        for i in group.members:
+            node = self.nodes[i]["node"]
+            place[i] = roots.setdefault(self._manual.forced.get(node, node), len(roots))
+        held = [[0] * len(roots) for _ in most]
+        apart: list[set[str]] = [set() for _ in roots]
+        for i, p in place.items():
+            apart[p] |= self._manual.apart.get(self.nodes[i]["node"], set())
+            for limit, count in enumerate(self._counts(i)):
+                held[limit][p] += count
         edges.sort(key=self._strength)
         left, right = [place[edge.left] for edge in edges], [place[edge.right] for edge in edges]
+        joined = union_within_limits(left, right, held, most, apart)
         clusters: dict[int, list[int]] = defaultdict(list)
-        for i, root in zip(group.members, union_within_limits(left, right, held, most), strict=True):
-            clusters[root].append(i)
+        for i in group.members:
+            clusters[joined[place[i]]].append(i)
         return list(clusters.values())
+
+    def _counts(self, i: int) -> list[int]:
+        """What an identifier counts against each limit."""
+        return [1, *(int(self.nodes[i]["type"] == limited) for limited, _ in self._limits)]
 
     def _strength(self, edge: Edge) -> tuple[int, ...]:
         weaker, stronger, *names = edge.order
@@ -273,7 +325,7 @@ class Replay:
         metrics = (lately, often) if by_last else (often, lately)
         return (weaker, stronger, *metrics, edge.first_batch_seq, *names)
 
-    def _name(self, group: Group, clusters: Sequence[list[int]], batch: Batch) -> None:
+    def _name(self, group: Group, clusters: Sequence[list[int]], step: Step) -> None:
         """Gives each cluster its person, by the rules of `succeed_persons`, and notes who moved."""
         heirs: dict[Person, tuple[int, int, int]] = {}
         for c, members in enumerate(clusters):
@@ -288,22 +340,25 @@ class Replay:
         for c, members in enumerate(clusters):
             if c not in kept:
                 back = [p for i in members for p in self.founded[i] if p not in alive]
-                kept[c] = min(back) if back else self._mint(min(members), batch.seq)
+                kept[c] = min(back) if back else self._mint(min(members), step)
         alive = set(kept.values())
         for c, members in enumerate(clusters):
             for i in members:
-                self._move(i, kept[c], alive, batch)
+                self._move(i, kept[c], alive, step)
 
-    def _mint(self, founder: int, seq: int) -> Person:
+    def _mint(self, founder: int, step: Step) -> Person:
         node = self.nodes[founder]
         earlier = len(self.founded[founder])
         text = SEPARATOR.join([node["type"], node["value"], *([str(earlier)] if earlier else [])])
-        minted_in = node["batch_seq"] if self.person[founder] is None else seq
-        person = Person(minted_in, node["arrival_ts"], "p" + hashlib.sha256(text.encode()).hexdigest()[:32])
+        known = self.person[founder] is not None
+        seq = step.batch.seq if known else node["batch_seq"]
+        ts = step.decided_ts if known and step.decided_ts else node["arrival_ts"]
+        person = Person(seq, ts, "p" + hashlib.sha256(text.encode()).hexdigest()[:32])
         self.founded[founder].append(person)
         return person
 
-    def _move(self, i: int, person: Person, alive: set[Person], batch: Batch) -> None:
+    def _move(self, i: int, person: Person, alive: set[Person], step: Step) -> None:
+        batch = step.batch
         old, since = self.person[i], self.since[i]
         if old == person:
             return
@@ -319,7 +374,7 @@ class Replay:
                 "valid_from": start,
                 "valid_to": None,
                 "change": change,
-                "reason": REASONS[change],
+                "reason": step.reasons[change],
                 "batch_seq": batch.seq,
             }
         )

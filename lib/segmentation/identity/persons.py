@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -43,12 +45,15 @@ def found_persons(members: DataFrame) -> DataFrame:
     )
 
 
-def succeed_persons(members: DataFrame, batch_seq: int) -> DataFrame:
-    """Ids for clusters after a batch, given who each identifier was before it.
+def succeed_persons(members: DataFrame, batch_seq: int, decided_ts: datetime | None = None) -> DataFrame:
+    """Ids for clusters after a step, given who each identifier was before it.
+
+    A person that is new although its founder is not is as old as the step: batch `batch_seq`, and in it as old as its
+    founder, or `decided_ts` where that is given.
 
     In: as `found_persons`, and who the identifier was: `person_id`, `person_seq`, `person_ts`, all null for one that
-    is new, and `founded` ARRAY<STRUCT<person_id, person_seq>>, the persons whose ids were minted from it. All
-    identifiers of a person have to be there. Out: as `found_persons`; `founder` is null where no id was minted.
+    is new, and `founded` ARRAY<STRUCT<person_id, person_seq, person_ts>>, the persons whose ids were minted from it.
+    All identifiers of a person have to be there. Out: as `found_persons`; `founder` is null where no id was minted.
 
     A person goes where the strongest, then oldest, of its identifiers is. Where several meet, the oldest person
     survives. A cluster that inherits nobody gets back the oldest of the ids once minted from one of its identifiers
@@ -76,16 +81,18 @@ def succeed_persons(members: DataFrame, batch_seq: int) -> DataFrame:
         F.min(F.struct(*_OLDEST, "type", "value", minted.alias("minted"), known)).alias("f")
     )
     back = (
-        others.select("cluster", "arrival_ts", F.explode("founded").alias("old"))
+        others.select("cluster", F.explode("founded").alias("old"))
         .join(
             kept.select(F.col("kept.person_id").alias("active")), F.col("old.person_id") == F.col("active"), "left_anti"
         )
         .groupBy("cluster")
-        .agg(F.min(F.struct("old.person_seq", F.col("arrival_ts").alias("person_ts"), "old.person_id")).alias("back"))
+        .agg(F.min(F.struct("old.person_seq", "old.person_ts", "old.person_id")).alias("back"))
     )
+    arrival_ts = F.col("f.arrival_ts")
+    minted_ts = F.when(F.col("f.known"), F.lit(decided_ts)).otherwise(arrival_ts) if decided_ts else arrival_ts
     new = F.struct(
         F.when(F.col("f.known"), F.lit(batch_seq)).otherwise(F.col("f.batch_seq")).alias("person_seq"),
-        F.col("f.arrival_ts").alias("person_ts"),
+        minted_ts.alias("person_ts"),
         mint("f.type", "f.value", F.col("f.minted")).alias("person_id"),
     )
     rest = fresh.join(back, "cluster", "left").select(

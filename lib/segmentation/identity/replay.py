@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import attrgetter
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.config.identity import IdentitySettings
-from segmentation.identity.batches import Batch
 from segmentation.identity.components import label_components
 from segmentation.identity.guards import Limits
 from segmentation.identity.live import FOUNDED, NODE, cluster_all, live_through, until_hub
 from segmentation.identity.observations import total_pairs
 from segmentation.identity.one_task import Hub, replay_small
+from segmentation.identity.overrides import Step
 from segmentation.identity.persons import REASONS, found_persons
 from segmentation.identity.quarantine import date_hubs, find_hubs
 
@@ -40,11 +42,11 @@ _COST_OF_REPLAY = 10
 
 
 def replay_batches(
-    identifiers: DataFrame, pairs: DataFrame, batches: Sequence[Batch], settings: IdentitySettings
+    identifiers: DataFrame, pairs: DataFrame, steps: Sequence[Step], settings: IdentitySettings
 ) -> Resolved:
-    """Persons of all identifiers after the last of `batches`, and every change on the way.
+    """Persons of all identifiers after the last of `steps`, and every change on the way.
 
-    In: `identifiers` (`list_identifiers`) and `pairs` (`pair_identifiers`) of these batches, persisted. Out:
+    In: `identifiers` (`list_identifiers`) and `pairs` (`pair_identifiers`) of the steps' batches, persisted. Out:
 
     - members, one identifier: `node`, `type`, `value`, `rank`, `batch_seq`, `arrival_ts`; `component` (the group it
       was ever connected to) and `guarded` (a limit binds in it); `person_id`, `person_seq`, `person_ts` and `since`;
@@ -58,27 +60,28 @@ def replay_batches(
     """
     small = settings.one_task_edges // _COST_OF_REPLAY
     nodes = identifiers.select(*NODE)
+    batches = [step.batch for step in steps if not step.is_decision]
     edges = total_pairs(pairs, [batch.source for batch in batches])
     if sum(batch.rows for batch in batches) <= small:
-        members, changes, hubs = _replay_in_one_task(nodes, pairs, batches, settings)
+        members, changes, hubs = _replay_in_one_task(nodes, pairs, steps, settings)
         return Resolved(members, changes, edges, hubs)
     edges = edges.localCheckpoint()
     hubs = find_hubs(edges, settings).localCheckpoint()
-    if len(batches) == 1:
+    if len(steps) == 1:
         clustered = cluster_all(nodes, edges if hubs.isEmpty() else _sparing(edges, hubs), settings)
         members = _found(clustered).localCheckpoint()
         return Resolved(members, _first_periods(members), edges, hubs)
     dated = date_hubs(hubs, edges, settings).localCheckpoint()
-    grouped = _group(nodes, until_hub(edges, dated), dated, settings).localCheckpoint()
+    grouped = _group(nodes, until_hub(edges, dated), dated, steps, settings).localCheckpoint()
     quiet = _found(grouped.where("NOT busy").withColumn("cluster", F.col("component")))
     busy = grouped.where("busy")
     own = busy.select(F.col("node").alias("left_node"), "component")
     open_pairs = until_hub(pairs.withColumn("first_batch_seq", F.col("batch_seq")), dated).join(own, "left_node")
     open_pairs = open_pairs.localCheckpoint()
     if busy.count() + open_pairs.count() <= small:
-        lived, changes, _ = _replay_in_one_task(busy.select(*NODE), open_pairs, batches, settings, dated)
+        lived, changes, _ = _replay_in_one_task(busy.select(*NODE), open_pairs, steps, settings, dated)
     else:
-        lived, changes = live_through(busy, open_pairs, dated, batches, settings)
+        lived, changes = live_through(busy, open_pairs, dated, steps, settings)
     first = _first_periods(quiet)
     return Resolved(quiet.unionByName(lived).localCheckpoint(), first.unionByName(changes), edges, hubs)
 
@@ -86,7 +89,7 @@ def replay_batches(
 def _replay_in_one_task(
     nodes: DataFrame,
     pairs: DataFrame,
-    batches: Sequence[Batch],
+    steps: Sequence[Step],
     settings: IdentitySettings,
     dated: DataFrame | None = None,
 ) -> tuple[DataFrame, DataFrame, DataFrame]:
@@ -96,7 +99,7 @@ def _replay_in_one_task(
     if dated is not None:
         here = dated.join(nodes.select("node"), "node", "left_semi").collect()
         known = {row["node"]: Hub(row["hub_seq"], row["hub_reason"]) for row in here}
-    tables = replay_small(nodes.toArrow(), pairs.select(*columns).toArrow(), batches, settings, known)
+    tables = replay_small(nodes.toArrow(), pairs.select(*columns).toArrow(), steps, settings, known)
     members, changes, hubs = (nodes.sparkSession.createDataFrame(table) for table in tables)
     return members, changes, hubs
 
@@ -108,13 +111,18 @@ def _sparing(edges: DataFrame, hubs: DataFrame) -> DataFrame:
     return edges.localCheckpoint()
 
 
-def _group(nodes: DataFrame, edges: DataFrame, dated: DataFrame, settings: IdentitySettings) -> DataFrame:
+def _group(
+    nodes: DataFrame, edges: DataFrame, dated: DataFrame, steps: Sequence[Step], settings: IdentitySettings
+) -> DataFrame:
     """Nodes with the group that they were ever connected to, `guarded`, and whether it is `busy`.
 
     An identifier that came together with an older one, in a batch that is also the edge's first, joined that one's
-    person at once. A group in which all but one did so has always been one person.
+    person at once. A group in which all but one did so has always been one person, unless an override named it.
     """
-    labels = label_components(edges, settings.one_task_edges)
+    tied = reduce(lambda found, step: step.manual.tied(found), filter(attrgetter("is_decision"), steps), edges)
+    labels = label_components(tied, settings.one_task_edges)
+    named = {(node, True) for step in steps for node in step.manual.nodes}
+    marks = F.broadcast(nodes.sparkSession.createDataFrame(list(named), "node long, named boolean"))
     arrival = F.struct("batch_seq", "arrival_ts", "rank", "node")
     ends = edges.select("left_node", "right_node", "first_batch_seq")
     for side in ("left", "right"):
@@ -130,21 +138,26 @@ def _group(nodes: DataFrame, edges: DataFrame, dated: DataFrame, settings: Ident
         .withColumn("component", F.coalesce("component", "node"))
         .join(joiners, "node", "left")
         .join(dated.select("node", F.lit(True).alias("hub")), "node", "left")
+        .join(marks, "node", "left")
         .localCheckpoint()
     )
     limits = Limits.of(settings)
     groups = grouped.groupBy("component").agg(
-        *limits.counts(), F.count_if(F.col("joined").isNull()).alias("founders"), F.count("hub").alias("hubs")
+        *limits.counts(),
+        F.count_if(F.col("joined").isNull()).alias("founders"),
+        F.count("hub").alias("hubs"),
+        F.count("named").alias("named"),
     )
-    busy = limits.broken() | (F.col("founders") > 1) | ((F.col("hubs") > 0) & (F.col("size") > 1))
-    return grouped.join(
-        groups.select("component", limits.broken().alias("guarded"), busy.alias("busy")), "component"
-    ).select(*NODE, "component", "guarded", "busy")
+    guarded = limits.broken() | (F.col("named") > 0)
+    busy = guarded | (F.col("founders") > 1) | ((F.col("hubs") > 0) & (F.col("size") > 1))
+    return grouped.join(groups.select("component", guarded.alias("guarded"), busy.alias("busy")), "component").select(
+        *NODE, "component", "guarded", "busy"
+    )
 
 
 def _found(clustered: DataFrame) -> DataFrame:
     """Members of persons that were founded when their first identifier came."""
-    founded = F.when(F.col("node") == F.col("founder"), F.array(F.struct("person_id", "person_seq")))
+    founded = F.when(F.col("node") == F.col("founder"), F.array(F.struct("person_id", "person_seq", "person_ts")))
     return clustered.join(found_persons(clustered), "cluster").select(
         *NODE,
         "component",

@@ -30,14 +30,15 @@ def tell_history(changes: DataFrame, members: DataFrame) -> DataFrame:
     )
 
 
-def describe_persons(members: DataFrame, identifiers: DataFrame) -> DataFrame:
-    """`persons`. In: members (`replay_batches`) and `list_identifiers`. Out: one person.
+def describe_persons(members: DataFrame, identifiers: DataFrame, attributes: DataFrame | None) -> DataFrame:
+    """`persons`. In: members (`replay_batches`), `list_identifiers`, and `choose_attributes` where there are any. Out:
+    one person.
 
     An event belongs to the person of its strongest identifier, so a person's first and last event are those in
     which one of its identifiers is the strongest; a person who has none is dated by any event.
     """
     led = ("led_first", "led_last", "first_seen", "last_seen")
-    return (
+    persons = (
         members.join(identifiers.select("node", *led), "node")
         .groupBy("person_id")
         .agg(
@@ -45,5 +46,8 @@ def describe_persons(members: DataFrame, identifiers: DataFrame) -> DataFrame:
             F.coalesce(F.max("led_last"), F.max("last_seen")).alias("last_seen"),
             F.count("*").alias("identifier_count"),
         )
-        .withColumn("attributes", F.create_map().cast("map<string,string>"))
     )
+    none = F.create_map().cast("map<string,string>")
+    if attributes is None:
+        return persons.withColumn("attributes", none)
+    return persons.join(attributes, "person_id", "left").withColumn("attributes", F.coalesce("attributes", none))

@@ -1,21 +1,92 @@
-"""`events` → `identity_edges`, `identity_map`, `identity_history`, `persons`."""
+"""`events` and overrides → `identity_*`, `persons`, `person_attributes`."""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Observation
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.config.overrides import read_overrides
+from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
-from segmentation.identity.batches import list_batches
+from segmentation.contracts.identity import IDENTITY_OVERRIDES, IDENTITY_QUALITY, PERSON_ATTRIBUTES
+from segmentation.identity.attributes import choose_attributes, rank_values
+from segmentation.identity.batches import Batch, list_batches
 from segmentation.identity.edges import judge_edges
 from segmentation.identity.observations import combine_identifiers, list_identifiers, pair_identifiers
-from segmentation.identity.replay import replay_batches
+from segmentation.identity.overrides import (
+    Decision,
+    Manual,
+    decide,
+    decision_rows,
+    plan_steps,
+    read_decisions,
+    resolve_entries,
+)
+from segmentation.identity.quality import Figure, judge_figures, measure_identity
+from segmentation.identity.replay import Resolved, replay_batches
 from segmentation.identity.tables import describe_persons, map_identifiers, tell_history
 from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.sessions.attach import attach_persons
+
+_EARLIER_FIGURES = 2_000
+"""Rows of `identity_quality` that are enough for what is usual."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What all events and decisions come to, before anything is written; frames are persisted until the cache is
+    cleared."""
+
+    batches: list[Batch]
+    identifiers: DataFrame
+    resolved: Resolved
+    edges: DataFrame
+    """`identity_edges`."""
+    manual: Manual
+    """The overrides in force."""
+
+    @property
+    def identity_map(self) -> DataFrame:
+        return map_identifiers(self.resolved.members, self.identifiers)
 
 
 def run(context: StageContext) -> Outcome:
     """Resolves all events. Everything follows from them, and each table is replaced in one commit."""
+    found = resolve(context, _write_decisions)
+    context.tell("writing persons")
+    write = context.warehouse.replace
+    edges = write("identity_edges", found.edges)
+    write("identity_history", tell_history(found.resolved.changes, found.resolved.members))
+    persons = describe_persons(found.resolved.members, found.identifiers, _write_attributes(context, found))
+    kept = write("persons", persons)
+    mapped = write("identity_map", found.identity_map)
+    quality = _write_quality(context)
+    figures = {
+        "persons": kept.rows,
+        "edges": edges.rows,
+        "edges_cut": sum(figure.count for figure in quality if figure.figure == "edges_refused"),
+        "largest_person": sum(figure.count for figure in quality if figure.figure == "largest_component"),
+    }
+    if manual := found.manual:
+        known = found.identifiers.join(manual.marks(context.spark), "node", "left_semi").count()
+        figures |= {"overrides": len(manual.overrides), "identifiers_only_in_overrides": len(manual.nodes) - known}
+    context.spark.catalog.clearCache()
+    warnings = [figure.warning for figure in quality if figure.warning]
+    return Outcome(
+        rows_in=sum(batch.events for batch in found.batches),
+        rows_out=mapped.rows,
+        figures=figures,
+        message=f"unusual: {'; '.join(warnings)}" if warnings else "",
+    )
+
+
+def resolve(context: StageContext, keep: Callable[[StageContext, Sequence[Decision]], None]) -> Resolution:
+    """Lives through all batches and decisions. `keep` is given the decisions that are new, before anything follows
+    from them. Raises `InputError` where no event carries an identifier, or one of a type that is not declared."""
     settings = context.settings.identity
     context.tell("reading identifiers")
     combinations = combine_identifiers(context.read("events")).persist()
@@ -24,26 +95,57 @@ def run(context: StageContext) -> Outcome:
         raise InputError("No event carries an identifier: map `identifiers` of a source in the configuration.")
     identifiers = list_identifiers(combinations, settings).persist()
     _check(identifiers)
+    earlier = read_decisions(context.read_or_empty("identity_overrides"))
+    entries = read_overrides(settings.overrides) if settings.overrides else []
+    decisions = decide(earlier, resolve_entries(context.spark, entries, settings), batches[-1].seq)
+    keep(context, decisions[len(earlier) :])
     context.tell("joining identifiers")
-    resolved = replay_batches(identifiers, pair_identifiers(combinations).persist(), batches, settings)
-    context.tell("writing persons")
-    write = context.warehouse.replace
-    edges = judge_edges(resolved.edges, resolved.members, resolved.hubs, settings)
-    persons = describe_persons(resolved.members, identifiers)
-    cut, largest = Observation(), Observation()
-    write = context.warehouse.replace
-    written = write("identity_edges", edges.observe(cut, F.count_if(F.col("status") == "cut").alias("n")))
-    write("identity_history", tell_history(resolved.changes, resolved.members))
-    found = write("persons", persons.observe(largest, F.max("identifier_count").alias("n")))
-    mapped = write("identity_map", map_identifiers(resolved.members, identifiers))
-    context.spark.catalog.clearCache()
-    figures = {
-        "persons": found.rows,
-        "edges": written.rows,
-        "edges_cut": cut.get["n"],
-        "largest_person": largest.get["n"],
-    }
-    return Outcome(sum(batch.events for batch in batches), mapped.rows, figures)
+    steps = plan_steps(batches, decisions)
+    resolved = replay_batches(identifiers, pair_identifiers(combinations).persist(), steps, settings)
+    edges = judge_edges(resolved.edges, resolved.members, resolved.hubs, settings, steps[-1])
+    return Resolution(batches, identifiers, resolved, edges, steps[-1].manual)
+
+
+def _write_decisions(context: StageContext, new: Sequence[Decision]) -> None:
+    if new or not context.warehouse.exists("identity_overrides"):
+        schema = IDENTITY_OVERRIDES.schema
+        values = [tuple(row[name] for name in schema.names) for decision in new for row in decision_rows(decision)]
+        context.warehouse.append("identity_overrides", context.spark.createDataFrame(values, schema).coalesce(1))
+
+
+def _write_attributes(context: StageContext, found: Resolution) -> DataFrame | None:
+    """Writes every value of every attribute down, and returns those of the golden record; None where none is wanted."""
+    rules = context.settings.identity.attributes
+    warehouse = context.warehouse
+    if not rules:
+        if not warehouse.exists("person_attributes") or not warehouse.read("person_attributes").isEmpty():
+            warehouse.replace("person_attributes", context.spark.createDataFrame([], PERSON_ATTRIBUTES.schema))
+        return None
+    trust = list(context.settings.identity.identifiers)
+    events = context.read("events").where(~F.col("is_bot") & ~F.col("is_test"))
+    warehouse.replace("person_attributes", rank_values(attach_persons(events, found.identity_map, trust), rules))
+    return choose_attributes(warehouse.read("person_attributes"))
+
+
+def _write_quality(context: StageContext) -> list[Figure]:
+    """Measures what was written, against earlier runs."""
+    warehouse = context.warehouse
+    measured = measure_identity(*(warehouse.read(name) for name in ("persons", "identity_map", "identity_edges")))
+    rows = context.read_or_empty("identity_quality").orderBy(F.desc("measured_ts")).limit(_EARLIER_FIGURES)
+    judged = judge_figures(measured, [(row["figure"], row["of"], row["ratio"]) for row in rows.collect()])
+    schema = IDENTITY_QUALITY.schema
+    values = [
+        (warehouse.run_id, context.now, f.figure, f.of, f.count, f.ratio, f.low, f.high, f.warning) for f in judged
+    ]
+    warehouse.append("identity_quality", context.spark.createDataFrame(values, schema).coalesce(1))
+    return judged
+
+
+def _depends_on(settings: Settings) -> object:
+    """The file of overrides goes by its size and time: a hash of it would be one of the personal values in it."""
+    path = settings.identity.overrides
+    stat = Path(path).stat() if path and Path(path).exists() else None
+    return (settings.identity, stat and (stat.st_size, stat.st_mtime_ns))
 
 
 def _check(identifiers: DataFrame) -> None:
@@ -69,7 +171,16 @@ STAGE = Stage(
     name="identity",
     help="Find out which identifiers are one person: events → identity_*, persons.",
     reads=("events",),
-    writes=("identity_edges", "identity_history", "persons", "identity_map"),
+    writes=(
+        "identity_overrides",
+        "identity_edges",
+        "identity_history",
+        "person_attributes",
+        "persons",
+        "identity_map",
+        "identity_quality",
+    ),
+    state=("identity_overrides", "identity_quality"),
     run=run,
-    depends_on=lambda settings: settings.identity,
+    depends_on=_depends_on,
 )

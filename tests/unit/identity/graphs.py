@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from segmentation.config.identity import IdentitySettings
+from segmentation.identity.overrides import Decision, Override, name_overrides
 
 START = datetime(2026, 3, 1)
 _EVENTS = (
@@ -63,3 +64,24 @@ def random_histories(seed: int, graphs: int, batches: int, events: int = 14) -> 
                 sightings.append((chance.randint(1, batches), identifiers))
     chance.shuffle(sightings)
     return sightings
+
+
+def random_decisions(spark: SparkSession, sightings: Iterable[Sighting], seed: int) -> list[Decision]:
+    """Two decisions of overrides in every second graph, after batches 1 and 2; the second takes back half of the first.
+
+    No two name one graph, so that none contradicts another.
+    """
+    chance = random.Random(seed)
+    graphs: dict[str, set[tuple[str, str]]] = {}
+    for _, identifiers in sightings:
+        for kind, value in identifiers.items():
+            graphs.setdefault(value.split("-")[0], set()).add((kind, value))
+    overrides = []
+    for number, graph in enumerate(sorted(graphs)):
+        action = ("together", "apart", "drop", None, None, None)[number % 6]
+        left, right = sorted(chance.sample(sorted(graphs[graph]), 2))
+        if action:
+            overrides.append(Override(action, left, None if action == "drop" else right, "said so"))
+    named = name_overrides(spark, overrides)
+    first, second = sorted(named[::2]), sorted(named[1::2])
+    return [Decision(1, 1, tuple(first), ()), Decision(2, 2, tuple(second), tuple(first[::2]))]

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.unit.identity.graphs import identity_settings
 
-from segmentation.identity.guards import Limits, apply_limits, union_within_limits
+from segmentation.identity.guards import apply_limits, union_within_limits
 
-LIMITS = Limits({"user_id": 1, "email": 2}, 6)
+TYPES = {"user_id": {"max_per_person": 1}, "email": {"max_per_person": 2}, "cookie": {}}
 
 
 def ordered_edge(left: int, right: int, *strength: int) -> tuple[int, ...]:
@@ -43,7 +44,8 @@ def test_rounds_and_one_task_cut_as_by_hand(spark: SparkSession, one_task_edges:
     columns = "weaker_rank, stronger_rank, first_metric, second_metric, first_batch_seq, left_node, right_node"
     schema = ", ".join(f"{name} long" for name in columns.split(", "))
     nodes = spark.createDataFrame(list(types.items()), "node long, type string")
-    found = apply_limits(nodes, spark.createDataFrame(edges, schema), LIMITS, one_task_edges).collect()
+    settings = identity_settings(identifiers=TYPES, max_component_size=6, one_task_edges=one_task_edges)
+    found = apply_limits(nodes, spark.createDataFrame(edges, schema), settings).collect()
     clusters: dict[int, set[int]] = {}
     for row in found:
         clusters.setdefault(row.cluster, set()).add(row.node)

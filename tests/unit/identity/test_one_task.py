@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
@@ -13,11 +14,18 @@ from tests.unit.identity.graphs import Sighting, identity_settings
 from segmentation.config.identity import IdentitySettings
 from segmentation.identity.batches import Batch
 from segmentation.identity.one_task import replay_small
+from segmentation.identity.overrides import Decision, Override, plan_steps
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def history(sightings: list[Sighting], settings: IdentitySettings) -> tuple[dict[str, str], list[tuple[str, str, int]]]:
+Choice = tuple[int, str, str, list[str]]
+"""After which batch an override was added or removed, its action, and the values that it names."""
+
+
+def history(
+    sightings: list[Sighting], settings: IdentitySettings, choices: Sequence[Choice] = ()
+) -> tuple[dict[str, str], list[tuple[str, str, int]]]:
     """Who owns each value in the end, and every change as (value, change, batch). A value's node is its place."""
     values = sorted({(kind, value) for _, identifiers in sightings for kind, value in identifiers.items()})
     node = {identifier: number for number, identifier in enumerate(values)}
@@ -43,8 +51,19 @@ def history(sightings: list[Sighting], settings: IdentitySettings) -> tuple[dict
         for (kind, value), (seq, at) in arrivals.items()
     ]
     batches = [Batch(seq, START + timedelta(days=seq)) for seq in sorted({seq for seq, _ in sightings})]
+    place = {value: number for (_, value), number in node.items()}
+    decisions = []
+    for step, (seq, change, action, named) in enumerate(choices, 1):
+        left, *right = [(values[place[name]], place[name]) for name in named]
+        nodes = tuple(place[name] for name in named)
+        override = Override(action, left[0], right[0][0] if right else None, "said so", nodes)
+        added, removed = ((override,), ()) if change == "add" else ((), (override,))
+        decisions.append(Decision(step, seq, added, removed))
     members, changes, _ = replay_small(
-        pa.Table.from_pylist(identifiers_table), pa.Table.from_pylist(list(pairs.values())), batches, settings
+        pa.Table.from_pylist(identifiers_table),
+        pa.Table.from_pylist(list(pairs.values())),
+        plan_steps(batches, decisions),
+        settings,
     )
     told = [(values[row["node"]][1], row["change"], row["batch_seq"]) for row in changes.to_pylist()]
     return {row["value"]: row["person_id"] for row in members.to_pylist()}, told
@@ -111,3 +130,63 @@ def test_ids_do_not_change_when_strangers_arrive() -> None:
     both, more = history([quiet[0], *SHARED, quiet[1]], identity_settings())
     assert {value: both[value] for value in alone} == alone
     assert [change for change in more if change[0] in alone] == told
+
+
+TWO: list[Sighting] = [(1, {"email": "anna", "cookie": "a"}), (1, {"email": "ben", "cookie": "b"})]
+
+
+def test_who_is_forced_together_is_one_person_until_that_is_taken_back() -> None:
+    forced: Choice = (1, "add", "together", ["a", "b"])
+    before, _ = history(TWO, identity_settings())
+    between, told = history(TWO, identity_settings(), [forced])
+    assert set(between.values()) == {before["anna"]}, "the older person survives"
+    assert {change for change in told if change[1] != "new"} == {("ben", "merge", 1), ("b", "merge", 1)}
+    later: list[Sighting] = [*TWO, (2, {"email": "ben", "cookie": "new"})]
+    grown, _ = history(later, identity_settings(), [forced])
+    assert set(grown.values()) == {before["anna"]}, "what comes later joins the person as it is now"
+    after, _ = history(later, identity_settings(), [forced, (2, "remove", "together", ["a", "b"])])
+    assert {value: after[value] for value in before} == before
+    assert after["new"] == before["ben"]
+
+
+def test_what_is_forced_together_may_break_a_limit_that_others_keep() -> None:
+    sightings: list[Sighting] = [
+        (1, {"user_id": "anna", "cookie": "a"}),
+        (1, {"user_id": "anna", "cookie": "a"}),
+        (1, {"user_id": "anne", "cookie": "b"}),
+        (2, {"user_id": "anne", "cookie": "later"}),
+        (2, {"user_id": "carl", "cookie": "a"}),
+    ]
+    found, _ = history(sightings, identity_settings(), [(1, "add", "together", ["anna", "anne"])])
+    assert len({found[name] for name in ("anna", "anne", "a", "b", "later")}) == 1
+    assert found["carl"] != found["anna"]
+
+
+def test_who_is_kept_apart_is_parted_at_the_weakest_link() -> None:
+    sightings: list[Sighting] = [
+        (1, {"email": "anna", "cookie": "k"}),
+        (1, {"email": "anna", "cookie": "k"}),
+        (1, {"email": "ben", "cookie": "k"}),
+        (2, {"email": "ben", "cookie": "b"}),
+        (2, {"email": "anna", "cookie": "b"}),
+    ]
+    found, told = history(sightings, identity_settings(), [(1, "add", "apart", ["anna", "ben"])])
+    assert found["anna"] == found["k"] != found["ben"], "seen twice with anna, once with ben"
+    assert ("ben", "split", 1) in told
+    back, _ = history(
+        sightings, identity_settings(), [(1, "add", "apart", ["anna", "ben"]), (2, "remove", "apart", ["anna", "ben"])]
+    )
+    assert set(back.values()) == {found["anna"]}
+
+
+def test_a_dropped_identifier_ties_nobody_until_it_is_taken_up_again() -> None:
+    sightings: list[Sighting] = [
+        (1, {"email": "anna", "cookie": "k"}),
+        (1, {"email": "ben", "cookie": "k"}),
+        (2, {"email": "carl", "cookie": "k"}),
+    ]
+    dropped: Choice = (1, "add", "drop", ["k"])
+    found, _ = history(sightings, identity_settings(), [dropped])
+    assert len(set(found.values())) == 4
+    back, _ = history(sightings, identity_settings(), [dropped, (2, "remove", "drop", ["k"])])
+    assert set(back.values()) == {found["anna"]}

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import networkx as nx
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from tests.unit.identity.graphs import Sighting, identity_settings, random_histories, sightings_frame, tight_settings
+from tests.unit.identity.graphs import (
+    START,
+    Sighting,
+    identity_settings,
+    random_decisions,
+    random_histories,
+    sightings_frame,
+    tight_settings,
+)
 
 from segmentation.config.identity import IdentitySettings
 from segmentation.identity import replay
-from segmentation.identity.batches import list_batches
+from segmentation.identity.batches import Batch, list_batches
 from segmentation.identity.edges import judge_edges
 from segmentation.identity.observations import combine_identifiers, list_identifiers, pair_identifiers
+from segmentation.identity.overrides import Decision, Manual, Step, in_force, plan_steps
 from segmentation.identity.replay import Resolved, replay_batches
 
 
-def replayed(spark: SparkSession, sightings: list[Sighting], settings: IdentitySettings) -> Resolved:
+def replayed(
+    spark: SparkSession, sightings: list[Sighting], settings: IdentitySettings, decisions: Sequence[Decision] = ()
+) -> Resolved:
     combinations = combine_identifiers(sightings_frame(spark, sightings)).persist()
     identifiers = list_identifiers(combinations, settings).persist()
-    return replay_batches(identifiers, pair_identifiers(combinations).persist(), list_batches(combinations), settings)
+    steps = plan_steps(list_batches(combinations), decisions)
+    return replay_batches(identifiers, pair_identifiers(combinations).persist(), steps, settings)
 
 
 def rows(df: DataFrame) -> list[dict[str, Any]]:
@@ -35,16 +48,19 @@ def owners(resolved: Resolved) -> dict[str, str]:
 def test_spark_and_one_task_agree_on_random_histories(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = tight_settings()
     sightings = random_histories(seed=7, graphs=40, batches=3)
-    small = replayed(spark, sightings, settings)
+    decisions = random_decisions(spark, sightings, seed=3)
+    small = replayed(spark, sightings, settings, decisions)
     monkeypatch.setattr(replay, "_COST_OF_REPLAY", 10**9)
-    large = replayed(spark, sightings, settings)
+    large = replayed(spark, sightings, settings, decisions)
     columns = ("node", "component", "guarded", "person_id", "person_seq", "person_ts", "founded", "since")
     assert rows(small.members.select(*columns)) == rows(large.members.select(*columns))
     periods = ("node", "person_id", "valid_from", "valid_to", "change", "reason", "batch_seq")
     assert rows(small.changes.select(*periods)) == rows(large.changes.select(*periods))
     assert rows(small.hubs.select("node", "hub_reason")) == rows(large.hubs.select("node", "hub_reason"))
-    # The histories are worth comparing: every kind of change is there, and every reason to cut.
-    assert {row.change for row in small.changes.select("change").distinct().collect()} == {"new", "merge", "split"}
+    # The histories are worth comparing: every kind of change is there, by batches and by overrides.
+    reasons = {(row.change, row.reason.startswith("overrides")) for row in small.changes.collect()}
+    assert reasons == {("new", False), *((change, by) for change in ("merge", "split") for by in (False, True))}
+    check_overrides(small, decisions, settings)
 
 
 def test_no_person_breaks_a_limit_and_each_is_connected(spark: SparkSession) -> None:
@@ -73,6 +89,28 @@ def test_no_person_breaks_a_limit_and_each_is_connected(spark: SparkSession) -> 
     for identifier, person in owner.items():
         by_person[person].add(identifier)
     assert connected == {frozenset(nodes) for nodes in by_person.values()}
+
+
+def check_overrides(resolved: Resolved, decisions: Sequence[Decision], settings: IdentitySettings) -> None:
+    """What is in force holds, and the edges say so."""
+    owner = {(row.type, row.value): row.person_id for row in resolved.members.collect()}
+    last = Step(Batch(9, START), Manual.of(in_force(decisions)), decision=2)
+    edges = judge_edges(resolved.edges, resolved.members, resolved.hubs, settings, last).collect()
+    said = {((e.left_type, e.left_value), (e.right_type, e.right_value)): e for e in edges}
+    assert len(said) == len(edges)
+    assert {one.action for one in last.manual.overrides} == {"together", "apart", "drop"}
+    for one in last.manual.overrides:
+        if one.right is None:
+            touching = [edge for ends, edge in said.items() if one.left in ends]
+            assert all((edge.kind, edge.status) == ("manual", "removed") for edge in touching)
+        else:
+            edge = said[one.left, one.right]
+            assert (owner[one.left] == owner[one.right]) == (one.action == "together") == (edge.status == "active")
+            assert edge.kind == "manual"
+            assert edge.reason == one.text
+    for (left, right), edge in said.items():
+        assert edge.status != "active" or owner[left] == owner[right]
+        assert edge.status != "cut" or edge.reason, "every cut says why"
 
 
 def test_a_merge_keeps_the_older_person_whatever_the_time_of_events(spark: SparkSession) -> None:

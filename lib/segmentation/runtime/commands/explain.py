@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 
 import click
 from rich.markup import escape
@@ -63,17 +64,21 @@ def _json(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+def name_identifier(settings: IdentitySettings, kind: str, value: str) -> str:
+    """An identifier as a person can read it, in rich's markup; of a token its beginning."""
+    return f"[bold]{kind}[/] {f'‹{value[:_SHORT]}…›' if settings.is_personal(kind) else escape(value)}"
+
+
 def _tree(found: Explanation, settings: IdentitySettings) -> Tree:
-    def name(kind: str, value: str) -> str:
-        shown = f"‹{value[:_SHORT]}…›" if settings.is_personal(kind) else escape(value)
-        return f"[bold]{kind}[/] {shown}"
+    name = partial(name_identifier, settings)
 
     tree = Tree(f"Person [bold]{found.person_id}[/]: {len(found.identifiers)} identifiers")
     branches: dict[Identifier, Tree] = {}
     identifiers = tree.add("Identifiers, each under the one that ties it in")
     for one in found.identifiers:
         last = one.chain[-1] if one.chain else None
-        above = branches[last.type, last.value] if last else identifiers
+        known = [branches[link.type, link.value] for link in one.chain if (link.type, link.value) in branches]
+        above = known[-1] if known else identifiers
         how = f", {_seen(last)}" if last else ""
         branches[one.type, one.value] = above.add(f"{name(one.type, one.value)}{how} · {_used(one)}")
     total = sum(found.cuts_by_reason.values())
@@ -99,8 +104,10 @@ def _tree(found: Explanation, settings: IdentitySettings) -> Tree:
 def _seen(link: Link) -> str:
     """How a link came about."""
     by = f" by {', '.join(map(escape, link.sources))}" if link.sources else ""
-    times = f"seen together {_times(link.observations)}{by}"
-    how = times if link.kind == "deterministic" else f"{link.kind}, {times}" if link.observations else link.kind
+    parts = [escape(link.reason)] if link.kind == "manual" and link.reason else []
+    parts += [link.kind] if link.kind == "probabilistic" else []
+    parts += [f"seen together {_times(link.observations)}{by}"] if link.observations else []
+    how = ", ".join(parts)
     return how if link.confidence == 1 else f"{how}, confidence {link.confidence:.3f}"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from segmentation.runtime.commands.preview import show_identity_preview
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Stage
@@ -32,11 +34,19 @@ def _command(stage: Stage) -> click.Command:
         name=stage.name, help=stage.help, epilog=f"\b\nExample:\n  segmentation {stage.name} --config conf/example.yml"
     )
     @common_options
-    def command(common: Common, **options: Any) -> None:
-        _execute(common, [stage], **options)
+    def command(common: Common, dry_run: bool = False, **options: Any) -> None:
+        if dry_run:
+            _PREVIEWS[stage.name](common)
+        else:
+            _execute(common, [stage], **options)
 
     command.params += stage.options
+    if stage.name in _PREVIEWS:
+        command.params.append(click.Option(["--dry-run"], is_flag=True, help="Say what would change; write nothing."))
     return command
 
+
+_PREVIEWS: dict[str, Callable[[Common], None]] = {"identity": show_identity_preview}
+"""Stages that can say what they would change."""
 
 COMMANDS = (run, *map(_command, STAGES.values()))
