@@ -132,3 +132,27 @@ def test_a_control_group_is_kept_and_not_delivered(
     assert 0.05 < found.everyone.bought.p_value < 1
     with pytest.raises(InputError, match="run `segmentation audiences` first"):
         measure(context, ["all", "other"])
+
+
+def test_a_withdrawal_takes_the_person_out_of_every_audience_and_destination(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    asking = [{"name": name, "who": {"feature": "recency", "at_least": 0}, "purpose": "marketing"} for name in "ab"]
+    exports = [{"name": f"to_{name}", "audience": name, "columns": ["person_id"]} for name in "ab"]
+    consent = [{"purpose": "marketing", "grants": {"event": "joined"}}]
+    shop = Shop(spark, tmp_path, *exports, audiences=asking, consent=consent)
+    shop.publish(1, v1=FIRST)
+    shop.measure(AS_OF, p1=1, p2=2, p3=3)
+    shop.happen({"person_id": "p1"}, {"person_id": "p2"}, {"person_id": "p3"})
+    shop.say(("p1", True, 1), ("p2", True, 1))
+    shop.run(STAGE)
+    shop.export()
+    assert [row[:2] for row in _rows(shop)] == [("a", "p1"), ("a", "p2"), ("b", "p1"), ("b", "p2")], "absence is no"
+    shop.say(("p1", True, 1), ("p2", True, 1), ("p1", False, 2))
+    assert shop.run(STAGE).figures["members"] == 2
+    shop.export()
+    log = shop.warehouse.read("export_log").where("delivery = 2").orderBy("destination").collect()
+    assert [(row["destination"], row["removed"], row["unchanged"]) for row in log] == [("to_a", 1, 1), ("to_b", 1, 1)]
+    for name in "ab":
+        file = tmp_path / "warehouse" / "_exports" / f"to_{name}" / f"to_{name}-v1.csv"
+        assert file.read_text() == "person_id\np2\n"

@@ -114,6 +114,26 @@ def test_statements_of_consent_are_kept_but_none_from_the_future(spark: SparkSes
     assert rows(spark, configured, "ingest_batches", "accepted", "reasons") == [(4, {"consent_from_the_future": 1})]
 
 
+def test_a_batch_that_is_refused_after_all_has_granted_nothing(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_csv(tmp_path / "in/1.csv", [line(1, event="joined"), line(2, event="joined")])
+    rule = {"purpose": "marketing", "grants": {"event": "joined"}}
+    configured = settings(tmp_path / "warehouse", source(tmp_path / "in"), consent=[rule])
+    write = Warehouse.replace_slice
+
+    def lose_one(self: Warehouse, name: str, df: DataFrame, **equals: object) -> Written:
+        return write(self, name, df.limit(1) if name == "events" else df, **equals)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "replace_slice", lose_one)
+        with pytest.raises(InputError, match="its files changed while they were read"):
+            ingest_once(spark, configured)
+    assert not Warehouse(spark, configured.warehouse).exists("consent")
+    ingest_once(spark, configured)
+    assert rows(spark, configured, "consent", "identifier_value", "granted") == [("u1", True), ("u2", True)]
+
+
 def test_no_personal_value_is_in_any_byte_of_the_warehouse_but_in_the_vault(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.config.consent import ConsentRule
+from segmentation.config.consent import ConsentRule, GlobalPrivacyControl
+from segmentation.contracts.events import strongest_type
 from segmentation.contracts.table import check_columns
 from segmentation.features.rules import field_column, rule_column
-from segmentation.sessions.attach import strongest_type
 
 
 def read_statements(events: DataFrame, rules: Sequence[ConsentRule], trust: Sequence[str]) -> DataFrame:
@@ -19,10 +20,46 @@ def read_statements(events: DataFrame, rules: Sequence[ConsentRule], trust: Sequ
     It is of whoever has the event's most trusted identifier (`trust`: types, strongest first).
     """
     check_columns(events, ("event_id", "event_ts", "identifiers", "source", "batch_id"), "the events")
+    return _say(events, F.array_distinct(F.array_compact(F.array(*map(_statement, rules)))), trust)
+
+
+def read_signals(events: DataFrame, control: GlobalPrivacyControl, trust: Sequence[str]) -> DataFrame:
+    """One row an event -> the columns of `consent`: a no to each purpose, for events with a Global Privacy Control
+    signal. See `keep_newest`: browsers send it with everything."""
+    check_columns(events, ("properties",), "the events")
+    signal = F.lower(F.trim(F.col("properties")[control.property])).isin("1", "true")
+    noes = F.array(
+        *(F.struct(F.lit(name).alias("purpose"), F.lit(False).alias("granted")) for name in control.purposes)
+    )
+    return _say(events.where(signal), noes, trust)
+
+
+def keep_newest(statements: DataFrame) -> DataFrame:
+    """Of what one identifier says on one purpose on one date (UTC), the newest: no other can count at a date's end."""
+    day, newest = F.to_date("consent_ts").alias("day"), F.struct("consent_ts", "event_id")
+    one = statements.groupBy("identifier_type", "identifier_value", "purpose", day)
+    kept = one.agg(F.max_by(F.struct(*statements.columns), newest).alias("kept"))
+    return kept.select("kept.*")
+
+
+def keep_consenting(
+    members: DataFrame, purposes: Mapping[str, str], consent: DataFrame, identity_map: DataFrame, before: datetime
+) -> DataFrame:
+    """Rows of people in audiences (`audience`, `person_id`) -> those without a member who did not grant, by `before`,
+    what the audience is for. `purposes`: audience -> purpose, of those that have one."""
+    kept = members.where(~F.col("audience").isin(*purposes))
+    for purpose in sorted(set(purposes.values())):
+        asking = [audience for audience, of in purposes.items() if of == purpose]
+        granted = consenting_people(consent, identity_map, purpose, before)
+        kept = kept.unionByName(members.where(F.col("audience").isin(*asking)).join(granted, "person_id", "left_semi"))
+    return kept
+
+
+def _say(events: DataFrame, said: Column, trust: Sequence[str]) -> DataFrame:
+    """`said`: ARRAY of STRUCT of purpose and whether it is granted."""
     kind = strongest_type(trust)
-    found = F.array_distinct(F.array_compact(F.array(*map(_statement, rules))))
     return (
-        events.select("*", kind.alias("identifier_type"), F.explode(found).alias("said"))
+        events.select("*", kind.alias("identifier_type"), F.explode(said).alias("said"))
         .where(F.col("identifier_type").isNotNull())
         .select(
             "identifier_type",
@@ -37,11 +74,19 @@ def read_statements(events: DataFrame, rules: Sequence[ConsentRule], trust: Sequ
     )
 
 
-def consenting_people(consent: DataFrame, identity_map: DataFrame, purpose: str) -> DataFrame:
-    """Statements -> `person_id` of whoever's newest one on `purpose` says yes; of two at one moment, no counts."""
+def consenting_people(
+    consent: DataFrame, identity_map: DataFrame, purpose: str, before: datetime | None = None
+) -> DataFrame:
+    """Statements -> `person_id` of whoever's newest one on `purpose` says yes; of two at one moment, no counts.
+
+    `before`: only what was said before this moment counts.
+    """
     check_columns(consent, ("identifier_type", "identifier_value", "purpose", "granted", "consent_ts"), "the consent")
     owners = identity_map.select("identifier_type", "identifier_value", "person_id")
-    said = consent.where(F.col("purpose") == purpose).join(owners, ["identifier_type", "identifier_value"])
+    about = consent.where(F.col("purpose") == purpose)
+    said = (about if before is None else about.where(F.col("consent_ts") < F.lit(before))).join(
+        owners, ["identifier_type", "identifier_value"]
+    )
     newest = F.max_by("granted", F.struct("consent_ts", (~F.col("granted")).alias("no")))
     return said.groupBy("person_id").agg(newest.alias("granted")).where("granted").select("person_id")
 

@@ -102,6 +102,11 @@ class AudienceSettings(Section):
     name: Name = Field(description="Its name in `audience_members.audience`.")
     description: str | None = Field(None, description="What it is for.")
     who: PersonRule = Field(description="Who is in it.")
+    purpose: Name | None = Field(
+        None,
+        description="Only people who granted this, by their newest statement up to the date; see `consent`. Exports "
+        "with a purpose ask again when they write.",
+    )
     holdout: float | None = Field(
         None,
         gt=0,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from segmentation.config.audiences import AudienceSettings
 from segmentation.config.exports import ExportSettings
 from segmentation.config.model import Name, Section
 from segmentation.config.rules import Rule, check_rule, field_kind
@@ -38,25 +39,55 @@ class ConsentRule(Section):
         return self
 
 
+class GlobalPrivacyControl(Section):
+    """The signal by which a browser says, with every request, that its user's data must be neither sold nor shared
+    (https://globalprivacycontrol.org; binding in California, CCPA regulations § 7025)."""
+
+    property: Name = Field(
+        description="The property of events that carries it, from the header `Sec-GPC` or `navigator`'s flag: `1` or "
+        "`true` is the signal, anything else is none."
+    )
+    purposes: list[Name] = Field(
+        ["sale", "sharing"], min_length=1, description="What the signal says no to; see `consent`."
+    )
+
+
 def check_purposes(raw: Mapping[str, Any]) -> list[Problem]:
-    """Purposes of the exports of a configuration file that nobody could ever grant.
+    """Purposes of the audiences and exports of a configuration file that nobody could ever grant.
 
     What is malformed in itself is reported by its own model, so nothing is said of it here.
     """
     try:
         rules = TypeAdapter(list[ConsentRule]).validate_python(raw.get("consent") or [])
+        audiences = TypeAdapter(list[AudienceSettings]).validate_python(raw.get("audiences") or [])
         exports = TypeAdapter(list[ExportSettings]).validate_python(raw.get("exports") or [])
     except ValidationError:
         return []
     if any(rule.purpose_field for rule in rules):
         return []
-    known = sorted({rule.purpose for rule in rules if rule.purpose})
+    known = sorted({rule.purpose for rule in rules if rule.purpose and rule.grants})
+    asking = [(f"audiences.{number}", audience.purpose) for number, audience in enumerate(audiences)]
+    asking += [(f"exports.{number}", export.purpose) for number, export in enumerate(exports)]
     return [
         Problem(
-            f"exports.{number}.purpose",
-            f"no rule under `consent` is about '{export.purpose}', so nobody could be delivered",
-            suggestion=next(iter(get_close_matches(export.purpose, known, 1)), None),
+            f"{key}.purpose",
+            f"no rule under `consent` grants '{purpose}', so nobody could be in it",
+            suggestion=next(iter(get_close_matches(purpose, known, 1)), None),
         )
-        for number, export in enumerate(exports)
-        if export.purpose is not None and export.purpose not in known
+        for key, purpose in asking
+        if purpose is not None and purpose not in known
     ]
+
+
+def check_signal(raw: Mapping[str, Any]) -> list[Problem]:
+    """A property said to carry Global Privacy Control signals that no source maps: nobody would ever be opted out."""
+    try:
+        carrier = raw["global_privacy_control"]["property"]
+        mapped = sorted({name for source in raw["sources"] for name in source["columns"].get("properties") or {}})
+    except (KeyError, TypeError, AttributeError):
+        return []
+    if carrier in mapped:
+        return []
+    near = next(iter(get_close_matches(str(carrier), mapped, 1)), None)
+    text = f"no source maps a property '{carrier}' under columns.properties"
+    return [Problem("global_privacy_control.property", text, suggestion=near)]

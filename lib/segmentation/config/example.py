@@ -38,7 +38,7 @@ EXAMPLE: dict[str, Any] = {
                 "amount": "price * quantity",
                 "currency": "'USD'",
                 "identifiers": {"user_id": "uid", "cookie": "anon_id"},
-                "properties": {"page": "url"},
+                "properties": {"page": "url", "gpc": "sec_gpc"},
             },
             "rules": [{"column": "amount", "events": ["purchase"], "required": True, "min": 0}],
         },
@@ -62,6 +62,7 @@ EXAMPLE: dict[str, Any] = {
             "withdraws": {"event": "newsletter_left"},
         }
     ],
+    "global_privacy_control": {"property": "gpc"},
     "audiences": [
         {
             "name": "left_their_cart",

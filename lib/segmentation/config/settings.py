@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from segmentation.config.audiences import AudienceSettings, check_audiences
 from segmentation.config.clustering import ClusteringSettings
-from segmentation.config.consent import ConsentRule, check_purposes
+from segmentation.config.consent import ConsentRule, GlobalPrivacyControl, check_purposes, check_signal
 from segmentation.config.exports import ExportSettings
 from segmentation.config.features import FeatureSettings
 from segmentation.config.identity import IdentitySettings
@@ -40,6 +40,9 @@ class Settings(Section):
     consent: list[ConsentRule] = Field(
         [], description="Which events say yes or no to what; read when they are taken in."
     )
+    global_privacy_control: GlobalPrivacyControl | None = Field(
+        None, description="Which events carry a Global Privacy Control signal, and what that says no to."
+    )
     audiences: list[AudienceSettings] = Field([], description="People whom a rule names, beside the segments.")
     exports: list[ExportSettings] = Field([], description="Where published segments are delivered.")
     report: ReportSettings = Field(ReportSettings(), description="What the report says beside its figures.")
@@ -64,7 +67,7 @@ def load_settings(path: str | Path, overrides: Sequence[str] = (), base: Path | 
     raw = read_yaml(Path(path))
     for override in overrides:
         override_value(raw, override)
-    problems = [*_undeclared_identifiers(raw), *check_audiences(raw), *check_purposes(raw)]
+    problems = [*_undeclared_identifiers(raw), *check_audiences(raw), *check_purposes(raw), *check_signal(raw)]
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:

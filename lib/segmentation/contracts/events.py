@@ -1,4 +1,9 @@
-"""Tables that ingestion writes."""
+"""Tables that ingestion writes, and whose an event is."""
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 
 from segmentation.contracts.table import (
     BOOLEAN,
@@ -54,13 +59,14 @@ EVENTS_QUARANTINE = Table(
     name="events_quarantine",
     grain="one refused row",
     keys=("source", "batch_id"),
-    unindexed=("raw",),
+    unindexed=("raw", "identifiers"),
     columns=(
         Col("source", STRING, "name of the source in the configuration", required=True),
         Col("batch_id", STRING, "the batch that brought it", required=True),
         Col("reasons", STRINGS, "every reason for which it was refused", required=True),
         Col("raw", STRING, "the row as JSON; values of personal identifiers are replaced by tokens"),
         Col("quarantined_ts", TIMESTAMP, "when the batch was taken in, UTC", required=True),
+        Col("identifiers", STRING_MAP, "what could be read of them, as in `events`"),
     ),
 )
 
@@ -118,3 +124,10 @@ CONSENT = Table(
 )
 
 TABLES = (EVENTS, EVENTS_QUARANTINE, INGEST_BATCHES, VAULT, CONSENT)
+
+
+def strongest_type(trust: Sequence[str]) -> Column:
+    """The type of the identifier whose person an event belongs to: the first in `trust` (types, strongest first) of
+    which it has a value; null where it has none."""
+    identifiers = F.col("identifiers")
+    return F.coalesce(*[F.when(identifiers[kind] != "", F.lit(kind)) for kind in trust])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.contracts.events import strongest_type
 from segmentation.contracts.table import check_columns
 
 _PLAIN = ("event_id", "event_name", "event_ts", "event_date", "is_bot", "is_test", "identifiers")
@@ -47,12 +48,6 @@ def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[s
         .join(owners, ["_type", "_value"], "inner")
         .drop("_type", "_value")
     )
-
-
-def strongest_type(trust: Sequence[str]) -> Column:
-    """The first of the types in `trust` of which the event has a value; null where it has none."""
-    identifiers = F.col("identifiers")
-    return F.coalesce(*[F.when(identifiers[kind] != "", F.lit(kind)) for kind in trust])
 
 
 def keep_sessions(sessions: DataFrame, as_of: date) -> DataFrame:

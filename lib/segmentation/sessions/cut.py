@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import WindowSpec
 
 from segmentation.config.sessions import SessionSettings
+from segmentation.contracts.events import strongest_type
 from segmentation.contracts.table import MONEY, check_columns
-from segmentation.sessions.attach import end_of, strongest_type
+from segmentation.sessions.attach import end_of
 
 _NEEDS = ("person_id", "event_id", "event_name", "event_ts", "amount", "platform", "identifiers")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -17,6 +17,7 @@ from segmentation.activation.audiences import (
     single_conditions,
     update_members,
 )
+from segmentation.activation.consent import keep_consenting
 from segmentation.activation.funnel import Step, count_funnel
 from segmentation.activation.sentences import describe_rule
 from segmentation.config.audiences import PersonRule
@@ -27,7 +28,7 @@ from segmentation.features.catalogue import feature_catalogue
 from segmentation.privacy.key import load_key
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import published, read_segment_names, read_versions
-from segmentation.sessions.attach import attach_persons, keep_behaviour
+from segmentation.sessions.attach import attach_persons, end_of, keep_behaviour
 
 _MEMBERS = "audience string, person_id string, segment_id string"
 
@@ -91,7 +92,7 @@ def explain(context: StageContext, name: str) -> Explanation:
     people, steps = count_funnel(judged, conditions, labels)
     return Explanation(
         audience=name,
-        sentence=describe_rule(audience.who, labels),
+        sentence=describe_rule(audience.who, labels) + _describe_purpose(audience.purpose),
         as_of=context.as_of,
         segment_version=version,
         people=people,
@@ -102,7 +103,16 @@ def explain(context: StageContext, name: str) -> Explanation:
 
 def _members(context: StageContext) -> DataFrame:
     judged, _ = _judge(context)
-    return list_members(judged, context.settings.audiences)
+    members = list_members(judged, context.settings.audiences)
+    purposes = {audience.name: audience.purpose for audience in context.settings.audiences if audience.purpose}
+    if not purposes:
+        return members
+    consent, owners = context.read_or_empty("consent"), context.read("identity_map")
+    return keep_consenting(members, purposes, consent, owners, end_of(context.as_of))
+
+
+def _describe_purpose(purpose: str | None) -> str:
+    return f" Of these, only who granted “{purpose}”, which is not counted here." if purpose else ""
 
 
 def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tuple[DataFrame, int]:
@@ -134,7 +144,7 @@ def _depends_on(settings: Settings) -> object:
 STAGE = Stage(
     name="audiences",
     help="Find who is in which audience at the end of a date.",
-    reads=("events", "identity_map", "features", "segment_versions", "segments", "segment_profiles"),
+    reads=("events", "identity_map", "consent", "features", "segment_versions", "segments", "segment_profiles"),
     writes=("audience_members", "holdouts"),
     state=("audience_members", "holdouts"),
     run=run,

@@ -15,7 +15,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from segmentation.activation.consent import read_statements
+from segmentation.activation.consent import keep_newest, read_signals, read_statements
 from segmentation.config.sources import Source
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
@@ -131,7 +131,8 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
             "Start again when they are at rest."
         )
     # Last, so that a batch that is refused after all has neither granted nor withdrawn anything.
-    if context.settings.consent or not warehouse.exists("consent"):
+    settings = context.settings
+    if settings.consent or settings.global_privacy_control or not warehouse.exists("consent"):
         warehouse.replace_slice("consent", statements, batch_id=batch.id)
     warehouse.replace_slice("ingest_batches", record.withColumn("status", F.lit(DONE)), batch_id=batch.id)
     return Taken(counts, accepted, duplicates)
@@ -140,13 +141,18 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
 def _statements(context: StageContext, batch: Batch, counts: Counts, new: DataFrame) -> tuple[DataFrame, int]:
     """What the batch says of consent, and how much more is from the future."""
     settings = context.settings
-    if not settings.consent:
-        return context.spark.createDataFrame([], CATALOGUE["consent"].schema), 0
-    said = read_statements(new, settings.consent, list(settings.identity.identifiers))
+    trust = list(settings.identity.identifiers)
+    said = context.spark.createDataFrame([], CATALOGUE["consent"].schema)
+    if settings.consent:
+        said = read_statements(new, settings.consent, trust)
+    control = settings.global_privacy_control
+    signals = read_signals(new, control, trust) if control else said.limit(0)
     in_time = F.col("consent_ts") <= F.lit(batch.at)
     # Looking costs a pass over the batch: not where all of it is of days before.
     has_later = counts.last is not None and counts.last >= batch.at.date()
-    return said.where(in_time), said.where(~in_time).count() if has_later else 0
+    early = said.unionByName(signals).where(~in_time).count() if has_later else 0
+    said = said.where(in_time)
+    return said.unionByName(keep_newest(signals.where(in_time))) if control else said, early
 
 
 def _without_duplicates(
@@ -209,6 +215,11 @@ STAGE = Stage(
     writes=("events", "events_quarantine", "ingest_batches", "vault", "consent"),
     state=("ingest_batches",),
     run=run,
-    depends_on=lambda settings: (settings.sources, settings.identity, settings.consent),
+    depends_on=lambda settings: (
+        settings.sources,
+        settings.identity,
+        settings.consent,
+        settings.global_privacy_control,
+    ),
     reusable=False,
 )

@@ -8,7 +8,14 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from tests.factories import event_rows, identity_rows, minimal_settings, table_rows
 
-from segmentation.activation.consent import consenting_people, read_statements
+from segmentation.activation.consent import (
+    consenting_people,
+    keep_consenting,
+    keep_newest,
+    read_signals,
+    read_statements,
+)
+from segmentation.config.consent import GlobalPrivacyControl
 
 NOON = datetime(2026, 3, 1, 12)
 RULES = minimal_settings(
@@ -96,3 +103,41 @@ def test_the_newest_statement_of_a_person_counts_and_absence_is_no(spark: SparkS
     )
     found = {row["person_id"] for row in consenting_people(said, owners, "marketing").collect()}
     assert found == {"p1", "p2"}
+
+
+def test_a_privacy_signal_is_a_no_to_sale_and_sharing_once_a_day(spark: SparkSession) -> None:
+    device = {"identifiers": {"cookie": "c1"}}
+    events = event_rows(
+        spark,
+        [
+            {**device, "properties": {"gpc": "1"}},
+            {**device, "properties": {"gpc": " True "}, "event_ts": datetime(2026, 3, 1, 13)},
+            {**device, "properties": {"gpc": "1"}, "event_ts": datetime(2026, 3, 2)},
+            *({**device, "properties": {"gpc": text}} for text in ("0", "false", "", "unset")),
+            {**device, "properties": {"page": "1"}},
+            {**device, "properties": None},
+        ],
+    )
+    control = GlobalPrivacyControl(property="gpc")
+    said = keep_newest(read_signals(events, control, ["user_id", "cookie"])).drop("source", "batch_id").collect()
+    assert sorted(map(tuple, said)) == [
+        ("cookie", "c1", purpose, False, ts, event_id)
+        for purpose in ("sale", "sharing")
+        for ts, event_id in ((datetime(2026, 3, 1, 13), "e0001"), (datetime(2026, 3, 2), "e0002"))
+    ]
+
+
+def test_who_has_not_granted_what_an_audience_is_for_is_not_in_it(spark: SparkSession) -> None:
+    consent = _said(spark, ("u1", "ads", True, 1), ("u2", "ads", True, 1), ("u2", "ads", False, 3))
+    owners = identity_rows(spark, {("user_id", f"u{n}"): f"p{n}" for n in (1, 2, 3)})
+    pairs = [(audience, f"p{n}") for audience in ("asking", "not asking") for n in (1, 2, 3)]
+    members = spark.createDataFrame(pairs, "audience string, person_id string")
+
+    def asking(day: int) -> list[str]:
+        kept = keep_consenting(members, {"asking": "ads"}, consent, owners, datetime(2026, 3, day)).collect()
+        assert [row["audience"] for row in kept].count("not asking") == 3
+        return sorted(row["person_id"] for row in kept if row["audience"] == "asking")
+
+    assert asking(3) == ["p1", "p2"]
+    assert asking(4) == ["p1"], "since it was withdrawn"
+    assert asking(1) == []

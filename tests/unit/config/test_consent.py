@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from segmentation.config.consent import ConsentRule, check_purposes
+from segmentation.config.consent import ConsentRule, check_purposes, check_signal
 
 JOINED = {"event": "joined"}
 
@@ -38,3 +38,16 @@ def test_a_purpose_that_nobody_could_grant_is_named_with_its_key() -> None:
     ]
     anything = {"purpose_field": "properties.purpose", "grants": JOINED}
     assert check_purposes({**raw, "consent": [anything]}) == []
+    who = {"feature": "recency", "at_least": 1}
+    audiences = [{"name": "lapsing", "who": who, "purpose": "ads"}]
+    withdrawn = {"purpose": "ads", "withdraws": JOINED}
+    (problem,) = check_purposes({"audiences": audiences, "consent": [withdrawn]})
+    assert problem.key == "audiences.0.purpose", "what can only be withdrawn is granted by nobody"
+
+
+def test_a_property_for_the_signal_that_no_source_maps_is_named_with_its_key() -> None:
+    raw = {"sources": [{"columns": {"properties": {"gpc": "sec_gpc"}}}], "global_privacy_control": {"property": "gcp"}}
+    (problem,) = check_signal(raw)
+    assert (problem.key, problem.suggestion) == ("global_privacy_control.property", "gpc")
+    assert check_signal({**raw, "global_privacy_control": {"property": "gpc"}}) == []
+    assert check_signal({"sources": raw["sources"]}) == []
