@@ -15,6 +15,9 @@ from segmentation.runtime.cli import run_command
 
 KEY = "0123456789abcdef" * 4
 
+RUN = [name for name, table in CATALOGUE.items() if not table.on_demand]
+"""Tables that a run makes."""
+
 
 @pytest.fixture(scope="module")
 def key() -> None:
@@ -30,7 +33,8 @@ def shop(spark: SparkSession, key: None, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_table_of_the_contract_can_be_read_without_spark(shop: Path) -> None:
-    for name, table in CATALOGUE.items():
+    for name in RUN:
+        table = CATALOGUE[name]
         found = DeltaTable(shop / "warehouse" / name).to_pyarrow_table()
         missing = set(table.column_names) - set(found.column_names)
         assert not missing, f"{name} lacks {missing}"
@@ -51,7 +55,7 @@ def test_everyone_is_in_a_published_segment_that_fits_their_kind(shop: Path) -> 
 
 
 def test_a_second_run_changes_nothing(shop: Path) -> None:
-    before = {name: DeltaTable(shop / "warehouse" / name).version() for name in CATALOGUE if name != "runs"}
+    before = {name: DeltaTable(shop / "warehouse" / name).version() for name in RUN if name != "runs"}
     assert run_command(["run", "--config", str(shop / "shop.yml")]) == 0
-    after = {name: DeltaTable(shop / "warehouse" / name).version() for name in CATALOGUE if name != "runs"}
+    after = {name: DeltaTable(shop / "warehouse" / name).version() for name in RUN if name != "runs"}
     assert after == before

@@ -6,6 +6,7 @@ HOLDOUTS = Table(
     name="holdouts",
     grain="one person in one audience that has a control group",
     keys=("audience", "person_id"),
+    unindexed=("person_id",),
     columns=(
         Col("audience", STRING, "name of the audience in the configuration", required=True),
         Col("person_id", STRING, "who", required=True),

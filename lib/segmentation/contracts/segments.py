@@ -38,6 +38,7 @@ SEGMENT_VERSIONS = Table(
     name="segment_versions",
     grain="one version",
     keys=("segment_version",),
+    unindexed=("person_id",),
     columns=(
         Col("segment_version", LONG, "1, 2, 3, …", required=True),
         Col("as_of", DATE, "date of the features that were scored", required=True),
@@ -71,6 +72,7 @@ SEGMENTS = Table(
     grain="one person in one version",
     keys=("segment_version", "person_id"),
     partition_by=("segment_version",),
+    unindexed=("person_id",),
     columns=_MEMBERSHIP,
 )
 
@@ -78,6 +80,7 @@ SEGMENTS_CURRENT = Table(
     name="segments_current",
     grain="one person, now: the published version",
     keys=("person_id",),
+    unindexed=("person_id",),
     columns=_MEMBERSHIP,
 )
 
@@ -86,6 +89,7 @@ SEGMENT_CHANGES = Table(
     grain="one person who moved",
     keys=("segment_version", "person_id"),
     partition_by=("segment_version",),
+    unindexed=("person_id",),
     columns=(
         Col(
             "segment_version",

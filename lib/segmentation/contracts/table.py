@@ -48,8 +48,9 @@ class Table:
 
     ``partition_by`` is for tables of which a writer owns and replaces whole slices; ``cluster_by`` (liquid
     clustering) for large ones that are read by a range. ``open_columns`` lets a table carry more DOUBLE columns
-    than are declared (features). ``unindexed`` columns get no file statistics: personal values must not reach
-    the Delta log.
+    than are declared (features). ``unindexed`` columns get no file statistics: neither personal values nor ids
+    of people must reach the Delta log, where an erasure could not take them out. An ``on_demand`` table is
+    made when it is first needed; the others are there after a whole run.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Table:
     partition_by: tuple[str, ...] = ()
     cluster_by: tuple[str, ...] = ()
     open_columns: bool = False
+    on_demand: bool = False
     unindexed: tuple[str, ...] = ()
     properties: dict[str, str] = field(default_factory=dict)
 

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from segmentation.contracts.errors import InputError
 from segmentation.ingest.conform import REASONS, WARNINGS, Conformed
+from segmentation.ingest.erased import ERASED
 from segmentation.ingest.files import SourceFile
 
 PLANNED, DONE = "planned", "done"
@@ -115,9 +116,10 @@ def judge(batch: Batch, counts: Counts, conformed: Conformed, max_bad_share: flo
             f"Source '{batch.source}': {listed(fatal)} of {counts.read:,} rows break a rule of severity fail; nothing "
             "of this batch was taken in. Repair the files, or change the rule."
         )
-    if counts.read and counts.quarantined / counts.read > max_bad_share:
+    bad = counts.quarantined - counts.reasons.get(ERASED, 0)
+    if counts.read and bad / counts.read > max_bad_share:
         raise InputError(
-            f"Source '{batch.source}': {counts.quarantined:,} of {counts.read:,} rows are bad "
+            f"Source '{batch.source}': {bad:,} of {counts.read:,} rows are bad "
             f"({listed(counts.reasons)}), "
             f"more than max_bad_share {max_bad_share:g} allows; nothing of this batch was taken in."
         )

@@ -19,6 +19,7 @@ from segmentation.runtime.commands import (
     look,
     measure,
     pipeline,
+    privacy,
     runs,
     versions,
     world,
@@ -40,7 +41,7 @@ def cli() -> None:
     """
 
 
-for module in (demo, pipeline, versions, runs, audience, measure, audit, explain, look, doctor, world):
+for module in (demo, pipeline, versions, runs, audience, measure, explain, privacy, audit, look, doctor, world):
     for command in module.COMMANDS:
         cli.add_command(command)
 

@@ -13,6 +13,7 @@ import click
 from pyspark.sql import SparkSession
 
 from segmentation.config.settings import Settings, load_settings
+from segmentation.identity.lookup import Identifier
 from segmentation.runtime.progress import Progress
 from segmentation.runtime.spark import get_spark
 
@@ -64,6 +65,19 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, Common(config, as_of, log_format, overrides), **kwargs)
 
     return with_common
+
+
+def read_identifier(text: str, where: str = "") -> Identifier:
+    """`type=value`, as a source would write it. An error quotes nothing but `where`: what was typed may be personal."""
+    kind, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not kind or not value:
+        raise click.BadParameter(f"{where}write type=value, such as email=ann@example.com.")
+    return kind, value
+
+
+def identifier_option(_: click.Context, __: click.Parameter, given: str | tuple[str, ...]) -> Any:
+    """Callback of an option with one identifier, or with several."""
+    return read_identifier(given) if isinstance(given, str) else [read_identifier(text) for text in given]
 
 
 def _date(_: click.Context, __: click.Parameter, value: str | None) -> date | None:

@@ -1,19 +1,20 @@
 """The Delta tables of one warehouse: reading them at a pinned version, and the ways in which they are written.
 
-Every write can be made twice: it replaces exactly what it owns, carries a transaction id, or has a new run's id in
-its rows. Every commit carries the run's id as Delta user metadata.
+Every write can be made twice: it replaces exactly what it owns, carries a transaction id, has a new run's id in its
+rows, or takes out what may be gone already. Every commit carries the run's id as Delta user metadata.
 """
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from delta.tables import DeltaTable
+from delta.tables import DeltaMergeBuilder, DeltaTable
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.readwriter import DataFrameWriter
 from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType
 
@@ -21,6 +22,12 @@ from segmentation.config.paths import is_catalog
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError, WarehouseBusyError
 from segmentation.contracts.table import Table
+
+Clauses = Callable[[DeltaMergeBuilder], DeltaMergeBuilder]
+
+_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+_LISTING_TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
 
 
 @dataclass(frozen=True)
@@ -67,14 +74,15 @@ class Warehouse:
         return self._versions.get(name)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
-        """A table as it is now, or was at a Delta version. Raises `InputError` where it does not exist."""
+        """A table as it is now, or was at a Delta version; where an erasure has purged that, at the oldest that can
+        still be read, which is without the people erased. Raises `InputError` where it does not exist."""
         if not self.exists(name):
             raise InputError(
                 f"The table '{name}' does not exist in this warehouse yet: run the stage that writes it first."
             )
         reader = self.spark.read
         if version is not None:
-            reader = reader.option("versionAsOf", version)
+            reader = reader.option("versionAsOf", self._readable(name, version))
         return (
             reader.table(f"{self.root}.{name}")
             if is_catalog(self.root)
@@ -107,6 +115,43 @@ class Warehouse:
         """
         return self._write(name, df, {"txnAppId": writer, "txnVersion": str(number)}, "append")
 
+    def merge(
+        self,
+        name: str,
+        changes: DataFrame,
+        on: Sequence[str],
+        clauses: Callable[[DeltaMergeBuilder], DeltaMergeBuilder],
+    ) -> int:
+        """Deletes or updates the rows that have the same values in the columns `on` as a row of `changes`, and rewrites
+        only files that hold one; returns how many. `clauses` say what becomes of a `row` that meets its `change`.
+
+        No value of `changes` reaches the Delta log. Nothing is committed where no row is met.
+        """
+        if not self.exists(name) or self.read(name).join(changes, list(on), "left_semi").isEmpty():
+            return 0
+        same = " AND ".join(f"row.`{column}` = change.`{column}`" for column in on)
+        with self._configured({_USER_METADATA: self.run_id}):
+            clauses(self._delta(name).alias("row").merge(changes.alias("change"), same)).execute()
+        last = self._last_commit(name)
+        self._versions[name] = int(last["version"])
+        metrics = last["operationMetrics"]
+        return int(metrics["numTargetRowsDeleted"]) + int(metrics["numTargetRowsUpdated"])
+
+    def purge(self, name: str) -> int:
+        """Deletes every file that the newest version of a table does not need, whatever its age; returns that version.
+        Older ones cannot be read any more, and readers of them fail: under the lock only."""
+        if self._delta(name).detail().where("properties['delta.enableDeletionVectors'] = 'true'").count():
+            place = f"{self.root}.{name}" if is_catalog(self.root) else f"delta.`{self._path(name)}`"
+            self.spark.sql(f"REORG TABLE {place} APPLY (PURGE)")
+            self._versions.pop(name, None)
+        # Delta lists a folder in as many tasks as Spark would take for any number of partitions: ten thousand.
+        tasks = str(self.spark.sparkContext.defaultParallelism)
+        with self._configured({_RETENTION_CHECK: "false", _LISTING_TASKS: tasks}):
+            self._delta(name).vacuum(0)
+        version = self.version(name)
+        assert version is not None, "a table that was purged has a version"
+        return version
+
     def path(self, inside: str) -> str:
         """A place for files that are not tables (models, checkpoints), beside the tables."""
         if is_catalog(self.root):
@@ -135,6 +180,27 @@ class Warehouse:
                 yield
             finally:
                 self._alone = False
+
+    @contextmanager
+    def _configured(self, changed: dict[str, str]) -> Iterator[None]:
+        """The session's configuration with these keys changed, for what takes them from nowhere else."""
+        before = {key: self.spark.conf.get(key, None) for key in changed}
+        try:
+            for key, value in changed.items():
+                self.spark.conf.set(key, value)
+            yield
+        finally:
+            for key, old in before.items():
+                if old is None:
+                    self.spark.conf.unset(key)
+                else:
+                    self.spark.conf.set(key, old)
+
+    def _readable(self, name: str, version: int) -> int:
+        if version == self.version(name) or not self.exists("erasures"):
+            return version
+        since = self.read("erasures").agg(F.max(F.col("readable_since")[name])).first()
+        return max(version, (since and since[0]) or 0)
 
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
@@ -187,7 +253,8 @@ class Warehouse:
             builder = builder.clusterBy(*table.cluster_by)
         properties = dict(table.properties)
         if table.unindexed:
-            indexed = [c.name for c in table.columns if c.name not in table.unindexed and _has_statistics(c.type)]
+            without = {*table.unindexed, *table.partition_by}
+            indexed = [c.name for c in table.columns if c.name not in without and _has_statistics(c.type)]
             properties["delta.dataSkippingStatsColumns"] = ",".join(indexed)
         for key, value in properties.items():
             builder = builder.property(key, value)

@@ -33,8 +33,10 @@ from segmentation.ingest.batches import (
 from segmentation.ingest.conform import PERSONAL, RAW_JSON, REASONS, conform_rows
 from segmentation.ingest.deliveries import Delivery, needed_key, open_deliveries
 from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
+from segmentation.ingest.erased import turn_away_erased
 from segmentation.ingest.mapping import quoted
 from segmentation.ingest.reading import explained
+from segmentation.privacy.key import load_key
 from segmentation.privacy.vault import new_vault_rows
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 
@@ -86,6 +88,10 @@ def run(context: StageContext) -> Outcome:
 def _take_in(context: StageContext, ledger: Ledger, delivery: Delivery, batch: Batch, key: bytes | None) -> Taken:
     source = delivery.source
     conformed = conform_rows(delivery.rows, delivery.mapping, context.settings.identity, key)
+    if context.warehouse.exists("tombstones"):
+        stones, needing = context.warehouse.read("tombstones"), "Tombstones of people who were erased"
+        trust = list(context.settings.identity.identifiers)
+        conformed = turn_away_erased(conformed, stones, key or load_key(what=needing), trust)
     rows = conformed.df.persist(StorageLevel.MEMORY_AND_DISK)
     try:
         with explained(source, delivery.files):

@@ -12,12 +12,11 @@ from segmentation.runtime.cli import cli, run_command
 
 JOBS = Path(__file__).parents[3] / "jobs"
 STAGES = ["ingest", "identity", "sessions", "features", "train", "assign", "publish", "audiences", "report", "export"]
+OTHERS = ["demo", "run", "rollback", "access", "erase", "audit", "versions", "explain", "runs", "show", "doctor"]
 COMMON = ["--config", "--as-of", "--log-format", "--set"]
 
 
-@pytest.mark.parametrize(
-    "command", ["demo", "run", *STAGES, "rollback", "audit", "versions", "explain", "runs", "show", "doctor"]
-)
+@pytest.mark.parametrize("command", [*OTHERS, *STAGES])
 def test_every_command_of_the_contract_takes_the_common_options(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

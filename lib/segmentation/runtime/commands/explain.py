@@ -14,7 +14,7 @@ from rich.tree import Tree
 from segmentation.config.identity import IdentitySettings
 from segmentation.identity.explain import Explanation, Link, Tied, explain_identifier
 from segmentation.identity.lookup import Identifier
-from segmentation.runtime.options import Common, common_options
+from segmentation.runtime.options import Common, common_options, identifier_option
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
 
@@ -22,20 +22,12 @@ _SHORT = 12
 """Digits of a token that stand in the tree."""
 
 
-def _identifier(_: click.Context, __: click.Parameter, text: str) -> Identifier:
-    """`type=value`. An error quotes nothing: what was typed may be personal."""
-    kind, equals, value = text.partition("=")
-    if not equals or not kind or not value:
-        raise click.BadParameter("write type=value, such as email=ann@example.com.")
-    return kind, value
-
-
 @click.command(epilog="\b\nExample:\n  segmentation explain --identifier user_id=u17 --config conf/example.yml")
 @click.option(
     "--identifier",
     required=True,
     metavar="TYPE=VALUE",
-    callback=_identifier,
+    callback=identifier_option,
     help="As a source would write it; a personal one also as the token that stands for it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a tree.")

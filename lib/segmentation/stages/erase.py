@@ -1,0 +1,322 @@
+"""Erasing people: what they are called is written down first, taken out of every table and file, and forgotten last.
+
+Three stages, in one run. `erase` puts the identifiers of the people asked for, and all others of theirs, into
+`erasure_work`, and their tombstones beside it; then it takes the people out of delivered files and of all tables but
+those of identity. `identity` resolves what is left, by which neighbours come apart that only they had joined. `purge`
+deletes every older file of every table, leaves the receipt in `erasures`, and empties `erasure_work`. A run that was
+killed anywhere is started again with the same request, and goes on by what stands in `erasure_work`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from delta.tables import DeltaMergeBuilder
+from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from segmentation.clustering import fitted
+from segmentation.contracts.catalogue import CATALOGUE
+from segmentation.contracts.errors import InputError
+from segmentation.contracts.events import strongest_type
+from segmentation.identity.lookup import Identifier, look_up_values
+from segmentation.privacy.audit import Act
+from segmentation.privacy.data_map import DATA_MAP, Held
+from segmentation.privacy.files import find_files
+from segmentation.privacy.holdings import IDENTIFIER
+from segmentation.privacy.tokens import with_token_key
+from segmentation.privacy.tombstones import tombstone_column
+from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.runtime.warehouse import Warehouse
+from segmentation.stages import identity, report
+
+FORGOTTEN = "erased-"
+"""How the name begins under which `export_members` keeps somebody who was erased, until the destination was told."""
+
+_OWN_FILES = (report.FOLDER, fitted.FOLDER)
+"""Folders of the warehouse whose files are about nobody."""
+
+_KEPT_ASIDE = {*identity.STAGE.writes, "erasure_work"} - {*identity.STAGE.state}
+"""Tables that are made anew from what is left, or emptied last."""
+
+
+class Erasure:
+    """One request: identifiers as their owners write them, and the key of the tombstones."""
+
+    def __init__(self, asked: Sequence[Identifier], key: bytes) -> None:
+        self._asked, self._key = asked, key
+        self._rows, self._files = Counter[str](), 0
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What has to be run, in order, in one run."""
+        held = tuple(name for name, columns in DATA_MAP.items() if not columns.nothing)
+        return (
+            Stage(
+                name="erase",
+                help="Take people out of every table and delivered file.",
+                reads=(),
+                writes=tuple(name for name in held if name not in _KEPT_ASIDE),
+                run=self._erase,
+                depends_on=lambda _: None,
+                reusable=False,
+            ),
+            replace(identity.STAGE, run=_resolve_who_is_left),
+            Stage(
+                name="purge",
+                help="Delete older files of every table, and leave a receipt.",
+                reads=(),
+                writes=("erasures", "erasure_work"),
+                run=self._purge,
+                depends_on=lambda _: None,
+                reusable=False,
+                acts=_list_erasures,
+            ),
+        )
+
+    def _erase(self, context: StageContext) -> Outcome:
+        warehouse = context.warehouse
+        _write_down(context, self._asked)
+        work = warehouse.read("erasure_work").localCheckpoint()
+        self._bury(warehouse, work)
+        people = work.where("person_id IS NOT NULL").select("person_id").distinct().localCheckpoint()
+        identifiers = work.select(*IDENTIFIER).distinct().localCheckpoint()
+        context.tell("searching files")
+        self._files = _delete_files(warehouse, people, identifiers)
+        for name, held in DATA_MAP.items():
+            if held.nothing or name in _KEPT_ASIDE:
+                continue
+            context.tell(f"erasing from {name}")
+            if name == "export_members":
+                self._rows[name] = self._rename(warehouse, people)
+            elif held.identifier_map:
+                trust = list(context.settings.identity.identifiers)
+                self._rows[name] = _take_out_carriers(warehouse, name, held, identifiers, trust)
+            else:
+                self._rows[name] = _take_out(warehouse, name, held, people, identifiers)
+        return Outcome(work.count(), self._rows.total(), {name: rows for name, rows in self._rows.items() if rows})
+
+    def _bury(self, warehouse: Warehouse, work: DataFrame) -> None:
+        """Sets the tombstones: before anything is deleted, so that nothing comes in again meanwhile."""
+        stone = tombstone_column(F.col("identifier_type"), F.col("identifier_value")).alias("tombstone")
+        stones = with_token_key(work, self._key).select(stone, "identifier_type", "erasure_id")
+        new = stones.join(warehouse.read_or_empty("tombstones"), "tombstone", "left_anti")
+        warehouse.append("tombstones", new.dropDuplicates(["tombstone"]))
+
+    def _rename(self, warehouse: Warehouse, people: DataFrame) -> int:
+        """Who was told of to a destination stays under a name that says nothing, until the next delivery has taken them
+        out there."""
+        name = tombstone_column(F.lit("person"), F.col("person_id"))
+        renamed = with_token_key(people, self._key).select(
+            "person_id", F.concat(F.lit(FORGOTTEN), F.substring(name, 1, 32)).alias("forgotten")
+        )
+        update: dict[str, str | Column] = {"person_id": "change.forgotten"}
+        return warehouse.merge("export_members", renamed, ["person_id"], lambda m: m.whenMatchedUpdate(set=update))
+
+    def _purge(self, context: StageContext) -> Outcome:
+        warehouse = context.warehouse
+        held = [name for name, columns in DATA_MAP.items() if not columns.nothing and warehouse.exists(name)]
+        readable = {}
+        for name in held:
+            if name != "erasure_work":
+                context.tell(f"purging {name}")
+                readable[name] = warehouse.purge(name)
+        receipts = [self._receipt(context, row, readable) for row in _summarise(warehouse.read("erasure_work"))]
+        for receipt in receipts:
+            row = warehouse.spark.createDataFrame([receipt], CATALOGUE["erasures"].schema)
+            warehouse.replace_slice("erasures", row, erasure_id=receipt["erasure_id"])
+        warehouse.replace("erasure_work", warehouse.read("erasure_work").limit(0))
+        warehouse.purge("erasure_work")
+        people = sum(receipt["people"] for receipt in receipts)
+        return Outcome(
+            rows_in=sum(receipt["identifiers"] for receipt in receipts),
+            rows_out=0,
+            figures={"people": people, "files_deleted": self._files},
+            message="nothing of them is left; destinations are told at the next export",
+            result="\n".join(json.dumps(receipt, default=str) for receipt in receipts),
+        )
+
+    def _receipt(self, context: StageContext, row: Row, readable: dict[str, int]) -> dict[str, Any]:
+        return {
+            **row.asDict(),
+            "requested_ts": row["requested_ts"].astimezone(UTC),
+            "completed_ts": context.now,
+            "rows": dict(self._rows),
+            "files_deleted": self._files,
+            "readable_since": readable,
+            "run_id": context.warehouse.run_id,
+        }
+
+
+def _write_down(context: StageContext, asked: Sequence[Identifier]) -> None:
+    """Adds to `erasure_work` the identifiers asked for, and all others of the same people. Raises `InputError`."""
+    warehouse = context.warehouse
+    known = look_up_values(context.spark, context.settings.identity, asked)
+    if unfit := [str(number) for number, identifier in enumerate(known, 1) if identifier is None]:
+        raise InputError(
+            f"Nothing was erased: of the identifiers asked for, number {', '.join(unfit[:5])} cannot be of the type "
+            "that it is said to be; correct it."
+        )
+    named = context.spark.createDataFrame(
+        sorted({identifier for identifier in known if identifier}), "identifier_type string, identifier_value string"
+    )
+    owners = warehouse.read_or_empty("identity_map").select(*IDENTIFIER, "person_id")
+    people = owners.join(F.broadcast(named), list(IDENTIFIER), "left_semi").select("person_id").distinct()
+    theirs = owners.join(F.broadcast(people), "person_id", "left_semi")
+    rows = (
+        theirs.join(named.withColumn("asked", F.lit(True)), list(IDENTIFIER), "full_outer")
+        .join(warehouse.read_or_empty("erasure_work").select(*IDENTIFIER), list(IDENTIFIER), "left_anti")
+        .select(
+            F.lit(warehouse.run_id).alias("erasure_id"),
+            F.lit(context.now).alias("requested_ts"),
+            *IDENTIFIER,
+            "person_id",
+            F.coalesce("asked", F.lit(False)).alias("asked"),
+        )
+    )
+    warehouse.append("erasure_work", rows)
+
+
+def _take_out(warehouse: Warehouse, name: str, held: Held, people: DataFrame, identifiers: DataFrame) -> int:
+    """Deletes the rows that are by a person's id, or by any of its identifiers, the people's."""
+    keys: list[tuple[DataFrame, tuple[str, ...]]] = [(people, (held.person,))] if held.person else []
+    keys += [(identifiers, pair) for pair in held.identifiers]
+
+    def delete(merge: DeltaMergeBuilder) -> DeltaMergeBuilder:
+        return merge.whenMatchedDelete()
+
+    return sum(warehouse.merge(name, values.toDF(*columns), columns, delete) for values, columns in keys)
+
+
+def _take_out_carriers(
+    warehouse: Warehouse, name: str, held: Held, identifiers: DataFrame, trust: Sequence[str]
+) -> int:
+    """Deletes the rows whose most trusted identifier is the people's; from others' rows, takes theirs out of the map.
+    Refused rows go as soon as they carry any: the row as it came stands beside the map."""
+    if not warehouse.exists(name):
+        return 0
+    assert held.identifier_map, "only for tables with a map of identifiers"
+    rows, carried = warehouse.read(name), F.col(held.identifier_map)
+    keys = ["source", "batch_id", held.text] if held.text else [*CATALOGUE[name].keys, "batch_id"]
+    found = (
+        rows.select(*keys, carried, strongest_type(trust).alias("leading"), F.explode(carried).alias(*IDENTIFIER))
+        .join(F.broadcast(identifiers), list(IDENTIFIER), "left_semi")
+        .groupBy(*keys)
+        .agg(
+            F.collect_set("identifier_type").alias("types"),
+            F.first("leading").alias("leading"),
+            F.first(held.identifier_map).alias("all"),
+        )
+    )
+    if held.text:
+        doomed = found.select(*keys).unionByName(_with_words(rows, held, keys, identifiers)).distinct()
+        return warehouse.merge(name, doomed.localCheckpoint(), keys, lambda m: m.whenMatchedDelete())
+    changes = found.select(
+        *keys,
+        F.array_contains("types", F.col("leading")).alias("theirs"),
+        F.map_filter("all", lambda kind, _: ~F.array_contains("types", kind)).alias("others"),
+    ).localCheckpoint()
+    others: dict[str, str | Column] = {held.identifier_map: "change.others"}
+    return warehouse.merge(
+        name, changes, keys, lambda m: m.whenMatchedDelete("change.theirs").whenMatchedUpdate(set=others)
+    )
+
+
+def _with_words(rows: DataFrame, held: Held, keys: Sequence[str], identifiers: DataFrame) -> DataFrame:
+    """Keys of refused rows of which no identifier could be read, and in whose text one stands all the same."""
+    unread = rows.where(F.coalesce(F.size(F.col(str(held.identifier_map))), F.lit(0)) <= 0)
+    words = unread.select(*keys, F.explode(F.split(str(held.text), r"[^\p{L}\p{N}@._+-]+")).alias("identifier_value"))
+    return words.join(F.broadcast(identifiers), "identifier_value", "left_semi").select(*keys)
+
+
+def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFrame) -> int:
+    """Deletes the delivered files that hold somebody: all of a destination that was told of one (in what form, only
+    its platform knows), and others in which a value stands. The next export delivers without them. Returns how many.
+
+    Raises `InputError` where a model or a report holds somebody, which neither should.
+    """
+    log = warehouse.read_or_empty("export_log").where("path IS NOT NULL").select("destination", "path").distinct()
+    told = warehouse.read_or_empty("export_members").join(F.broadcast(people), "person_id", "left_semi")
+    told = told.select("destination", F.lit(True).alias("told")).distinct()
+    delivered = log.join(told, "destination", "left").groupBy("path").agg(F.max("told").alias("told")).collect()
+    there = [row for row in delivered if _is_there(warehouse.spark, row["path"])]
+    doomed = [row["path"] for row in there if row["told"]]
+    values = _values_of(warehouse, people, identifiers)
+    doomed += find_files([row["path"] for row in there if not row["told"]], values)
+    for path in doomed:
+        files, at = _file(warehouse.spark, path)
+        files.delete(at, False)
+    own = [path for folder in _OWN_FILES if _is_there(warehouse.spark, path := warehouse.path(folder))]
+    if others := find_files(own, values):
+        raise InputError(
+            f"The file {Path(others[0]).name} of a model or report holds somebody who is to be erased: delete it, "
+            "then start again."
+        )
+    return len(doomed)
+
+
+def _values_of(warehouse: Warehouse, people: DataFrame, identifiers: DataFrame) -> DataFrame:
+    """All by which the people can stand in a file: ids, identifiers, clear values and their hashes."""
+    vault = warehouse.read_or_empty("vault").withColumnRenamed("token", "identifier_value")
+    clear = vault.join(F.broadcast(identifiers), list(IDENTIFIER), "left_semi").select("value")
+    hashed = clear.select(F.sha2("value", 256).alias("value"))
+    known = identifiers.select(F.col("identifier_value").alias("value"))
+    return people.toDF("value").unionByName(known).unionByName(clear).unionByName(hashed)
+
+
+def _file(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    jvm: Any = spark._jvm
+    at = jvm.org.apache.hadoop.fs.Path(path)
+    return at.getFileSystem(spark._jsc.hadoopConfiguration()), at
+
+
+def _is_there(spark: SparkSession, path: str) -> bool:
+    files, at = _file(spark, path)
+    return bool(files.exists(at))
+
+
+def _resolve_who_is_left(context: StageContext) -> Outcome:
+    """`identity`, also where nobody is left."""
+    if not context.read_or_empty("events").isEmpty():
+        return identity.run(context)
+    for name in _KEPT_ASIDE - {"erasure_work"}:
+        context.warehouse.replace(name, context.warehouse.read_or_empty(name).limit(0))
+    return Outcome(0, 0)
+
+
+def _summarise(work: DataFrame) -> list[Row]:
+    """One row for each erasure at work: counts only."""
+    return (
+        work.groupBy("erasure_id")
+        .agg(
+            F.min("requested_ts").alias("requested_ts"),
+            F.count_if("asked").alias("asked"),
+            F.count_if(F.col("asked") & F.col("person_id").isNull()).alias("unknown"),
+            F.count_distinct("person_id").alias("people"),
+            F.count("*").alias("identifiers"),
+        )
+        .orderBy("requested_ts")
+        .collect()
+    )
+
+
+def _list_erasures(warehouse: Warehouse) -> list[Act]:
+    """Erasures since the newest that the audit log has."""
+    known = warehouse.read_or_empty("audit_log").where("action = 'erasure'").agg(F.max("acted_ts").alias("until"))
+    done = warehouse.read_or_empty("erasures").join(known, F.expr("until IS NULL OR completed_ts >= until"))
+    counts = ("asked", "unknown", "people", "identifiers", "files_deleted")
+    return [
+        Act(
+            "erasure",
+            f"erasure {row['erasure_id']}",
+            row["completed_ts"].astimezone(UTC),
+            {name: str(row[name]) for name in counts},
+        )
+        for row in done.select("erasure_id", "completed_ts", *counts).collect()
+    ]

@@ -1,0 +1,25 @@
+"""Which files hold a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from segmentation.privacy.files import find_files
+
+
+def test_files_that_hold_a_value_are_found(spark: SparkSession, tmp_path: Path) -> None:
+    folder = tmp_path / "_exports" / "a b"
+    (folder / "deep").mkdir(parents=True)
+    for name, text in {
+        "quoted.csv": 'id,mail\n1,"ann@example.com"\n',
+        "deep/lines.jsonl": '{"id":"c/77-x:9"}\n',
+        "other.csv": "id,mail\n2,joann@example.com\n77,x\n",
+        "empty.csv": "",
+    }.items():
+        (folder / name).write_text(text)
+    values = spark.createDataFrame([("ann@example.com",), ("c/77-x:9",), ("//",)], "value string")
+    assert find_files([str(folder)], values) == [f"file:{folder}/{name}" for name in ("deep/lines.jsonl", "quoted.csv")]
+    assert find_files([str(folder / "other.csv")], values) == []
+    assert find_files([], values) == []
