@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from segmentation.config.spark import SparkSettings
 from segmentation.runtime.spark import get_spark
+from tests.finished import FinishedShop, finish_shop
 
 _FOR_TESTS = {
     "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
@@ -59,3 +60,10 @@ def _nothing_cached() -> Iterator[None]:
 def warehouse_path(tmp_path: Path) -> Path:
     """An empty folder for the tables of one test."""
     return tmp_path / "warehouse"
+
+
+@pytest.fixture(scope="session")
+def finished_shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedShop:
+    """The made shop after its pipeline has run, which takes long and is done once, in whichever process asks first."""
+    own = tmp_path_factory.getbasetemp()
+    return finish_shop(own if worker_id == "master" else own.parent)

@@ -45,6 +45,11 @@ def test_the_archive_runs_on_a_cluster(tmp_path: Path) -> None:
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.memory.offHeap.size": "128m",
+        # Three young processes of Java on a handful of rows: compiling would be most of their work.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
     done = subprocess.run(
         [

@@ -8,47 +8,35 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
-import yaml
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.factories import minimal_settings
-from tests.shop import shop_settings, write_shop
+from tests.finished import KEY, LAST_WEEK, TODAY, FinishedShop
 
 from segmentation import api, open_warehouse
 from segmentation.api import Segmentation
 from segmentation.contracts.errors import ConfigError, InputError
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
-LAST_WEEK, TODAY = date(2026, 3, 24), date(2026, 3, 31)
-QUICK = {"algorithms": ["kmeans"], "k": {"min": 3, "max": 4}, "restarts": 1, "stability": {"refits": 0}}
 
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEGMENTATION_KEY", "0123456789abcdef" * 4)
+        patch.setenv("SEGMENTATION_KEY", KEY)
         yield patch
 
 
 @pytest.fixture(scope="module")
 def shop(
-    spark: SparkSession, environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    finished_shop: FinishedShop, environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Segmentation:
     """The made shop with version 1 of last week, retired, and version 2 of today, published."""
-    folder = tmp_path_factory.mktemp("shop")
-    config = write_shop(folder)
-    settings = shop_settings(folder) | {"clustering": QUICK, "segments": {"gates": {"max_moved_share": 1.0}}}
-    config.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-    environment.setenv("SEGMENTATION_CONFIG", str(config))
-    shop = open_warehouse()
-    shop.run("ingest", "identity")
-    for day in (LAST_WEEK, None):
-        shop.run("sessions", "features", "train", "assign", "publish", as_of=day)
-    return shop
+    environment.setenv("SEGMENTATION_CONFIG", str(finished_shop.copy_to(tmp_path_factory.mktemp("shop"))))
+    return open_warehouse()
 
 
 def test_the_examples_of_the_documentation_run(shop: Segmentation) -> None:

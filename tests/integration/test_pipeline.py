@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql import SparkSession
-from tests.shop import KINDS, PEOPLE_A_KIND, write_shop
+from tests.finished import KEY, FinishedShop
+from tests.shop import KINDS, PEOPLE_A_KIND
 
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.runtime.cli import run_command
-
-KEY = "0123456789abcdef" * 4
 
 RUN = [name for name, table in CATALOGUE.items() if not table.on_demand]
 """Tables that a run makes."""
 
 
-@pytest.fixture(scope="module")
-def key() -> None:
-    os.environ["SEGMENTATION_KEY"] = KEY
-
-
-@pytest.fixture(scope="module")
-def shop(spark: SparkSession, key: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a shop whose pipeline has run once."""
-    folder = tmp_path_factory.mktemp("shop")
-    assert run_command(["run", "--config", str(write_shop(folder))]) == 0
-    return folder
-
-
-def test_every_table_of_the_contract_can_be_read_without_spark(shop: Path) -> None:
+def test_every_table_of_the_contract_can_be_read_without_spark(finished_shop: FinishedShop) -> None:
     for name in RUN:
         table = CATALOGUE[name]
-        found = DeltaTable(shop / "warehouse" / name).to_pyarrow_table()
+        found = DeltaTable(finished_shop.warehouse / name).to_pyarrow_table()
         missing = set(table.column_names) - set(found.column_names)
         assert not missing, f"{name} lacks {missing}"
 
 
-def test_everyone_is_in_a_published_segment_that_fits_their_kind(shop: Path) -> None:
-    current = DeltaTable(shop / "warehouse" / "segments_current").to_pandas()
-    owners = DeltaTable(shop / "warehouse" / "identity_map").to_pandas()
+def test_everyone_is_in_a_published_segment_that_fits_their_kind(finished_shop: FinishedShop) -> None:
+    current = DeltaTable(finished_shop.warehouse / "segments_current").to_pandas()
+    owners = DeltaTable(finished_shop.warehouse / "identity_map").to_pandas()
     assert set(current["person_id"]) == set(owners["person_id"])
     assert current["person_id"].is_unique
     # Browsers on which nobody ever signed in are persons too, whose kind nobody knows.
@@ -54,8 +38,14 @@ def test_everyone_is_in_a_published_segment_that_fits_their_kind(shop: Path) -> 
     assert (in_one_segment > 0.8).all(), in_one_segment
 
 
-def test_a_second_run_changes_nothing(shop: Path) -> None:
-    before = {name: DeltaTable(shop / "warehouse" / name).version() for name in RUN if name != "runs"}
-    assert run_command(["run", "--config", str(shop / "shop.yml")]) == 0
-    after = {name: DeltaTable(shop / "warehouse" / name).version() for name in RUN if name != "runs"}
-    assert after == before
+def test_a_second_run_changes_nothing(
+    finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def versions() -> dict[str, int]:
+        return {name: DeltaTable(tmp_path / "warehouse" / name).version() for name in RUN if name != "runs"}
+
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    config = finished_shop.copy_to(tmp_path)
+    before = versions()
+    assert run_command(["run", "--config", str(config)]) == 0
+    assert versions() == before

@@ -13,10 +13,11 @@ from pyspark.sql import functions as F
 
 from segmentation.bed import folder
 from segmentation.bed.identity_score import score_identity
+from segmentation.bed.lift_score import score_lift
 from segmentation.bed.names import name_columns_as_in_tables
 from segmentation.bed.quality_score import SOURCES_WITHOUT_IDS, score_quality
 from segmentation.bed.rows import IDENTIFIERS
-from segmentation.bed.segment_score import score_segments
+from segmentation.bed.segment_score import find_main_profiles, score_segments
 from segmentation.bed.session_score import score_sessions
 from segmentation.bed.steadiness import (
     share_of_persons_changed_without_cause,
@@ -99,9 +100,9 @@ def score_world(tables: Tables, truth: Truth, settings: Settings) -> Score:
         _score_persons(score, tables, owners)
         _score_visits(score, tables, truth, events, settings, as_of)
         _score_memberships(score, tables, truth, owners, as_of)
+        _score_campaign(score, tables, truth, events, owners, settings, as_of)
     finally:
         owners.unpersist()
-    score.not_measured["lift"] = "no stage measures lift yet"
     return score
 
 
@@ -168,3 +169,19 @@ def _score_memberships(score: Score, tables: Tables, truth: Truth, owners: DataF
     else:
         share = share_of_segments_changed_without_cause(before, current, changes)
         score.measured["segments"]["changed_without_cause"] = share
+
+
+def _score_campaign(
+    score: Score, tables: Tables, truth: Truth, events: DataFrame, owners: DataFrame, settings: Settings, as_of: date
+) -> None:
+    persons, campaign = tables.read("identity_map"), truth.said["knobs"]["campaign"]
+    if persons is None:
+        score.not_measured["lift"] = "there is no identity_map: the stage identity has not run"
+        return
+    whose = attach_persons(keep_behaviour(events, as_of), persons, list(settings.identity.identifiers))
+    mains = find_main_profiles(persons, owners)
+    found = score_lift(whose, mains, truth.read("campaign"), campaign["name"], campaign["window_days"])
+    if found is None:
+        score.not_measured["lift"] = "the events assign nobody to an arm of the campaign"
+    else:
+        score.measured["lift"] = asdict(found)
