@@ -216,6 +216,57 @@ def test_rollback_makes_an_earlier_version_current(next_week: World, capsys: pyt
     assert "names were wrong" in " ".join(capsys.readouterr().out.split())
 
 
+def test_versions_are_compared_in_a_table_and_a_picture(next_week: World, capsys: pytest.CaptureFixture[str]) -> None:
+    page, picture = next_week.folder / "flows.html", next_week.folder / "flows.svg"
+    assert next_week.cli("compare", "1", "2", "--output", str(page)) == 0
+    said = capsys.readouterr().out
+    assert "12 people moved, 227 stayed, 1 are new and 1 are gone." in said
+    assert said.splitlines()[-1] == str(page)
+    assert next_week.cli("compare", "1", "2", "--log-format", "json", "--output", str(picture)) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert (found["stayed"], found["moved"], found["new"], found["left"]) == (227, 12, 1, 1)
+    moved = [f for f in found["flows"] if f["from_segment"] and f["to_segment"] not in (None, f["from_segment"])]
+    assert [flow["people"] for flow in moved] == [12]
+    html = page.read_text(encoding="utf-8")
+    assert f"{moved[0]['from_name']} → {moved[0]['to_name']}: 12 people" in html
+    assert "http" not in html.replace("http://www.w3.org/2000/svg", ""), "nothing is loaded from elsewhere"
+    assert picture.read_text(encoding="utf-8").startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    capsys.readouterr()
+    assert next_week.cli("compare", "1", "7") == 3
+    assert "There is no version 7" in capsys.readouterr().err
+    assert next_week.cli("compare", "1", "2", "--output", "flows.png") == 2
+
+
+def test_a_retired_candidate_is_not_published(next_week: World) -> None:
+    before = next_week.delta_versions()
+    assert next_week.cli("retire", "1", "--reason", "bad") == 2, "it is current"
+    assert next_week.cli("retire", "2") == 2, "why?"
+    assert next_week.delta_versions() == before
+    assert next_week.cli("retire", "2", "--reason", "bad names") == 0
+    assert next_week.versions().loc[2, ["status", "reason"]].tolist() == ["retired", "retired: bad names"]
+    assert next_week.run(publish.STAGE, as_of=NEXT_WEEK) == ["no candidate: version 1 is current"]
+    assert next_week.cli("rollback", "--to", "2") == 2
+    assert {**before, "segment_versions": before["segment_versions"] + 1} == next_week.delta_versions()
+
+
+def test_a_shadow_is_scored_and_watched_and_never_published(next_week: World) -> None:
+    other = next_week.settings.model_copy(
+        update={"clustering": next_week.settings.clustering.model_copy(update={"exclude": ["monetary"]})}
+    )
+    shadow = next_week.run(train.STAGE, assign.STAGE, as_of=NEXT_WEEK, settings=other, shadow=True)[1]
+    assert shadow.startswith("version 3 is a shadow, ")
+    versions = next_week.versions()
+    assert versions["status"].tolist() == ["published", "candidate", "shadow"]
+    assert versions.loc[3, "reason"].startswith("would ")
+    assert versions.loc[3, "compared_with"] == 1
+    assert versions.loc[3, "model_id"] not in versions.loc[:2, "model_id"].tolist()
+    again = next_week.run(assign.STAGE, as_of=NEXT_WEEK, settings=other, shadow=True)
+    assert again == ["version 3 has this already (shadow)"]
+    assert next_week.run(publish.STAGE, as_of=NEXT_WEEK) == ["version 2 is current"]
+    assert next_week.run(publish.STAGE, as_of=NEXT_WEEK) == ["no candidate: version 2 is current"]
+    assert next_week.versions()["status"].tolist() == ["retired", "published", "shadow"]
+
+
 def test_a_candidate_that_was_compared_with_another_version_is_not_published(next_week: World) -> None:
     first, second = read_versions(next_week.warehouse.read("segment_versions"))
     stale = version_rows(next_week.spark, [first, replace(second, compared_with=7)])

@@ -9,12 +9,12 @@ from pyspark.sql import DataFrame
 
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.bars import Bar, bar_chart
+from segmentation.profiles.flows import flows_chart
 from segmentation.profiles.network import Node, Tie, network_chart
 from segmentation.profiles.report.charts import candidates_chart, months_chart
 from segmentation.profiles.report.data import Profile
 from segmentation.profiles.svg import figure
 from segmentation.profiles.wording import number, per_cent
-from segmentation.segments.comparison import Comparison
 
 __all__ = ["candidates_chart", "features_chart", "flows_chart", "links_chart", "months_chart", "sizes_chart"]
 
@@ -44,18 +44,6 @@ def features_chart(profiles: Sequence[Profile], features: Mapping[str, FeatureIn
     bars = [Bar(features[name].label, far, f"{number(round(far, 2))} · {who}") for name, (far, who) in best]
     description = f"Furthest: {bars[0].name} ({bars[0].text})." if bars else "No feature is known."
     return figure(lambda width: bar_chart("What tells segments apart", description, bars, width))
-
-
-def flows_chart(change: Comparison, most: int = 12) -> Markup:
-    """The largest flows between two versions; people who stayed are left out."""
-    flows = [flow for flow in change.flows if flow.from_segment != flow.to_segment][:most]
-    bars = [
-        Bar(f"{flow.from_name or 'not there before'} → {flow.to_name or 'gone'}", flow.people, f"{flow.people:,}")
-        for flow in flows
-    ]
-    description = f"{change.moved:,} people moved, {change.new:,} are new, {change.left:,} are gone, "
-    description += f"{change.stayed:,} stayed."
-    return figure(lambda width: bar_chart("Who went where", description, bars, width))
 
 
 def links_chart(links: DataFrame) -> Markup:

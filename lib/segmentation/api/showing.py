@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from pyspark.sql import DataFrame
+
+from segmentation.profiles.standalone import render_page
 
 FOLDER = "SEGMENTATION_SHOWN"
 """Environment variable with the folder for what no notebook shows; by default `shown`."""
@@ -25,7 +26,7 @@ def show(what: Markup | DataFrame | None, title: str, rows: int = 20) -> None:
     """
     if what is None:
         return
-    page = _page(what if isinstance(what, Markup) else _table(what, rows), title)
+    page = render_page(what if isinstance(what, Markup) else _table(what, rows), title)
     shell = _shell()
     if shell is None:
         path = Path(os.environ.get(FOLDER, "shown")) / f"{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}.html"
@@ -54,11 +55,3 @@ def _table(df: DataFrame, rows: int) -> Markup:
     table = found.head(rows).to_html(index=False, border=0, na_rep="", float_format=lambda value: f"{value:,.4g}")
     more = Markup('<p class="hint">The first {} rows.</p>').format(rows) if len(found) > rows else ""
     return Markup('<div class="scroll">{}</div>{}').format(Markup(table), more)
-
-
-def _page(content: Markup, title: str) -> Markup:
-    style = (files("segmentation.profiles.report") / "page.css").read_text(encoding="utf-8")
-    return Markup(
-        '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<title>{0}</title><style>{1}</style><main><section><h2>{0}</h2><figure>{2}</figure></section></main>"
-    ).format(escape(title), Markup(style), content)

@@ -17,7 +17,7 @@ from segmentation.clustering.selection import choose_features, describe_populati
 from segmentation.clustering.training import train_model
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.config.settings import Settings, load_settings
-from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.identity.lookup import find_person
@@ -34,9 +34,10 @@ from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.spark import get_spark
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.segments.comparison import Comparison, find_flows, pair_people
+from segmentation.segments.comparison import Comparison
 from segmentation.segments.membership import keep_scope
 from segmentation.segments.versions import Version, find_version, read_versions
+from segmentation.stages.compare import compare_versions
 from segmentation.stages.pipeline import choose_stages
 from segmentation.stages.publish import roll_back
 
@@ -142,15 +143,8 @@ class Segmentation:
 
         Raises `InputError` where a version is not there, or `after` is the first.
         """
-        last = self.version(after)
-        if before is None and last.compared_with is None:
-            raise InputError(f"Version {last.segment_version} is the first: there is nothing to compare it with.")
-        first = self.version(last.compared_with if before is None else before)
-        pairs = pair_people(self.segments(first.segment_version), self.segments(last.segment_version))
-        moves = pairs.where(~F.col("from_segment_id").eqNullSafe(F.col("to_segment_id")))
-        known = F.lit(last.compared_with == first.segment_version)
-        causes = self.table("segment_changes", at=last.segment_version).where(known).select("person_id", "cause")
-        return Comparison(first, last, find_flows(pairs), moves.join(causes, "person_id", "left"))
+        numbers = [None if which is None else self.version(which).segment_version for which in (before, after)]
+        return compare_versions(self._warehouse(), *numbers)
 
     def activity(self, version: Which = None) -> Activity:
         """What people did, by month, as the report tells it of a version."""

@@ -26,6 +26,9 @@ FIT_VERSION = 1
 
 FOLDER = "_models"
 
+SHADOW = "shadow"
+"""Key of `models.params`: the model was fitted to be watched, and scores no version that is published."""
+
 
 @dataclass(frozen=True)
 class FittedModel:
@@ -63,12 +66,16 @@ class FittedModel:
         )
 
 
-def newest_model(models: DataFrame, as_of: date) -> FittedModel:
+def newest_model(models: DataFrame, as_of: date, shadow: bool = False) -> FittedModel:
     """The model that scores at `as_of`: the one fitted last, on features of that date or before.
 
-    Raises `InputError` where there is none.
+    Models fitted as shadows only score shadows; a shadow is scored by the newest of these, or by the model that
+    scores otherwise where there is none. Raises `InputError` where there is no model.
     """
-    row = models.where(F.col("trained_as_of") <= F.lit(as_of)).orderBy(F.col("fit_number").desc()).first()
+    fitted = models.where(F.col("trained_as_of") <= F.lit(as_of))
+    is_shadow = F.coalesce(F.col("params")[SHADOW] == "true", F.lit(False))
+    order = [F.col("fit_number").desc()]
+    row = (fitted.orderBy(is_shadow.desc(), *order) if shadow else fitted.where(~is_shadow).orderBy(*order)).first()
     if row is None:
         raise InputError(
             f"There is no model that was fitted on features up to {as_of}: run `segmentation train` first."
@@ -95,9 +102,12 @@ def choose_rows(features: DataFrame, as_of: date, model: FittedModel) -> DataFra
     return rows
 
 
-def model_id(population: Population, as_of: date, features: Sequence[str], settings: ClusteringSettings) -> str:
+def model_id(
+    population: Population, as_of: date, features: Sequence[str], settings: ClusteringSettings, shadow: bool = False
+) -> str:
     """A hash of all that a fit depends on: people and features, date, settings, and how fits are done."""
     parts = [FIT_VERSION, population.fingerprint, population.feature_set, str(as_of), list(features), settings.sha256()]
+    parts += [SHADOW] if shadow else []
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -116,6 +126,7 @@ def model_row(
     preparation: Preparation,
     choice: Choice,
     settings: ClusteringSettings,
+    shadow: bool = False,
 ) -> DataFrame:
     """The model's one row for `models`."""
     best = choice.chosen
@@ -129,6 +140,7 @@ def model_row(
         "transform": settings.transform.model_dump_json(),
         "left_out": "; ".join(preparation.dropped),
         "fit_version": str(FIT_VERSION),
+        **({SHADOW: "true"} if shadow else {}),
     }
     clusters = [
         {"cluster": number, "size": size, "centre": preparation.original(centre)}

@@ -218,11 +218,14 @@ class Warehouse:
         if mode == "overwrite" and self._alone and name in self._empty:
             # Nothing is there to replace, and Delta appends without working out the table's state: half the time.
             options, mode = {}, "append"
+        # A table that was made before a column of it was declared gets the column with the next write.
         writer: DataFrameWriter = (
-            rows.write.format("delta").mode(mode).option("userMetadata", self.run_id).options(**options)
+            rows.write.format("delta")
+            .mode(mode)
+            .option("userMetadata", self.run_id)
+            .option("mergeSchema", "true")
+            .options(**options)
         )
-        if table.open_columns:
-            writer = writer.option("mergeSchema", "true")
         if is_catalog(self.root):
             writer.saveAsTable(f"{self.root}.{name}")
         else:

@@ -24,6 +24,11 @@ class Flow:
     to_name: str | None
     people: int
 
+    @property
+    def stays(self) -> bool:
+        """Whether these people are where they were."""
+        return self.from_segment == self.to_segment
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -43,7 +48,7 @@ class Comparison:
     @property
     def stayed(self) -> int:
         """People who are in the same segment."""
-        return sum(flow.people for flow in self.flows if flow.from_segment == flow.to_segment)
+        return sum(flow.people for flow in self.flows if flow.stays)
 
     @property
     def moved(self) -> int:

@@ -70,6 +70,11 @@ def refusal(number: int, failures: Sequence[Failure]) -> str:
     )
 
 
+def opinion(failures: Sequence[Failure]) -> str:
+    """What is kept with a version that is watched only: whether it could be published."""
+    return f"would be refused: {'; '.join(map(str, failures))}" if failures else "would pass all gates"
+
+
 def acceptance(failures: Sequence[Failure], accepted: Collection[str], reason: str | None) -> str | None:
     """What is kept with a version that is published in spite of a check."""
     overridden = [failure for failure in failures if failure.check in accepted]

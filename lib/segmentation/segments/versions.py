@@ -16,7 +16,7 @@ from segmentation.clustering.matching import Continuity
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.contracts.segments import SEGMENT_VERSIONS
 
-Status = Literal["candidate", "published", "rejected", "retired"]
+Status = Literal["candidate", "published", "rejected", "retired", "shadow"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Version:
     compared_with: int | None
     fingerprint: str
     continuity: str
+    retired_ts: datetime | None = None
 
     @property
     def segments(self) -> Mapping[int, str]:
@@ -51,10 +52,8 @@ class Version:
 def read_versions(table: DataFrame) -> list[Version]:
     """All versions, oldest first: one row each, so there are as many as there were publications."""
     rows = [row.asDict() for row in table.collect()]
-    versions = [
-        Version(**{**row, "created_ts": _utc(row["created_ts"]), "published_ts": _utc(row["published_ts"])})
-        for row in rows
-    ]
+    moments = ("created_ts", "published_ts", "retired_ts")
+    versions = [Version(**{**row, **{name: _utc(row.get(name)) for name in moments}}) for row in rows]
     return sorted(versions, key=lambda version: version.segment_version)
 
 
@@ -75,6 +74,11 @@ def version_rows(spark: SparkSession, versions: Sequence[Version]) -> DataFrame:
 def published(versions: Sequence[Version]) -> Version | None:
     """The current version, if there is one."""
     return next((version for version in versions if version.status == "published"), None)
+
+
+def newest_waiting(versions: Sequence[Version]) -> Version | None:
+    """The newest version that is meant to be published, whatever became of it: shadows are not."""
+    return next((version for version in reversed(versions) if version.status != "shadow"), None)
 
 
 def find_version(versions: Sequence[Version], which: int | date | None) -> Version:
@@ -118,10 +122,12 @@ def draft_version(
     config_sha256: str,
     code_version: str,
     depends_on: Sequence[object],
+    shadow: bool = False,
 ) -> Version:
     """The next version, before anybody is placed. Its number is free until its row is written.
 
-    `depends_on` is what decides who is in which segment, beside date, model and code.
+    `depends_on` is what decides who is in which segment, beside date, model and code. A `shadow` is scored and
+    watched like a candidate, and never published.
     """
     parts = [str(as_of), model_id, code_version, *map(str, depends_on)]
     current = published(versions)
@@ -129,7 +135,7 @@ def draft_version(
         segment_version=max((version.segment_version for version in versions), default=0) + 1,
         as_of=as_of,
         model_id=model_id,
-        status="candidate",
+        status="shadow" if shadow else "candidate",
         inputs=inputs,
         metrics={},
         created_ts=created_ts,
@@ -144,9 +150,10 @@ def draft_version(
 
 
 def find_same(versions: Sequence[Version], draft: Version) -> Version | None:
-    """The newest version, where it was made from just what the draft is, and compared with what is current still: a
-    second run makes no second candidate."""
-    newest = versions[-1] if versions else None
+    """The newest version of the draft's kind (a shadow, or one to publish), where it was made from just what the draft
+    is, and compared with what is current still: a second run makes no second candidate."""
+    shadow = draft.status == "shadow"
+    newest = next((version for version in reversed(versions) if (version.status == "shadow") == shadow), None)
     if newest is None or newest.fingerprint != draft.fingerprint:
         return None
     return newest if newest.status == "published" or newest.compared_with == draft.compared_with else None
@@ -171,12 +178,36 @@ def reject(versions: Sequence[Version], number: int, reason: str) -> list[Versio
     ]
 
 
+def retire(versions: Sequence[Version], number: int, now: datetime, reason: str) -> list[Version]:
+    """The versions once `number` is out of use for good: it is neither published nor rolled back to any more.
+
+    Raises `ConfigError` where there is no such version, it is current, or it is out of use already.
+    """
+    found = next((version for version in versions if version.segment_version == number), None)
+    if found is None:
+        there = ", ".join(str(version.segment_version) for version in versions[-5:])
+        raise ConfigError(f"There is no version {number} of the segments (the newest are: {there}).")
+    if found.status == "published":
+        raise ConfigError(
+            f"Version {number} is current: make another one current first (`segmentation rollback --to N`, or publish)."
+        )
+    if found.retired_ts is not None:
+        raise ConfigError(f"Version {number} has been out of use since {found.retired_ts:%Y-%m-%d} ({found.reason}).")
+    why = "; ".join(filter(None, [found.reason, f"retired: {reason}"]))
+    retired = replace(found, status="retired", retired_ts=now, reason=why)
+    return [retired if version is found else version for version in versions]
+
+
 def find_to_roll_back_to(versions: Sequence[Version], number: int) -> Version:
-    """The version `number`. Raises `ConfigError` where there is none, or it was never published."""
-    possible = [version.segment_version for version in versions if version.published_ts is not None]
+    """The version `number`. Raises `ConfigError` where there is none, it was never published, or was retired for
+    good."""
+    possible = [v.segment_version for v in versions if v.published_ts is not None and v.retired_ts is None]
     if number not in possible:
         there = f"versions that were: {', '.join(map(str, possible[-5:]))}" if possible else "none was yet"
-        raise ConfigError(f"--to {number}: only a version that was published can become current again ({there}).")
+        raise ConfigError(
+            f"--to {number}: only a version that was published, and not retired with `segmentation retire`, can "
+            f"become current again ({there})."
+        )
     return next(version for version in versions if version.segment_version == number)
 
 

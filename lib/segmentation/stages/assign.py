@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import click
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -19,6 +21,7 @@ from segmentation.profiles.statistics import profile_segments
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.baseline import Baseline, carry_on, kept_names
 from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
+from segmentation.segments.gates import judge, opinion
 from segmentation.segments.membership import count_overlap, membership_rows, name_clusters, place_people
 from segmentation.segments.metrics import version_metrics
 from segmentation.segments.versions import (
@@ -37,11 +40,13 @@ def run(context: StageContext) -> Outcome:
     """Scores everyone at `as_of` into the next version, which stays a candidate until it is published.
 
     The version's own row is written last: until then its number is free, and a run that is started again after a
-    kill takes the same number and replaces the same slices.
+    kill takes the same number and replaces the same slices. Option: `shadow`, for a version that is watched only; what
+    the gates would say of it is kept as its reason.
     """
+    shadow = context.options.get("shadow", False)
     versions = read_versions(context.read_or_empty("segment_versions"))
-    model = newest_model(context.read("models"), context.as_of)
-    draft = _draft(context, versions, model)
+    model = newest_model(context.read("models"), context.as_of, shadow)
+    draft = _draft(context, versions, model, shadow)
     if same := find_same(versions, draft):
         return _outcome(same, f"version {same.segment_version} has this already ({same.status})")
     settings = context.settings.segments
@@ -64,14 +69,16 @@ def run(context: StageContext) -> Outcome:
     finally:
         placed.unpersist()
     version = draft.with_results(metrics, continuity)
+    if shadow:
+        version = replace(version, reason=opinion(judge(metrics, settings.gates)))
     context.warehouse.replace_slice(
         "segment_versions", version_rows(context.spark, [version]), segment_version=version.segment_version
     )
     moved = f", {metrics['moved_share']:.1%} moved" if baseline else ""
-    return _outcome(version, f"version {version.segment_version} is a candidate{moved}")
+    return _outcome(version, f"version {version.segment_version} is a {version.status}{moved}")
 
 
-def _draft(context: StageContext, versions: Sequence[Version], model: FittedModel) -> Version:
+def _draft(context: StageContext, versions: Sequence[Version], model: FittedModel, shadow: bool) -> Version:
     return draft_version(
         versions,
         as_of=context.as_of,
@@ -81,6 +88,7 @@ def _draft(context: StageContext, versions: Sequence[Version], model: FittedMode
         config_sha256=context.settings.sha256(),
         code_version=context.code_version,
         depends_on=[context.inputs["features"], repr(_depends_on(context.settings))],
+        shadow=shadow,
     )
 
 
@@ -180,4 +188,11 @@ STAGE = Stage(
     depends_on=_depends_on,
     # What it does depends on which version is current, which a rollback changes; it sees itself when nothing is to do.
     reusable=False,
+    options=(
+        click.Option(
+            ["--shadow"],
+            is_flag=True,
+            help="A version to be watched, never published: by the newest model of `train --shadow`, if there is one.",
+        ),
+    ),
 )

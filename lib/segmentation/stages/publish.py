@@ -20,9 +20,11 @@ from segmentation.segments.versions import (
     Version,
     find_to_roll_back_to,
     make_published,
+    newest_waiting,
     published,
     read_versions,
     reject,
+    retire,
     version_rows,
 )
 
@@ -39,7 +41,7 @@ def run(context: StageContext) -> Outcome:
     check_accepted(accepted, reason)
     versions = read_versions(context.read_or_empty("segment_versions"))
     repaired = repair_current(context.warehouse, versions)
-    newest, current = (versions[-1] if versions else None), published(versions)
+    newest, current = newest_waiting(versions), published(versions)
     if newest is None or newest.status not in ("candidate", "rejected"):
         people = int(current.metrics["people"]) if current else 0
         stays = f"version {current.segment_version} is current" if current else "no version is there"
@@ -94,18 +96,33 @@ def roll_back(warehouse: Warehouse, number: int, now: datetime, reason: str | No
 
 
 def list_publications(versions: Sequence[Version]) -> list[Act]:
-    """What the versions say of when each was last made current, how, and against which checks."""
+    """What the versions say of when each was last made current, how, against which checks, and retired."""
     acts = []
     for version in versions:
+        reason, subject = version.reason or "", f"segment version {version.segment_version}"
+        if version.retired_ts is not None:
+            acts.append(Act("retirement", subject, version.retired_ts))
         if version.published_ts is None:
             continue
-        reason, subject = version.reason or "", f"segment version {version.segment_version}"
         action = "rollback" if reason.startswith(_ROLLED_BACK) else "publication"
         made_of = {"as_of": str(version.as_of), "model_id": version.model_id}
         acts.append(Act(action, subject, version.published_ts, made_of))
         if accepted := accepted_checks(reason):
             acts.append(Act("override", subject, version.published_ts, {"accepted": ", ".join(accepted)}))
     return acts
+
+
+def retire_version(warehouse: Warehouse, number: int, now: datetime, reason: str) -> None:
+    """Takes version `number` out of use for good, under the warehouse's lock.
+
+    Raises `InputError` where there is no version yet, `ConfigError` where `number` cannot be retired.
+    """
+    versions = read_versions(warehouse.read_or_empty("segment_versions"))
+    if not versions:
+        raise InputError("There is no version of the segments yet: run `segmentation run`.")
+    retired = retire(versions, number, now, reason)
+    warehouse.replace("segment_versions", version_rows(warehouse.spark, retired))
+    audit(warehouse, list_publications(retired))
 
 
 def repair_current(warehouse: Warehouse, versions: Sequence[Version]) -> bool:

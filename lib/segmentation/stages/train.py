@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -14,16 +15,20 @@ from segmentation.segments.membership import keep_scope
 
 
 def run(context: StageContext) -> Outcome:
-    """Fits and selects a model on the people in scope at `as_of`; its files first, then its row of `models`."""
+    """Fits and selects a model on the people in scope at `as_of`; its files first, then its row of `models`.
+
+    Option: `shadow`, for a model that is watched and scores nothing that is published.
+    """
+    shadow = context.options.get("shadow", False)
     settings, as_of = context.settings.clustering, context.as_of
     features = keep_scope(context.read("features").where(F.col("as_of") == F.lit(as_of)), context.settings.segments)
     names = choose_features(features, settings)
     population = describe_population(features, names)
     preparation, choice = train_model(features, names, population, settings, context.tell)
     context.tell("saving the model")
-    identity = model_id(population, as_of, names, settings)
+    identity = model_id(population, as_of, names, settings, shadow)
     number = _fit_number(context.read_or_empty("models"), identity)
-    row = model_row(context.spark, identity, number, as_of, population, preparation, choice, settings)
+    row = model_row(context.spark, identity, number, as_of, population, preparation, choice, settings, shadow)
     path = context.warehouse.path(row.first()["path"])  # type: ignore[index]
     pipeline(preparation, choice).write().overwrite().save(path)
     context.warehouse.replace_slice("models", row, model_id=identity)
@@ -55,4 +60,7 @@ STAGE = Stage(
     state=("models",),
     run=run,
     depends_on=_depends_on,
+    options=(
+        click.Option(["--shadow"], is_flag=True, help="A model to be watched: `assign --shadow` scores with it."),
+    ),
 )

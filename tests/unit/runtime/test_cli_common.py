@@ -12,7 +12,21 @@ from segmentation.runtime.cli import cli, run_command
 
 JOBS = Path(__file__).parents[3] / "jobs"
 STAGES = ["ingest", "identity", "sessions", "features", "train", "assign", "publish", "audiences", "report", "export"]
-OTHERS = ["demo", "run", "rollback", "access", "erase", "audit", "versions", "explain", "runs", "show", "doctor"]
+OTHERS = [
+    "demo",
+    "run",
+    "rollback",
+    "access",
+    "erase",
+    "audit",
+    "retire",
+    "compare",
+    "versions",
+    "explain",
+    "runs",
+    "show",
+    "doctor",
+]
 COMMON = ["--config", "--as-of", "--log-format", "--set"]
 
 

@@ -18,9 +18,11 @@ from segmentation.segments.versions import (
     find_to_roll_back_to,
     find_version,
     make_published,
+    newest_waiting,
     published,
     read_versions,
     reject,
+    retire,
     version_rows,
 )
 
@@ -132,3 +134,30 @@ def test_a_version_of_a_date_was_published_and_not_taken_back() -> None:
     for which, said in ((date(2026, 3, 9), "as old as 2026-03-09"), (7, "no version 7"), (None, "is published yet")):
         with pytest.raises(InputError, match=said):
             find_version(versions, which)
+
+
+def test_a_retired_version_keeps_why_and_never_becomes_current_again() -> None:
+    versions = [_version(1, status="retired", published_ts=NOW, reason="new season"), _version(2, status="published")]
+    first, second = retire(versions, 1, NOW, "names mislead")
+    assert (first.status, first.retired_ts, first.reason) == ("retired", NOW, "new season; retired: names mislead")
+    assert second == versions[1]
+    with pytest.raises(ConfigError, match=r"--to 1: only a version that was published.*none was yet"):
+        find_to_roll_back_to([first, second], 1)
+    for number, said in (
+        (1, r"out of use since 2026-04-01 \(new season; retired"),
+        (2, "is current"),
+        (3, "no version 3"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            retire([first, second], number, NOW, "again")
+
+
+def test_a_shadow_is_never_what_waits_to_be_published() -> None:
+    first = replace(_draft([]), status="candidate")
+    shadow = _draft([first], shadow=True)
+    assert (shadow.segment_version, shadow.status) == (2, "shadow")
+    versions = [first, shadow]
+    assert newest_waiting(versions) == first
+    assert newest_waiting([shadow]) is None
+    assert find_same(versions, _draft(versions)) == first, "the shadow after it is no newer version of its kind"
+    assert find_same(versions, _draft(versions, shadow=True)) == shadow

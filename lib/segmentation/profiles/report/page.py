@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from segmentation.clustering.algorithms import NAMES
 from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.profiles.flows import HUES
 from segmentation.profiles.naming import NOTABLE, traits
 from segmentation.profiles.report.charts import candidates_chart, months_chart
 from segmentation.profiles.report.data import Identity, Profile, ReportData, SourceQuality
@@ -30,9 +31,6 @@ from segmentation.profiles.wording import (
 )
 
 ALGORITHMS = {str(algorithm): name for algorithm, name in NAMES.items()}
-
-HUES = 10
-"""Colours of segments in the style sheet; further segments use them again, told apart by their names."""
 
 TRAITS = 5
 """Features on a card."""

@@ -8,7 +8,8 @@ STATUSES = {
     "candidate": "a candidate: not published yet",
     "published": "published: in use now",
     "rejected": "rejected: a check refused it",
-    "retired": "retired: another version took its place",
+    "retired": "retired: not in use any more",
+    "shadow": "a shadow: watched, never published",
 }
 
 CAUSES = {

@@ -6,16 +6,27 @@ import json
 import uuid
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
+from markupsafe import Markup
+from rich.markup import escape
 from rich.table import Table
 
+from segmentation.activation.folder import Folder
 from segmentation.contracts.errors import InputError
+from segmentation.profiles.flows import describe_change, draw_flows, flows_chart, flows_table, tell_flows, title_of
+from segmentation.profiles.standalone import render_page, render_svg
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
+from segmentation.segments.comparison import Comparison
 from segmentation.segments.versions import Version, read_versions
-from segmentation.stages.publish import roll_back
+from segmentation.stages.compare import compare_versions
+from segmentation.stages.publish import retire_version, roll_back
+
+_PICTURE = 960
+"""Width of a picture by itself, in pixels."""
 
 
 @click.command(epilog="\b\nExample:\n  segmentation rollback --config conf/example.yml --to 3")
@@ -46,6 +57,65 @@ def versions(common: Common) -> None:
         open_console().print(_table(found))
 
 
+@click.command(epilog='\b\nExample:\n  segmentation retire 3 --reason "names mislead" --config conf/example.yml')
+@click.argument("number", type=click.IntRange(min=1), metavar="N")
+@click.option("--reason", metavar="TEXT", required=True, help="Why; kept with the version.")
+@common_options
+def retire(common: Common, number: int, reason: str) -> None:
+    """Take version N out of use for good: it is never published, nor made current again.
+
+    Its rows stay, so that it can be looked at and compared.
+    """
+    if not reason.strip():
+        raise click.UsageError("--reason says why the version is retired: it must not be empty.")
+    settings = common.settings()
+    warehouse = Warehouse(common.spark(settings), settings.warehouse, run_id=str(uuid.uuid4()))
+    with warehouse.lock():
+        retire_version(warehouse, number, datetime.now(UTC), reason.strip())
+    common.progress().note(f"Version {number} is retired.")
+
+
+@click.command(epilog="\b\nExample:\n  segmentation compare 3 4 --output flows.html --config conf/example.yml")
+@click.argument("before", type=click.IntRange(min=1))
+@click.argument("after", type=click.IntRange(min=1))
+@click.option("--output", metavar="FILE", help="Also draw it: a page (.html) or a picture (.svg).")
+@common_options
+def compare(common: Common, before: int, after: int, output: str | None) -> None:
+    """Say who went where from one version of the segments to another."""
+    path = None if output is None else Path(output).absolute()
+    if path is not None and path.suffix.lower() not in (".html", ".svg"):
+        raise click.UsageError(f"--output {output}: name a file that ends in .html or .svg.")
+    settings = common.settings()
+    spark = common.spark(settings)
+    change = compare_versions(Warehouse(spark, settings.warehouse), before, after)
+    if common.log_format == "json":
+        figures = {name: getattr(change, name) for name in ("stayed", "moved", "new", "left")}
+        flows = [asdict(flow) for flow in change.flows]
+        click.echo(json.dumps({"before": before, "after": after, **figures, "flows": flows}, ensure_ascii=False))
+    else:
+        console = open_console()
+        console.print(_flows(change))
+        console.print(describe_change(change))
+    if path is not None:
+        page = render_page(Markup("{}{}").format(flows_chart(change), flows_table(change)), title_of(change))
+        drawn = page if path.suffix.lower() == ".html" else render_svg(draw_flows(change, _PICTURE))
+        Folder(spark, str(path.parent), "the picture").write_text(path.name, str(drawn))
+        click.echo(str(path))
+
+
+def _flows(change: Comparison) -> Table:
+    names = [f"version {one.segment_version} ({one.as_of})" for one in (change.before, change.after)]
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in ("people", "of its people"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for (start, end, *figures), flow in zip(tell_flows(change), change.flows, strict=True):
+        stays = flow.stays and flow.from_name == flow.to_name
+        table.add_row(escape(start), "[dim]the same[/]" if stays else escape(end), *figures)
+    return table
+
+
 def _table(found: list[Version]) -> Table:
     """What fits into eighty columns; `--log-format json` has all of it."""
     table = Table(box=None, pad_edge=False)
@@ -67,4 +137,4 @@ def _table(found: list[Version]) -> Table:
     return table
 
 
-COMMANDS = (rollback, versions)
+COMMANDS = (rollback, retire, versions, compare)
