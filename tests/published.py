@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,25 @@ class Shop:
         rows = [{"audience": audience, "person_id": person, "entered_as_of": AS_OF} for audience, person in pairs]
         self.warehouse.replace("audience_members", table_rows(self.spark, "audience_members", rows))
 
-    def say(self, *statements: tuple[str, bool, int]) -> None:
-        """What people say of marketing: who, yes or no, and on which day of the month."""
+    def know(self, **people: tuple[str, str]) -> None:
+        """What is known of people: an e-mail address, in the vault, and a country."""
+        owners, vault, persons = dict[tuple[str, str], str](), list[dict[str, Any]](), list[dict[str, Any]]()
+        for person, (address, country) in people.items():
+            owners |= {("email", f"token of {person}"): person, ("user_id", person): person}
+            vault.append({"token": f"token of {person}", "identifier_type": "email", "value": address})
+            persons.append({"person_id": person, "identifier_count": 2, "attributes": {"country": country}})
+        self.warehouse.replace("identity_map", identity_rows(self.spark, owners))
+        vault = [{**row, "first_batch_id": "b"} for row in vault]
+        self.warehouse.replace("vault", table_rows(self.spark, "vault", vault))
+        seen = {"first_seen": NOW, "last_seen": NOW}
+        self.warehouse.replace("persons", table_rows(self.spark, "persons", [{**seen, **row} for row in persons]))
+
+    def say(self, *statements: tuple[str, bool, int], purposes: Sequence[str] = ("marketing",)) -> None:
+        """What people say: who, yes or no, and on which day of the month; of `purposes` in turn, beginning anew."""
         rows = [
-            {"identifier_type": "user_id", "identifier_value": person, "purpose": "marketing", "granted": granted}
-            | {"consent_ts": datetime(2026, 2, day), "source": "web", "event_id": f"e{number}", "batch_id": "b"}
+            {"identifier_type": "user_id", "identifier_value": person, "purpose": purposes[number % len(purposes)]}
+            | {"granted": granted, "consent_ts": datetime(2026, 2, day), "source": "web"}
+            | {"event_id": f"e{number}", "batch_id": "b"}
             for number, (person, granted, day) in enumerate(statements)
         ]
         self.warehouse.replace("consent", table_rows(self.spark, "consent", rows))

@@ -130,3 +130,33 @@ def test_a_configuration_that_cannot_be_delivered_writes_nothing(spark: SparkSes
         with pytest.raises(ConfigError, match=said):
             Shop(spark, tmp_path, *exports).export()
         assert not (tmp_path / "out").exists()
+
+
+def test_platforms_get_their_own_files_of_whom_the_law_lets_them_have(spark: SparkSession, tmp_path: Path) -> None:
+    ads = {"type": "google_customer_match", "fields": {"email": "email", "country": "attributes.country"}}
+    shop = Shop(
+        spark,
+        tmp_path,
+        {"name": "ads", **ads},
+        {"name": "jobs", "type": "linkedin", "fields": {"email": "email"}, "path": str(tmp_path / "jobs")},
+        {"name": "mail", "type": "braze", "fields": {"email": "email"}, "path": str(tmp_path / "mail")},
+        identity={"identifiers": {"user_id": {}, "email": {}}},
+    )
+    shop.publish(1, v1=FIRST)
+    shop.know(p1=("test@example.com", "US"), p2=("p2@example.com", "Germany"), p3=("p3@example.com", "FR"))
+    shop.say(("p2", True, 1), ("p2", True, 1), ("p3", True, 1), purposes=("ad_user_data", "ad_personalization"))
+    with pytest.raises(DeliveryError, match="'jobs' has 3 people, and linkedin takes lists of at least 300"):
+        shop.export()
+    file = tmp_path / "warehouse" / "_exports" / "ads" / "ads-v1.csv"
+    hashed = [hashlib.sha256(f"{who}@example.com".encode()).hexdigest() for who in ("test", "p2")]
+    assert file.read_text() == (
+        f"Email,Phone,First Name,Last Name,Country,Zip\n{hashed[0]},,,,US,\n{hashed[1]},,,,,\n"
+    ), "p3 granted one purpose of the two"
+    manifest = json.loads(file.with_name("ads-v1.csv.manifest.json").read_text())
+    assert (manifest["rows"], manifest["rules_of"], manifest["columns"][4]) == (2, "2026-11-01", "Country")
+    assert manifest["left_out"] == {"country is no code of two letters": 1}
+    assert (tmp_path / "mail" / "mail-v1.csv").read_text().splitlines()[1] == (
+        'p1,test@example.com,s-1,"High-value, lapsing"'
+    )
+    log = {row["destination"]: (row["status"], row["added"]) for row in shop.warehouse.read("export_log").collect()}
+    assert log == {"ads": ("delivered", 2), "jobs": ("failed", 3), "mail": ("delivered", 3)}

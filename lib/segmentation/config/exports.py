@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from string import Formatter
 from typing import Any, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from segmentation.config.destinations import CLEAR, FILE_TYPES, PLATFORM_FIELDS, DestinationType
 from segmentation.config.model import Name, Section
+from segmentation.contracts.errors import Problem
 
 ExportColumn = Literal[
     "person_id", "segment_id", "segment_name", "probability", "margin", "method", "segment_version", "as_of"
@@ -17,6 +22,9 @@ ExportColumn = Literal[
 
 Readers = Literal["machine", "people"]
 
+PERSON_ID, ATTRIBUTE = "person_id", "attributes."
+"""What feeds a field beside identifier types: the person's id, and an attribute of the table `persons`."""
+
 _PLACES = {"name", "version", "type"}
 
 
@@ -24,7 +32,11 @@ class ExportSettings(Section):
     """One destination."""
 
     name: Name = Field(description="Its name in `export_log.destination`.")
-    type: Literal["csv", "jsonl"] = Field("csv", description="CSV as in RFC 4180, or one JSON object a line.")
+    type: DestinationType = Field(
+        "csv",
+        description="A file: CSV as in RFC 4180, or one JSON object a line. Or the platform that it is for, in whose "
+        "own format it is written.",
+    )
     path: str | None = Field(
         None, description="The folder (or URI of one) to deliver to. Default: `_exports/NAME` in the warehouse."
     )
@@ -43,7 +55,17 @@ class ExportSettings(Section):
         description="Only people who granted this, by their newest statement when the file is written; see `consent`.",
     )
     columns: list[ExportColumn] = Field(
-        ["person_id", "segment_id", "segment_name"], min_length=1, description="The columns, in order."
+        ["person_id", "segment_id", "segment_name"], min_length=1, description="The columns of a file, in order."
+    )
+    fields: dict[str, str] = Field(
+        {},
+        description="For platforms, field -> what feeds it: an identifier type (personal ones come from the vault; of "
+        "several values the newest), `person_id`, or `attributes.NAME` of the table `persons`. google_customer_match: "
+        + ", ".join(PLATFORM_FIELDS["google_customer_match"])
+        + "; the other platforms' fields are in their modules and in the error that an unknown one gives.",
+    )
+    rules_of: date | None = Field(
+        None, description="For platforms: their rules as they stood at this date. Default: the newest known."
     )
     readers: Readers = Field(
         "machine",
@@ -87,6 +109,56 @@ class ExportSettings(Section):
             raise ValueError("a column stands twice")
         return columns
 
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> ExportSettings:
+        if not self.is_platform:
+            if self.fields or self.rules_of:
+                raise ValueError(f"fields and rules_of are for platforms, and '{self.type}' is a file: it has columns")
+            return self
+        known = PLATFORM_FIELDS[self.type]
+        if not self.fields:
+            raise ValueError(
+                f"fields says what feeds {self.type}, such as {{email: email}}; it takes {', '.join(known)}"
+            )
+        for field in self.fields:
+            if field not in known:
+                near = next(iter(get_close_matches(field, known, 1)), None)
+                meant = f"; did you mean '{near}'?" if near else ""
+                raise ValueError(f"fields.{field}: {self.type} takes {', '.join(known)}{meant}")
+        if self.model_fields_set & {"columns", "readers"}:
+            raise ValueError(f"columns and readers are for files: {self.type} has columns of its own, fed by fields")
+        if self.type in CLEAR and self.path is None:
+            raise ValueError(f"path is missing: a file for {self.type} has personal values, so not in the warehouse")
+        return self
+
+    @property
+    def is_platform(self) -> bool:
+        """Whether it goes to a platform, in whose own format it is written."""
+        return self.type not in FILE_TYPES
+
     def file_name(self, version: int) -> str:
         """The file of one segment version, relative to the folder."""
-        return self.file.format(name=self.name, version=version, type=self.type)
+        kind = "csv" if self.is_platform else self.type
+        return self.file.format(name=self.name, version=version, type=kind)
+
+
+def check_feeds(raw: Mapping[str, Any]) -> list[Problem]:
+    """What feeds the exports' fields in a configuration file and is no identifier type.
+
+    What is malformed in itself is reported by its own model, so nothing is said of it here.
+    """
+    try:
+        exports = TypeAdapter(list[ExportSettings]).validate_python(raw.get("exports") or [])
+        known = [*raw["identity"]["identifiers"], PERSON_ID]
+    except (ValidationError, KeyError, TypeError):
+        return []
+    return [
+        Problem(
+            f"exports.{number}.fields.{field}",
+            f"'{feed}' is no identifier type of identity.identifiers, and neither {PERSON_ID} nor {ATTRIBUTE}NAME",
+            suggestion=next(iter(get_close_matches(feed, known, 1)), None),
+        )
+        for number, export in enumerate(exports)
+        for field, feed in export.fields.items()
+        if feed not in known and not feed.startswith(ATTRIBUTE)
+    ]

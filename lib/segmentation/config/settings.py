@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from segmentation.config.audiences import AudienceSettings, check_audiences
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.config.consent import ConsentRule, GlobalPrivacyControl, check_purposes, check_signal
-from segmentation.config.exports import ExportSettings
+from segmentation.config.exports import ExportSettings, check_feeds
 from segmentation.config.features import FeatureSettings
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.model import Section
@@ -67,7 +67,8 @@ def load_settings(path: str | Path, overrides: Sequence[str] = (), base: Path | 
     raw = read_yaml(Path(path))
     for override in overrides:
         override_value(raw, override)
-    problems = [*_undeclared_identifiers(raw), *check_audiences(raw), *check_purposes(raw), *check_signal(raw)]
+    checks = (check_audiences, check_purposes, check_signal, check_feeds)
+    problems = [*_undeclared_identifiers(raw), *(problem for check in checks for problem in check(raw))]
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:

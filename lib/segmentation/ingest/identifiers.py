@@ -9,10 +9,11 @@ from segmentation.config.identity import IdentitySettings
 from segmentation.ingest.phones import e164
 from segmentation.ingest.placeholders import is_placeholder
 
-_EMAIL = r"^[^@\s\"(),:;<>\[\]\\]+@[^@\s\"(),:;<>\[\]\\]+\.[^@\s\"(),:;<>\[\]\\.]{2,}$"
-_GOOGLE = ("gmail.com", "googlemail.com")
-_PLUS = (*_GOOGLE, "outlook.com", "hotmail.com", "live.com", "icloud.com", "me.com", "fastmail.com", "protonmail.com",
-         "proton.me")  # fmt: skip
+EMAIL = r"^[^@\s\"(),:;<>\[\]\\]+@[^@\s\"(),:;<>\[\]\\]+\.[^@\s\"(),:;<>\[\]\\.]{2,}$"
+"""What an address looks like, as a regular expression: on one line, with a domain of two parts."""
+GOOGLE_DOMAINS = ("gmail.com", "googlemail.com")
+_PLUS = (*GOOGLE_DOMAINS, "outlook.com", "hotmail.com", "live.com", "icloud.com", "me.com", "fastmail.com",
+         "protonmail.com", "proton.me")  # fmt: skip
 """Providers that deliver `anna+shop@…` to `anna@…`; with others the sign may be part of the name."""
 
 
@@ -42,6 +43,6 @@ def normalise_email(value: Column) -> Column:
     address = F.regexp_replace(F.lower(F.regexp_replace(value, r"[\s\u00a0\u200b\ufeff]+", "")), "^mailto:", "")
     local, domain = F.substring_index(address, "@", 1), F.substring_index(address, "@", -1)
     base = F.when(domain.isin(*_PLUS), F.substring_index(local, "+", 1)).otherwise(local)
-    base = F.when(domain.isin(*_GOOGLE), F.replace(base, F.lit("."), F.lit(""))).otherwise(base)
+    base = F.when(domain.isin(*GOOGLE_DOMAINS), F.replace(base, F.lit("."), F.lit(""))).otherwise(base)
     provider = F.when(domain == "googlemail.com", F.lit("gmail.com")).otherwise(domain)
-    return F.when(address.rlike(_EMAIL) & (base != ""), F.concat(base, F.lit("@"), provider))
+    return F.when(address.rlike(EMAIL) & (base != ""), F.concat(base, F.lit("@"), provider))

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
-from phonenumbers import SUPPORTED_REGIONS, PhoneMetadata
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, REGION_CODE_FOR_NON_GEO_ENTITY, SUPPORTED_REGIONS, PhoneMetadata
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -59,6 +60,27 @@ def e164(value: Column, region: str | None) -> Column:
         .when(abroad.isNotNull(), _international(abroad))
         .otherwise(F.coalesce(local, F.when(digits.rlike(f"^{rules.code}"), with_code)))
     )
+
+
+def is_assigned(number: Column) -> Column:
+    """Whether some country, or international service, has numbers that look like this E.164 one (`+441534456789`)."""
+    return number.rlike(_assigned())
+
+
+@cache
+def _assigned() -> str:
+    """The shape of all numbers there are: each country code with the numbers of its regions."""
+    codes = []
+    for code, regions in sorted(COUNTRY_CODE_TO_REGION_CODE.items()):
+        found = [
+            PhoneMetadata.metadata_for_nongeo_region(code)
+            if region == REGION_CODE_FOR_NON_GEO_ENTITY
+            else PhoneMetadata.metadata_for_region(region)
+            for region in regions
+        ]
+        numbers = [rules.general_desc.national_number_pattern for rules in found if rules and rules.general_desc]
+        codes.append(f"{code}(?:{'|'.join(filter(None, numbers))})")
+    return rf"^\+(?:{'|'.join(codes)})$"
 
 
 def _international(digits: Column) -> Column:

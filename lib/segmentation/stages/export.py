@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
 
 import click
 from pyspark.sql import DataFrame
@@ -10,6 +12,8 @@ from pyspark.sql import functions as F
 
 from segmentation.activation.consent import consenting_people
 from segmentation.activation.delivery import Shipment, deliver
+from segmentation.activation.destinations import PLATFORMS, platform
+from segmentation.activation.destinations.destination import Destination
 from segmentation.activation.folder import Folder
 from segmentation.activation.log import (
     DELIVERED,
@@ -28,6 +32,7 @@ from segmentation.activation.members import (
     hash_members,
     select_members,
 )
+from segmentation.activation.records import add_values, count_refusals, keep_found, make_records, needs_purposes
 from segmentation.config.exports import ExportSettings
 from segmentation.config.settings import Settings
 from segmentation.contracts.activation import EXPORT_LOG, EXPORT_MEMBERS
@@ -54,16 +59,16 @@ def run(context: StageContext) -> Outcome:
             empty = context.spark.createDataFrame([], table.schema)
             context.warehouse.append_once(table.name, empty, "export", 0)
     standings = read_standings(context.read_or_empty("export_log"))
-    done, failures = dict[str, Difference](), list[SegmentationError]()
+    done, failures = dict[str, Delivery](), list[SegmentationError]()
     for shipment, folder in plan:
         context.tell(f"delivering to {shipment.export.name}")
         try:
-            difference = _ship(context, shipment, folder, standings.get(shipment.export.name, Standing()))
+            delivery = _ship(context, shipment, folder, standings.get(shipment.export.name, Standing()))
         except DeliveryError as error:
             failures.append(error)
         else:
-            if difference is not None:
-                done[shipment.export.name] = difference
+            if delivery is not None:
+                done[shipment.export.name] = delivery
     if failures:
         raise failures[0]
     return _outcome(plan, done, dry=bool(context.options.get("dry_run")))
@@ -76,7 +81,8 @@ def _plan(context: StageContext, version: Version) -> list[tuple[Shipment, Folde
     for number, export in enumerate(context.settings.exports):
         chosen = choose_segments(export.segments, names, f"exports.{number}.segments")
         pinned = _pinned(context, export)
-        shipment = Shipment(export, version.segment_version, version.as_of, chosen, names, pinned)
+        rules = _rules(export, f"exports.{number}.rules_of")
+        shipment = Shipment(export, rules, version.segment_version, version.as_of, chosen, names, pinned)
         folder = Folder(
             context.spark,
             export.path or context.warehouse.path(f"_exports/{export.name}"),
@@ -92,6 +98,30 @@ def _plan(context: StageContext, version: Version) -> list[tuple[Shipment, Folde
     return plan
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """What one destination was told, and what could not be: why -> people."""
+
+    difference: Difference
+    left_out: Mapping[str, int]
+    warning: str | None
+
+    def in_words(self) -> str:
+        difference = self.difference
+        counts = [f"{getattr(difference, what):,} {what}" for what in ("added", "removed", "changed", "unchanged")]
+        counts += [f"{people:,} whose {why}" for why, people in self.left_out.items()]
+        return ", ".join([*counts, self.warning] if self.warning else counts)
+
+
+def _rules(export: ExportSettings, key: str) -> Destination | None:
+    if not export.is_platform:
+        return None
+    if (rules := platform(export.type, export.rules_of)) is None:
+        oldest = PLATFORMS[export.type][-1].ruled
+        raise ConfigError([Problem(key, f"the oldest known rules of {export.type} are of {oldest}", export.rules_of)])
+    return rules
+
+
 def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
     """The versions of the tables that say who is in the file, beside the segments."""
     if export.audience is not None and "audience_members" not in context.inputs:
@@ -100,7 +130,8 @@ def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
         )
     needed = ["audience_members"] if export.audience is not None else []
     needed += ["holdouts"] if _has_control_group(context, export) else []
-    needed += ["consent", "identity_map"] if export.purpose is not None else []
+    needed += ["consent", "identity_map"] if export.purpose is not None or export.is_platform else []
+    needed += ["vault", "persons"] if export.is_platform else []
     return {name: context.inputs[name] for name in needed if name in context.inputs}
 
 
@@ -108,31 +139,35 @@ def _has_control_group(context: StageContext, export: ExportSettings) -> bool:
     return any(audience.name == export.audience and audience.holdout for audience in context.settings.audiences)
 
 
-def _ship(context: StageContext, shipment: Shipment, folder: Folder, standing: Standing) -> Difference | None:
+def _ship(context: StageContext, shipment: Shipment, folder: Folder, standing: Standing) -> Delivery | None:
     """Makes one delivery and logs it; None where the destination holds it already."""
     last = standing.last
     same = last is not None and last.fingerprint == shipment.fingerprint
     if same and folder.exists(shipment.file) and folder.exists(shipment.manifest):
         return None
-    members = _members(context, shipment).persist()
+    records = _records(context, shipment).persist()
     try:
-        return _deliver(context, shipment, folder, members, standing)
+        return _deliver(context, shipment, folder, records, standing)
     finally:
-        members.unpersist()
+        records.unpersist()
 
 
 def _deliver(
-    context: StageContext, shipment: Shipment, folder: Folder, members: DataFrame, standing: Standing
-) -> Difference:
+    context: StageContext, shipment: Shipment, folder: Folder, records: DataFrame, standing: Standing
+) -> Delivery:
     export, last, number = shipment.export, standing.last, standing.number + 1
+    left_out = count_refusals(records) if export.is_platform else {}
+    members = keep_found(records) if export.is_platform else records
     told, held = hash_members(members), _held(context, export, last)
     difference = count_difference(held, told)
+    delivery = Delivery(difference, left_out, _warning(shipment, difference.rows))
     if context.options.get("dry_run"):
-        return difference
+        return delivery
     outcome = {"status": DELIVERED, "path": folder.path(shipment.file)}
     failure = None
     try:
-        outcome["sha256"] = deliver(shipment, folder, members, difference.rows)
+        _check_size(shipment, difference.rows)
+        outcome["sha256"] = deliver(shipment, folder, members, difference.rows, left_out)
     except DeliveryError as error:
         outcome, failure = {"status": FAILED, "reason": str(error)}, error
     if last is None or failure or (last.fingerprint, last.sha256) != (shipment.fingerprint, outcome["sha256"]):
@@ -142,7 +177,7 @@ def _deliver(
         context.warehouse.append_once("export_log", row, f"export:{export.name}", number)
     if failure:
         raise failure
-    return difference
+    return delivery
 
 
 def _held(context: StageContext, export: ExportSettings, last: LastDelivery | None) -> DataFrame | None:
@@ -170,8 +205,52 @@ def _hold(
     context.warehouse.replace_slice("export_members", rows, destination=export.name)
 
 
+def _check_size(shipment: Shipment, people: int) -> None:
+    """Raises `DeliveryError` where the platform refuses a list for its size."""
+    platform = shipment.platform
+    if platform is None:
+        return
+    has = f"Nothing was delivered: the export '{shipment.export.name}' has {people:,} people, and {platform.name} takes"
+    if platform.fewest_is_firm and people < platform.fewest:
+        raise DeliveryError(f"{has} lists of at least {platform.fewest:,}: widen its audience.")
+    if platform.most_rows is not None and people > platform.most_rows:
+        raise DeliveryError(f"{has} {platform.most_rows:,} at most: deliver its `segments` apart.")
+
+
+def _warning(shipment: Shipment, people: int) -> str | None:
+    """What the platform would rather have, where it takes the list all the same."""
+    platform = shipment.platform
+    if platform is None or people >= platform.fewest:
+        return None
+    return f"{platform.name} discourages lists of fewer than {platform.fewest:,}"
+
+
+def _records(context: StageContext, shipment: Shipment) -> DataFrame:
+    """One row a person -> `person_id` and the columns of the file."""
+    export, platform = shipment.export, shipment.platform
+    if platform is None:
+        return select_members(_members(context, shipment), shipment.segment_ids, export.columns, shipment.as_of)
+    names = ["segment_id", "segment_name"]
+    people = select_members(_members(context, shipment), shipment.segment_ids, names, shipment.as_of)
+    identity = context.settings.identity
+    valued = add_values(
+        people,
+        export.fields,
+        context.read_or_empty("identity_map"),
+        context.read_or_empty("vault"),
+        context.read_or_empty("persons"),
+        [kind for kind in identity.identifiers if identity.is_personal(kind)],
+    )
+    if platform.purposes:
+        granted = [_consenting(context, purpose) for purpose in platform.purposes]
+        all_granted = reduce(lambda some, more: some.join(more, "person_id", "left_semi"), granted)
+        marked = valued.join(all_granted.withColumn("granted", F.lit(True)), "person_id", "left")
+        valued = marked.where(F.col("granted") | ~needs_purposes(platform, export.fields)).drop("granted")
+    return make_records(valued, platform, export.fields)
+
+
 def _members(context: StageContext, shipment: Shipment) -> DataFrame:
-    """One row a person with the columns of the file."""
+    """The people who may be delivered: rows as of `segments`, with nulls for those who are in no segment."""
     export, version = shipment.export, shipment.segment_version
     rows = context.read("segments").where(F.col("segment_version") == version)
     if export.audience is not None:
@@ -181,17 +260,17 @@ def _members(context: StageContext, shipment: Shipment) -> DataFrame:
             inside = inside.join(controls, "person_id", "left_anti")
         rows = inside.join(rows, "person_id", "left").withColumn("segment_version", F.lit(version).cast("long"))
     if export.purpose is not None:
-        consent, owners = context.read_or_empty("consent"), context.read_or_empty("identity_map")
-        rows = rows.join(consenting_people(consent, owners, export.purpose), "person_id", "left_semi")
-    return select_members(rows, shipment.segment_ids, export.columns, shipment.as_of)
+        rows = rows.join(_consenting(context, export.purpose), "person_id", "left_semi")
+    return rows
 
 
-def _outcome(plan: list[tuple[Shipment, Folder]], done: Mapping[str, Difference], dry: bool) -> Outcome:
-    rows = sum(difference.rows for difference in done.values())
-    told = [
-        f"{name}: {d.added:,} added, {d.removed:,} removed, {d.changed:,} changed, {d.unchanged:,} unchanged"
-        for name, d in done.items()
-    ]
+def _consenting(context: StageContext, purpose: str) -> DataFrame:
+    return consenting_people(context.read_or_empty("consent"), context.read_or_empty("identity_map"), purpose)
+
+
+def _outcome(plan: list[tuple[Shipment, Folder]], done: Mapping[str, Delivery], dry: bool) -> Outcome:
+    rows = sum(delivery.difference.rows for delivery in done.values())
+    told = [f"{name}: {delivery.in_words()}" for name, delivery in done.items()]
     held = [shipment.export.name for shipment, _ in plan if shipment.export.name not in done]
     if held:
         told.append(f"{', '.join(held)} {'holds' if len(held) == 1 else 'hold'} it already")
@@ -219,6 +298,8 @@ STAGE = Stage(
         "holdouts",
         "consent",
         "identity_map",
+        "vault",
+        "persons",
     ),
     writes=("export_log", "export_members"),
     state=("export_log", "export_members"),

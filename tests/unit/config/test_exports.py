@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from segmentation.config.exports import ExportSettings
+from segmentation.config.exports import ExportSettings, check_feeds
 
 
 def test_a_file_has_its_name_and_version() -> None:
@@ -36,3 +36,30 @@ def test_what_would_leave_the_folder_or_the_list_is_refused(key: str, value: obj
     with pytest.raises(ValidationError) as error:
         ExportSettings.model_validate({"name": "crm", key: value})
     assert error.value.errors()[0]["loc"][0] == key
+
+
+@pytest.mark.parametrize(
+    ("export", "said"),
+    [
+        ({"type": "meta"}, "fields says what feeds meta, such as {email: email}"),
+        ({"type": "meta", "fields": {"emial": "email"}}, "did you mean 'email'"),
+        ({"type": "meta", "fields": {"email": "email"}, "columns": ["person_id"]}, "columns and readers are for files"),
+        ({"type": "braze", "fields": {"email": "email"}}, "path is missing: a file for braze has personal values"),
+        ({"type": "csv", "fields": {"email": "email"}}, "'csv' is a file: it has columns"),
+    ],
+)
+def test_a_platform_takes_its_own_fields(export: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ExportSettings.model_validate({"name": "ads", **export})
+
+
+def test_fields_are_fed_by_what_there_is() -> None:
+    identity = {"identifiers": {"email": {}, "user_id": {}}}
+    fields = {"email": "e_mail", "external_id": "person_id", "country": "attributes.country", "phone": "phone_number"}
+    export = {"name": "ads", "type": "meta", "fields": fields}
+    assert ExportSettings.model_validate(export).file_name(3) == "ads-v3.csv"
+    problems = check_feeds({"identity": identity, "exports": [{"name": "crm"}, export]})
+    assert [(problem.key, problem.suggestion) for problem in problems] == [
+        ("exports.1.fields.email", "email"),
+        ("exports.1.fields.phone", None),
+    ]
