@@ -21,31 +21,43 @@ class Outcomes:
     arms: Mapping[str, Mapping[str, Arm]]
 
 
+BEFORE_DAYS = 90
+"""What people had bought in so many days up to their assignment tells how much they would buy anyway."""
+
+_SUMS = ("amount", "squares", "before", "before_squares", "products")
+
+
 def sum_outcomes(holdouts: DataFrame, purchases: DataFrame) -> DataFrame:
-    """Rows of `holdouts` -> one row an audience, stratum and arm: `since`, `people`, `converted`, `amount`, `squares`.
+    """Rows of `holdouts` -> one row an audience, stratum and arm: `since`, and the sums of `Arm`.
 
     `purchases`: one row a purchase (`person_id`, `event_date`, `amount`, which may be null), read once for all
     audiences. Those after the date on which a person was assigned count, of everyone who was, whether or not anything
-    was delivered to them: so the arms stay comparable. `squares` is the sum of the squares of what each person spent.
+    was delivered to them: so the arms stay comparable. Those of the `BEFORE_DAYS` up to that date are summed apart.
     """
     check_columns(holdouts, ("audience", "person_id", "arm", "stratum", "assigned_as_of"), "the control groups")
     check_columns(purchases, ("person_id", "event_date", "amount"), "the purchases")
     assigned = holdouts.select("audience", "person_id", "assigned_as_of")
-    spent = (
+    after, amount = F.col("event_date") > F.col("assigned_as_of"), F.coalesce("amount", F.lit(0))
+    bought = (
         purchases.join(assigned, "person_id")
-        .where(F.col("event_date") > F.col("assigned_as_of"))
+        .where(F.col("event_date") > F.date_sub("assigned_as_of", BEFORE_DAYS))
         .groupBy("audience", "person_id")
-        .agg(F.coalesce(F.sum("amount"), F.lit(0)).cast(MONEY).alias("spent"))
+        .agg(
+            # Null where nothing was bought, which is not the same as something for nothing.
+            F.sum(F.when(after, amount)).cast(MONEY).alias("bought"),
+            F.coalesce(F.sum(F.when(~after, amount)), F.lit(0)).cast(MONEY).alias("had"),
+        )
     )
+    spent, had = F.coalesce("bought", F.lit(0).cast(MONEY)), F.coalesce("had", F.lit(0).cast(MONEY))
+    sums = (spent, spent * spent, had, had * had, spent * had)
     return (
-        holdouts.join(spent, ["audience", "person_id"], "left")
+        holdouts.join(bought, ["audience", "person_id"], "left")
         .groupBy("audience", "stratum", "arm")
         .agg(
             F.min("assigned_as_of").alias("since"),
             F.count("*").alias("people"),
-            F.count("spent").alias("converted"),
-            F.coalesce(F.sum("spent"), F.lit(0)).alias("amount"),
-            F.coalesce(F.sum(F.col("spent") * F.col("spent")), F.lit(0)).alias("squares"),
+            F.count("bought").alias("converted"),
+            *(F.sum(each).cast("double").alias(name) for each, name in zip(sums, _SUMS, strict=True)),
         )
     )
 
@@ -56,7 +68,7 @@ def read_outcomes(sums: DataFrame) -> dict[str, Outcomes]:
     since: dict[str, date] = {}
     for row in sums.orderBy("audience", "stratum", "arm").collect():
         audience = row["audience"]
-        arm = Arm(row["people"], row["converted"], float(row["amount"]), float(row["squares"]))
+        arm = Arm(row["people"], row["converted"], *(row[name] for name in _SUMS))
         found.setdefault(audience, {}).setdefault(row["stratum"], {})[row["arm"]] = arm
         since[audience] = min(row["since"], since.get(audience, row["since"]))
     return {audience: Outcomes(since[audience], arms) for audience, arms in found.items()}

@@ -10,7 +10,15 @@ from pyspark.sql import functions as F
 
 from segmentation.contracts.errors import InputError
 from segmentation.experiments.holdouts import CONTROL, TREATED
-from segmentation.experiments.lift import Arm, Effect, adjust_p_values, compare_means, compare_rates
+from segmentation.experiments.lift import (
+    Arm,
+    Effect,
+    adjust_p_values,
+    compare_means,
+    compare_means_given_before,
+    compare_rates,
+    smallest_visible,
+)
 from segmentation.experiments.outcomes import Outcomes, read_outcomes, sum_outcomes
 from segmentation.features.rules import rule_column
 from segmentation.runtime.stage import StageContext
@@ -23,7 +31,8 @@ _NOBODY = Arm(0, 0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Comparison:
-    """The two arms of one segment, or of everyone: shares who bought, and what was spent a person.
+    """The two arms of one segment, or of everyone: shares who bought, and what was spent a person, as it is and given
+    what people had spent before.
 
     `adjusted_p_value` is of the shares, corrected for the number of segments; everyone's needs no correction.
     """
@@ -33,6 +42,8 @@ class Comparison:
     control: Arm
     bought: Effect
     spent: Effect
+    spent_given_before: Effect
+    smallest_visible: float
     adjusted_p_value: float
 
 
@@ -83,5 +94,13 @@ def _measurement(audience: str, as_of: date, found: Outcomes) -> Measurement:
 def _compare(segment_id: str, arms: Mapping[str, Arm]) -> Comparison:
     treated, control = arms.get(TREATED, _NOBODY), arms.get(CONTROL, _NOBODY)
     bought = compare_rates(treated, control)
-    spent = compare_means(treated, control)
-    return Comparison(segment_id, treated, control, bought, spent, adjusted_p_value=bought.p_value)
+    return Comparison(
+        segment_id=segment_id,
+        treated=treated,
+        control=control,
+        bought=bought,
+        spent=compare_means(treated, control),
+        spent_given_before=compare_means_given_before(treated, control),
+        smallest_visible=smallest_visible(treated, control),
+        adjusted_p_value=bought.p_value,
+    )

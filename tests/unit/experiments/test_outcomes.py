@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from pyspark.sql import SparkSession
 from tests.factories import event_rows, table_rows
@@ -40,17 +40,22 @@ def test_only_what_came_after_the_assignment_counts(spark: SparkSession) -> None
         ("p3", 5, None),
         ("else", 5, 99),
         ("p5", 2, 4),
+        # Ninety days before the assignment of p3, and so too early to tell anything.
+        ("p3", -90 + 1, 99),
     ]
     purchases = event_rows(
         spark,
-        [{"person_id": who, "event_ts": datetime(2026, 3, day, 12), "amount": sum_} for who, day, sum_ in bought],
+        [
+            {"person_id": who, "event_ts": datetime(2026, 2, 28, 12) + timedelta(days=day), "amount": sum_}
+            for who, day, sum_ in bought
+        ],
     )
     found = read_outcomes(sum_outcomes(holdouts, purchases))
     assert found["a"] == Outcomes(
         date(2026, 3, 1),
         {
-            "s-1": {"treated": Arm(3, 2, 16.5, 172.25), "control": Arm(1, 1, 0, 0)},
+            "s-1": {"treated": Arm(3, 2, 16.5, 172.25, 198, 19602, 1237.5), "control": Arm(1, 1, 0, 0)},
             "s-2": {"control": Arm(1, 0, 0, 0)},
         },
     )
-    assert found["b"] == Outcomes(date(2026, 3, 2), {"s-1": {"control": Arm(1, 1, 2.5, 6.25)}})
+    assert found["b"] == Outcomes(date(2026, 3, 2), {"s-1": {"control": Arm(1, 1, 2.5, 6.25, 109, 11881, 272.5)}})

@@ -27,7 +27,11 @@ _SIGNIFICANT = 0.05
 @click.option("--audience", metavar="NAME", help="Default: every audience that has a control group.")
 @common_options
 def measure(common: Common, audience: str | None) -> None:
-    """Say what the campaigns of an audience add, against its control group."""
+    """Say what the campaigns of an audience add, against its control group.
+
+    Of what people spent, the first figure is the plain difference (Welch), the second takes out what they had spent
+    before anyway (CUPED). p is of the share who bought, corrected for the number of segments (Holm).
+    """
     settings = common.settings()
     held_out = [one.name for one in settings.audiences if one.holdout]
     if not held_out or (audience is not None and audience not in held_out):
@@ -50,7 +54,11 @@ def _verdict(one: Measurement) -> str:
     treated, control, effect = one.everyone.treated, one.everyone.control, one.everyone.bought
     if isnan(effect.p_value):
         return "an arm has no people yet, so there is nothing to compare."
-    told = "more than chance explains" if effect.p_value < _SIGNIFICANT else "no more than chance may explain"
+    told = "more than chance explains"
+    if effect.p_value >= _SIGNIFICANT:
+        told = "no more than chance may explain"
+        if not isnan(one.everyone.smallest_visible):
+            told += f" (arms of this size show {100 * one.everyone.smallest_visible:.1f} points four times in five)"
     return (
         f"from {one.since} to {one.as_of}, {treated.rate:.1%} of {treated.people:,} treated people bought, and "
         f"{control.rate:.1%} of {control.people:,} held out: {_points(effect)}, {told}."
@@ -59,7 +67,7 @@ def _verdict(one: Measurement) -> str:
 
 def _table(one: Measurement) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("segment", "treated", "control", "bought more (95 %)", "spent more (95 %)", "p"):
+    for name in ("segment", "treated", "control", "bought more (95 %)", "spent more (95 %)", "given before", "p"):
         table.add_column(name, justify="left" if name == "segment" else "right", overflow="fold")
     for row in (one.everyone, *one.segments):
         table.add_row(*_cells(row))
@@ -69,7 +77,7 @@ def _table(one: Measurement) -> Table:
 def _cells(row: Comparison) -> tuple[str, ...]:
     p_value = "" if isnan(row.adjusted_p_value) else f"{row.adjusted_p_value:.3f}"
     people = (f"{row.treated.people:,}", f"{row.control.people:,}")
-    return row.segment_id, *people, _points(row.bought), _money(row.spent), p_value
+    return row.segment_id, *people, _points(row.bought), _money(row.spent), _money(row.spent_given_before), p_value
 
 
 def _points(effect: Effect) -> str:
