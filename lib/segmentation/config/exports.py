@@ -67,6 +67,13 @@ class ExportSettings(Section):
     rules_of: date | None = Field(
         None, description="For platforms: their rules as they stood at this date. Default: the newest known."
     )
+    max_removed_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Greatest share of the people whom the destination has that one delivery may remove. More waits "
+        "for `segmentation export --confirm-removals NAME`.",
+    )
     readers: Readers = Field(
         "machine",
         description="`people` open it in a spreadsheet: text that would run there as a formula gets a leading `'`.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -167,6 +167,7 @@ def _deliver(
     failure = None
     try:
         _check_size(shipment, difference.rows)
+        _check_removals(shipment.export, difference, context.options.get("confirm_removals", ()))
         outcome["sha256"] = deliver(shipment, folder, members, difference.rows, left_out)
     except DeliveryError as error:
         outcome, failure = {"status": FAILED, "reason": str(error)}, error
@@ -215,6 +216,18 @@ def _check_size(shipment: Shipment, people: int) -> None:
         raise DeliveryError(f"{has} lists of at least {platform.fewest:,}: widen its audience.")
     if platform.most_rows is not None and people > platform.most_rows:
         raise DeliveryError(f"{has} {platform.most_rows:,} at most: deliver its `segments` apart.")
+
+
+def _check_removals(export: ExportSettings, difference: Difference, confirmed: Sequence[str]) -> None:
+    """Raises `DeliveryError` where so many people would be removed that somebody has to look first."""
+    held = difference.removed + difference.changed + difference.unchanged
+    if export.name in confirmed or difference.removed <= export.max_removed_share * held:
+        return
+    raise DeliveryError(
+        f"Nothing was delivered: the export '{export.name}' would remove {difference.removed:,} of {held:,} people "
+        f"({difference.removed / held:.0%}), more than its max_removed_share of {export.max_removed_share:.0%}. If "
+        f"that is meant, run `segmentation export --confirm-removals {export.name}`."
+    )
 
 
 def _warning(shipment: Shipment, people: int) -> str | None:
@@ -306,6 +319,14 @@ STAGE = Stage(
     run=run,
     depends_on=_depends_on,
     reusable=False,
-    options=(click.Option(["--dry-run"], is_flag=True, help="Only say what would change at each destination."),),
+    options=(
+        click.Option(["--dry-run"], is_flag=True, help="Only say what would change at each destination."),
+        click.Option(
+            ["--confirm-removals"],
+            multiple=True,
+            metavar="NAME",
+            help="Let this export remove more people than its max_removed_share.",
+        ),
+    ),
     acts=lambda warehouse: list_deliveries(warehouse.read_or_empty("export_log"), warehouse.read_or_empty("audit_log")),
 )
