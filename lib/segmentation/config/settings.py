@@ -23,6 +23,7 @@ from segmentation.config.segments import SegmentSettings
 from segmentation.config.sessions import SessionSettings
 from segmentation.config.sources import Source
 from segmentation.config.spark import SparkSettings
+from segmentation.config.traffic import TrafficSettings
 from segmentation.config.yaml_file import override_value, read_yaml
 from segmentation.contracts.errors import ConfigError, Problem
 
@@ -32,6 +33,7 @@ class Settings(Section):
 
     warehouse: str = Field(description="A folder or object-store URI for the tables, or `catalog.schema`.")
     sources: list[Source] = Field(min_length=1, description="Where events come from.")
+    traffic: TrafficSettings = Field(TrafficSettings(), description="Which events no customer made.")
     identity: IdentitySettings = Field(description="How identifiers become persons.")
     sessions: SessionSettings = Field(SessionSettings(), description="How a person's events are cut into sessions.")
     features: FeatureSettings = Field(FeatureSettings(), description="What is measured of each person.")
@@ -79,7 +81,7 @@ def load_settings(path: str | Path, overrides: Sequence[str] = (), base: Path | 
 
 
 def _undeclared_identifiers(raw: Mapping[str, Any]) -> list[Problem]:
-    """Identifier types that a source maps and `identity.identifiers` does not know."""
+    """Identifier types that a source maps, or `traffic` names, and `identity.identifiers` does not know."""
     try:
         known = list(raw["identity"]["identifiers"])
         used = [
@@ -87,7 +89,12 @@ def _undeclared_identifiers(raw: Mapping[str, Any]) -> list[Problem]:
             for number, source in enumerate(raw["sources"])
             for kind in source["columns"]["identifiers"]
         ]
-    except (KeyError, TypeError):
+        traffic = raw.get("traffic") or {}
+        tests = (traffic.get("tests") or {}).get("identifiers") or {}
+        by = ((traffic.get("bots") or {}).get("rates") or {}).get("by") or []
+        used += [(f"traffic.tests.identifiers.{kind}", kind) for kind in tests]
+        used += [(f"traffic.bots.rates.by.{number}", kind) for number, kind in enumerate(by)]
+    except (KeyError, TypeError, AttributeError):
         return []
     return [
         Problem(

@@ -43,8 +43,18 @@ EVENTS = Table(
         Col("amount", MONEY, "value of the event in `currency`; negative for a return"),
         Col("currency", STRING, "ISO 4217 code"),
         Col("properties", STRING_MAP, "whatever else the source's mapping names"),
-        Col("is_bot", BOOLEAN, "looks automatic; later stages leave it out", required=True),
-        Col("is_test", BOOLEAN, "made by a declared test account; later stages leave it out", required=True),
+        Col(
+            "is_bot",
+            BOOLEAN,
+            "made by a program, by user agent or rate; later stages leave it out",
+            required=True,
+        ),
+        Col(
+            "is_test",
+            BOOLEAN,
+            "of a declared test account or internal address; later stages leave it out",
+            required=True,
+        ),
         Col("batch_id", STRING, "the batch that brought it", required=True),
         Col(
             "batch_seq",

@@ -12,7 +12,7 @@ from segmentation.contracts.table import check_columns
 
 _PAIR = ("left_type", "left_value", "right_type", "right_value")
 
-_EVENT_COLUMNS = ("identifiers", "event_ts", "batch_seq", "source", "is_bot", "is_test")
+_EVENT_COLUMNS = ("identifiers", "event_ts", "batch_seq", "source")
 
 
 def combine_identifiers(events: DataFrame) -> DataFrame:
@@ -20,13 +20,12 @@ def combine_identifiers(events: DataFrame) -> DataFrame:
 
     In: events. Out: one combination in one batch: `identifiers` ARRAY<STRUCT<type, value>> sorted by type, never
     empty; `batch_seq`; `source`, which the batch has only one of; `events` (how many carry exactly these);
-    `first_ts`, `last_ts`. Events of bots and test accounts are left out.
+    `first_ts`, `last_ts`.
     """
     check_columns(events, _EVENT_COLUMNS, "the events to resolve")
     entries = F.map_entries(F.map_filter("identifiers", lambda _, value: value != ""))
     return (
-        events.where(~F.col("is_bot") & ~F.col("is_test"))
-        .withColumn(
+        events.withColumn(
             "identifiers",
             F.array_sort(F.transform(entries, lambda e: F.struct(e["key"].alias("type"), e["value"].alias("value")))),
         )

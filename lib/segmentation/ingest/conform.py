@@ -10,16 +10,19 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
 from segmentation.config.identity import IdentitySettings
+from segmentation.config.traffic import TrafficSettings
 from segmentation.contracts.events import EVENTS
 from segmentation.ingest.identifiers import normalise_identifier
 from segmentation.ingest.mapping import RAW, SCALARS, Mapping, map_rows, quoted
 from segmentation.ingest.quality import contract_reasons, rule_reasons
 from segmentation.ingest.reading import BROKEN, SourceRows
+from segmentation.ingest.traffic import is_declared, is_internal
 from segmentation.privacy.tokens import token_column, with_token_key
 
 REASONS, WARNINGS, RAW_JSON, PERSONAL = "_reasons", "_warnings", "_raw_json", "_personal"
 """Beside the columns of `events`: why not, what is odd, the row as it came, and its clear values for the vault."""
 
+_DECLARED = "_declared"
 _MADE_LATER = {"batch_id", "batch_seq"}
 _PERSONAL_TYPE = ArrayType(
     StructType([StructField(name, StringType()) for name in ("token", "identifier_type", "value")])
@@ -38,15 +41,22 @@ class Conformed:
     warnings: tuple[str, ...]
 
 
-def conform_rows(rows: SourceRows, mapping: Mapping, identity: IdentitySettings, key: bytes | None) -> Conformed:
+def conform_rows(
+    rows: SourceRows,
+    mapping: Mapping,
+    identity: IdentitySettings,
+    key: bytes | None,
+    traffic: TrafficSettings,
+) -> Conformed:
     """Every row of the source in the columns of `events` (but for the batch's), and `_reasons`, `_warnings`,
     `_raw_json`, `_personal`.
 
     Grain: one row of the source, in and out. `_reasons` is empty for a row that may become an event, and only then
-    `_raw_json` is null. `key` is needed where the mapping has personal identifiers, and is in no query plan.
+    `_raw_json` is null. `is_test` says what `traffic` declares; `is_bot` takes other events to know, and is false
+    here. `key` is needed where the mapping has personal identifiers, and is in no query plan.
     """
     source = mapping.source
-    mapped = _with_identifiers(map_rows(rows, mapping), mapping, identity)
+    mapped = _with_identifiers(map_rows(rows, mapping), mapping, identity, traffic)
     personal = mapping.personal(identity)
     if personal:
         assert key is not None, "a mapping with personal identifiers comes with a key"
@@ -63,7 +73,7 @@ def conform_rows(rows: SourceRows, mapping: Mapping, identity: IdentitySettings,
         "event_date": F.to_date("event_ts"),
         "source": F.lit(source.name),
         "is_bot": F.lit(False),
-        "is_test": F.lit(False),
+        "is_test": F.col(_DECLARED) | is_internal(F.col("properties"), traffic),
     }
     columns = [made.get(name, F.col(name)).alias(name) for name in EVENTS.column_names if name not in _MADE_LATER]
     refused = F.size(REASONS) > 0
@@ -74,13 +84,19 @@ def conform_rows(rows: SourceRows, mapping: Mapping, identity: IdentitySettings,
     return Conformed(df, tuple(reasons), fatal, tuple(warnings))
 
 
-def _with_identifiers(df: DataFrame, mapping: Mapping, identity: IdentitySettings) -> DataFrame:
-    """Each `identifiers.TYPE` normalised, or null."""
-    normal = {
-        f"identifiers.{kind}": normalise_identifier(kind, F.col(f"`identifiers.{kind}`"), identity)
-        for kind in mapping.identifiers(identity)
-    }
-    return df.withColumns(normal)
+def _with_identifiers(
+    df: DataFrame, mapping: Mapping, identity: IdentitySettings, traffic: TrafficSettings
+) -> DataFrame:
+    """Each `identifiers.TYPE` normalised, or null; and whether one of them is a declared test account."""
+    normal, declared = {}, F.lit(False)
+    for kind in mapping.identifiers(identity):
+        name = f"identifiers.{kind}"
+        raw = F.col(f"`{name}`")
+        normal[name] = normalise_identifier(kind, raw, identity)
+        if kind in traffic.tests.identifiers:
+            accounts = traffic.tests.identifiers[kind]
+            declared = declared | is_declared(kind, raw, normal[name], accounts, identity)
+    return df.withColumns({**normal, _DECLARED: declared})
 
 
 def _with_maps(df: DataFrame, mapping: Mapping, identity: IdentitySettings) -> DataFrame:

@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.config.traffic import Flagged
 from segmentation.contracts.events import strongest_type
 from segmentation.contracts.table import check_columns
+from segmentation.ingest.traffic import leave_out
 
 _PLAIN = ("event_id", "event_name", "event_ts", "event_date", "is_bot", "is_test", "identifiers")
 
@@ -19,15 +21,11 @@ def end_of(as_of: date) -> datetime:
     return datetime.combine(as_of + timedelta(days=1), time.min, UTC)
 
 
-def keep_behaviour(events: DataFrame, as_of: date) -> DataFrame:
-    """Events that count: up to the end of `as_of`, and made neither by bots nor by test accounts."""
+def keep_behaviour(events: DataFrame, as_of: date, flagged: Sequence[Flagged]) -> DataFrame:
+    """Events that count: up to the end of `as_of`, and not `flagged` as what is left out (`traffic.leave_out`)."""
     check_columns(events, _PLAIN, "the events")
-    return events.where(
-        (F.col("event_date") <= F.lit(as_of))
-        & (F.col("event_ts") < F.lit(end_of(as_of)))
-        & ~F.col("is_bot")
-        & ~F.col("is_test")
-    )
+    in_time = (F.col("event_date") <= F.lit(as_of)) & (F.col("event_ts") < F.lit(end_of(as_of)))
+    return leave_out(events.where(in_time), flagged)
 
 
 def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[str]) -> DataFrame:

@@ -131,14 +131,13 @@ def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tupl
         raise InputError(f"No features are there for {as_of}: run `segmentation features --as-of {as_of}` first.")
     segments = context.read("segments").where(F.col("segment_version") == version.segment_version)
     people = describe_people(features, segments, settings.audiences)
-    owned = attach_persons(
-        keep_behaviour(context.read("events"), as_of), context.read("identity_map"), list(settings.identity.identifiers)
-    )
+    behaviour = keep_behaviour(context.read("events"), as_of, settings.traffic.leave_out)
+    owned = attach_persons(behaviour, context.read("identity_map"), list(settings.identity.identifiers))
     return judge_people(people, owned, settings.audiences, names, as_of, conditions), version.segment_version
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.audiences, tuple(settings.identity.identifiers)
+    return settings.audiences, settings.traffic.leave_out, tuple(settings.identity.identifiers)
 
 
 STAGE = Stage(

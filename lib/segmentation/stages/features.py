@@ -16,7 +16,7 @@ def run(context: StageContext) -> Outcome:
     settings, as_of = context.settings, context.as_of
     trust = list(settings.identity.identifiers)
     events = context.read("events")
-    behaviour = keep_behaviour(events, as_of)
+    behaviour = keep_behaviour(events, as_of, settings.traffic.leave_out)
     if behaviour.isEmpty():
         raise InputError(f"No person did anything on or before {as_of}: choose a later date with --as-of.")
     owned = attach_persons(behaviour, context.read("identity_map"), trust)
@@ -31,5 +31,5 @@ STAGE = Stage(
     reads=("events", "identity_map", "sessions"),
     writes=("features",),
     run=run,
-    depends_on=lambda settings: (settings.features, tuple(settings.identity.identifiers)),
+    depends_on=lambda settings: (settings.features, settings.traffic.leave_out, tuple(settings.identity.identifiers)),
 )

@@ -29,6 +29,7 @@ from segmentation.identity.overrides import (
 from segmentation.identity.quality import Figure, judge_figures, measure_identity
 from segmentation.identity.replay import Resolved, replay_batches
 from segmentation.identity.tables import describe_persons, map_identifiers, tell_history
+from segmentation.ingest.traffic import leave_out
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.sessions.attach import attach_persons
 
@@ -89,7 +90,8 @@ def resolve(context: StageContext, keep: Callable[[StageContext, Sequence[Decisi
     from them. Raises `InputError` where no event carries an identifier, or one of a type that is not declared."""
     settings = context.settings.identity
     context.tell("reading identifiers")
-    combinations = combine_identifiers(context.read("events")).persist()
+    events = leave_out(context.read("events"), context.settings.traffic.leave_out)
+    combinations = combine_identifiers(events).persist()
     batches = list_batches(combinations)
     if not batches:
         raise InputError("No event carries an identifier: map `identifiers` of a source in the configuration.")
@@ -122,7 +124,7 @@ def _write_attributes(context: StageContext, found: Resolution) -> DataFrame | N
             warehouse.replace("person_attributes", context.spark.createDataFrame([], PERSON_ATTRIBUTES.schema))
         return None
     trust = list(context.settings.identity.identifiers)
-    events = context.read("events").where(~F.col("is_bot") & ~F.col("is_test"))
+    events = leave_out(context.read("events"), context.settings.traffic.leave_out)
     warehouse.replace("person_attributes", rank_values(attach_persons(events, found.identity_map, trust), rules))
     return choose_attributes(warehouse.read("person_attributes"))
 
@@ -145,7 +147,7 @@ def _depends_on(settings: Settings) -> object:
     """The file of overrides goes by its size and time: a hash of it would be one of the personal values in it."""
     path = settings.identity.overrides
     stat = Path(path).stat() if path and Path(path).exists() else None
-    return (settings.identity, stat and (stat.st_size, stat.st_mtime_ns))
+    return (settings.identity, settings.traffic.leave_out, stat and (stat.st_size, stat.st_mtime_ns))
 
 
 def _check(identifiers: DataFrame) -> None:

@@ -8,6 +8,8 @@ with its files.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -16,7 +18,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from segmentation.activation.consent import keep_newest, read_signals, read_statements
-from segmentation.config.sources import Source
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
 from segmentation.ingest.batches import (
@@ -36,6 +37,7 @@ from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplic
 from segmentation.ingest.erased import turn_away_erased
 from segmentation.ingest.mapping import quoted
 from segmentation.ingest.reading import explained
+from segmentation.ingest.traffic import busy_days, flag_busy_days, flag_programs, forget_properties, suspect_days
 from segmentation.privacy.key import load_key
 from segmentation.privacy.vault import new_vault_rows
 from segmentation.runtime.stage import Outcome, Stage, StageContext
@@ -53,6 +55,8 @@ class Taken:
     counts: Counts
     accepted: int
     duplicates: int
+    flags: dict[str, int]
+    """Events that it flagged, by what as."""
 
 
 def run(context: StageContext) -> Outcome:
@@ -68,9 +72,8 @@ def run(context: StageContext) -> Outcome:
         batch = delivery.batch or Batch(delivery.source.name, delivery.files, seq, context.now)
         context.tell(f"source {delivery.source.name}: {len(delivery.files)} files")
         taken.append(_take_in(context, ledger, delivery, batch, key))
-    reasons: dict[str, int] = {}
-    for name, count in (item for batch in taken for item in batch.counts.reasons.items()):
-        reasons[name] = reasons.get(name, 0) + count
+    reasons = _summed(batch.counts.reasons for batch in taken)
+    flags = _summed(batch.flags for batch in taken)
     early = sum(batch.counts.warnings.get(FROM_THE_FUTURE, 0) for batch in taken)
     return Outcome(
         rows_in=sum(batch.counts.read for batch in taken),
@@ -78,19 +81,27 @@ def run(context: StageContext) -> Outcome:
         figures={
             "quarantined": sum(batch.counts.quarantined for batch in taken),
             "duplicates": sum(batch.duplicates for batch in taken),
-            **({FROM_THE_FUTURE: early} if early else {}),
+            **{name: count for name, count in {**flags, FROM_THE_FUTURE: early}.items() if count},
         },
         mode="incremental" if ledger.last_seq else "full",
         message=listed(reasons),
     )
 
 
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)
+
+
 def _take_in(context: StageContext, ledger: Ledger, delivery: Delivery, batch: Batch, key: bytes | None) -> Taken:
     source = delivery.source
-    conformed = conform_rows(delivery.rows, delivery.mapping, context.settings.identity, key)
+    settings = context.settings
+    conformed = conform_rows(delivery.rows, delivery.mapping, settings.identity, key, settings.traffic)
     if context.warehouse.exists("tombstones"):
         stones, needing = context.warehouse.read("tombstones"), "Tombstones of people who were erased"
-        trust = list(context.settings.identity.identifiers)
+        trust = list(settings.identity.identifiers)
         conformed = turn_away_erased(conformed, stones, key or load_key(what=needing), trust)
     rows = conformed.df.persist(StorageLevel.MEMORY_AND_DISK)
     try:
@@ -127,7 +138,9 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
         values = good.select(F.inline(PERSONAL))
         fresh = new_vault_rows(values, warehouse.read_or_empty("vault"), batch.id)
         warehouse.replace_slice("vault", fresh, first_batch_id=batch.id)
-    accepted = warehouse.replace_slice("events", _laid_out(new, counts.good, context.spark), batch_id=batch.id).rows
+    busy = _busy_days(context, batch, counts, new)
+    flagged = _flagged(context, delivery, new, busy)
+    accepted = warehouse.replace_slice("events", _laid_out(flagged, counts.good, context.spark), batch_id=batch.id).rows
 
     if accepted + quarantined + duplicates != counts.read:
         warehouse.replace_slice("events", new.limit(0), batch_id=batch.id)
@@ -136,12 +149,15 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
             f"quarantined and {duplicates:,} duplicate: its files changed while they were read. "
             "Start again when they are at rest."
         )
+    flags = _count_flags(context, batch)
+    if busy is not None:
+        flags["bots"] += _flag_earlier(context, batch, counts, busy)
     # Last, so that a batch that is refused after all has neither granted nor withdrawn anything.
     settings = context.settings
     if settings.consent or settings.global_privacy_control or not warehouse.exists("consent"):
         warehouse.replace_slice("consent", statements, batch_id=batch.id)
     warehouse.replace_slice("ingest_batches", record.withColumn("status", F.lit(DONE)), batch_id=batch.id)
-    return Taken(counts, accepted, duplicates)
+    return Taken(counts, accepted, duplicates, flags)
 
 
 def _statements(context: StageContext, batch: Batch, counts: Counts, new: DataFrame) -> tuple[DataFrame, int]:
@@ -167,7 +183,10 @@ def _without_duplicates(
     """The rows that are new, and how many are not."""
     if not counts.good:
         return good, 0
-    earlier = _events_that_it_could_repeat(context, delivery.source, batch, counts)
+    # An id made of the content holds the time, so only its own date matters; an id of the source's may come again with
+    # another time, if not with one far away.
+    source = delivery.source
+    earlier = _events_around(context, batch, counts, source.duplicate_days if source.columns.event_id else 0)
     suspects = find_suspects(good, earlier).hashes.persist()
     if not suspects.count():
         return good, 0
@@ -175,14 +194,58 @@ def _without_duplicates(
     return new, duplicates.count()
 
 
-def _events_that_it_could_repeat(context: StageContext, source: Source, batch: Batch, counts: Counts) -> DataFrame:
-    """Events around the batch's own dates. An id made of the content holds the time, so only its own date matters; an
-    id of the source's may come again with another time, if not with one far away."""
+def _events_around(context: StageContext, batch: Batch, counts: Counts, days: int = 0) -> DataFrame:
+    """Events of other batches on the days of this one, and some days before and after."""
     assert counts.first, "a batch with good rows has dates"
     assert counts.last, "a batch with good rows has dates"
-    around = timedelta(days=source.duplicate_days if source.columns.event_id else 0)
+    around = timedelta(days=days)
     events = context.warehouse.read_or_empty("events").where(F.col("batch_id") != batch.id)
     return events.where(F.col("event_date").between(counts.first - around, counts.last + around))
+
+
+def _busy_days(context: StageContext, batch: Batch, counts: Counts, new: DataFrame) -> DataFrame | None:
+    """Identifiers and days that this batch shows to be no person's; None: there are none."""
+    settings = context.settings
+    rates, how = settings.traffic.bots.rates, (list(settings.identity.identifiers), settings.sessions.passive_events)
+    if not counts.good or not rates.limited:
+        return None
+    earlier = _events_around(context, batch, counts)
+    suspects = suspect_days(new, earlier, rates, *how).persist()
+    if suspects.isEmpty():
+        return None
+    busy = busy_days(new, earlier, suspects, rates, *how).persist()
+    return None if busy.isEmpty() else busy
+
+
+def _flagged(context: StageContext, delivery: Delivery, new: DataFrame, busy: DataFrame | None) -> DataFrame:
+    """The new events as they are kept: with `is_bot`, and without what was only to be looked at."""
+    settings = context.settings
+    says_agent = settings.traffic.bots.user_agent in delivery.source.columns.properties
+    flagged = flag_programs(new, settings.traffic) if says_agent else new
+    if busy is not None:
+        flagged = flag_busy_days(flagged, busy, settings.traffic.bots.rates, list(settings.identity.identifiers))
+    return forget_properties(flagged, settings.traffic)
+
+
+def _count_flags(context: StageContext, batch: Batch) -> dict[str, int]:
+    taken = context.warehouse.read("events").where(F.col("batch_id") == batch.id)
+    row = taken.agg(F.count_if("is_bot").alias("bots"), F.count_if("is_test").alias("tests")).first()
+    assert row is not None, "an aggregate without groups has one row"
+    return row.asDict()
+
+
+def _flag_earlier(context: StageContext, batch: Batch, counts: Counts, busy: DataFrame) -> int:
+    """Flags events of earlier batches on days that only this batch shows to be too busy, and returns how many."""
+    settings = context.settings
+    unflagged = _events_around(context, batch, counts).where(~F.col("is_bot"))
+    rates, trust = settings.traffic.bots.rates, list(settings.identity.identifiers)
+    found = flag_busy_days(unflagged, busy, rates, trust).where("is_bot").select("event_id", "event_date", "is_bot")
+    return context.warehouse.merge(
+        "events",
+        found.persist(),
+        ["event_id", "event_date"],
+        lambda merge: merge.whenMatchedUpdate(set={"is_bot": "change.is_bot"}),
+    )
 
 
 def _laid_out(rows: DataFrame, count: int, spark: SparkSession) -> DataFrame:
@@ -224,6 +287,7 @@ STAGE = Stage(
     depends_on=lambda settings: (
         settings.sources,
         settings.identity,
+        settings.traffic,
         settings.consent,
         settings.global_privacy_control,
     ),

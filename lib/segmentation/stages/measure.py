@@ -67,9 +67,8 @@ def measure(context: StageContext, audiences: Sequence[str]) -> list[Measurement
     holdouts = context.read_or_empty("holdouts").where(
         F.col("audience").isin(list(audiences)) & (F.col("assigned_as_of") <= F.lit(as_of))
     )
-    owned = attach_persons(
-        keep_behaviour(context.read("events"), as_of), context.read("identity_map"), list(settings.identity.identifiers)
-    )
+    behaviour = keep_behaviour(context.read("events"), as_of, settings.traffic.leave_out)
+    owned = attach_persons(behaviour, context.read("identity_map"), list(settings.identity.identifiers))
     purchases = owned.where(rule_column(settings.features.purchase, "events"))
     found = read_outcomes(sum_outcomes(holdouts, purchases))
     for audience in audiences:

@@ -12,7 +12,8 @@ def run(context: StageContext) -> Outcome:
     settings = context.settings
     trust = list(settings.identity.identifiers)
     events = context.read("events")
-    owned = attach_persons(keep_behaviour(events, context.as_of), context.read("identity_map"), trust)
+    behaviour = keep_behaviour(events, context.as_of, settings.traffic.leave_out)
+    owned = attach_persons(behaviour, context.read("identity_map"), trust)
     sessions = cut_sessions(owned, settings.sessions, context.as_of, trust)
     written = context.warehouse.replace("sessions", sessions)
     return Outcome(rows_in=events.count(), rows_out=written.rows)
@@ -24,5 +25,5 @@ STAGE = Stage(
     reads=("events", "identity_map"),
     writes=("sessions",),
     run=run,
-    depends_on=lambda settings: (settings.sessions, tuple(settings.identity.identifiers)),
+    depends_on=lambda settings: (settings.sessions, settings.traffic.leave_out, tuple(settings.identity.identifiers)),
 )

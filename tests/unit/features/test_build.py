@@ -161,7 +161,7 @@ def _history(seed: int) -> list[Row]:
 
 
 def _measure(events: DataFrame, settings: FeatureSettings = SETTINGS) -> DataFrame:
-    kept = keep_behaviour(events, AS_OF)
+    kept = keep_behaviour(events, AS_OF, ["bots", "tests"])
     return measure_features(kept, cut_sessions(kept, SessionSettings(), AS_OF, ("user_id",)), settings, AS_OF)
 
 

@@ -27,7 +27,7 @@ def _conform(spark: SparkSession, configured: Settings, key: bytes | None = None
     rows = read_rows(spark, one, list_files(spark, one))
     mapping, problems = check_mapping(spark, one, "sources.0.columns", configured.identity, rows)
     assert not problems
-    return conform_rows(rows, mapping, configured.identity, key).df.collect()
+    return conform_rows(rows, mapping, configured.identity, key, configured.traffic).df.collect()
 
 
 CASES: list[tuple[str, str, list[str]]] = [

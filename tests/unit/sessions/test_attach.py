@@ -43,5 +43,5 @@ def test_bots_tests_and_the_future_do_not_count(spark: SparkSession) -> None:
             {"event_id": "test", "is_test": True},
         ],
     )
-    kept = keep_behaviour(events, date(2026, 3, 1))
+    kept = keep_behaviour(events, date(2026, 3, 1), ["bots", "tests"])
     assert [r["event_id"] for r in kept.collect()] == ["last moment"]
