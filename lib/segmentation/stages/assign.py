@@ -22,6 +22,7 @@ from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.baseline import Baseline, carry_on, kept_names
 from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
 from segmentation.segments.gates import judge, opinion
+from segmentation.segments.hindsight import Evidence, blame_hindsight
 from segmentation.segments.membership import count_overlap, membership_rows, name_clusters, place_people
 from segmentation.segments.metrics import version_metrics
 from segmentation.segments.versions import (
@@ -149,7 +150,14 @@ def _write_changes(
     context.tell("explaining moves")
     settings = context.settings.segments
     moves = find_moves(assigned, _people(context, baseline)).where(F.lit(baseline is not None)).persist()
-    changes = explain_moves(moves, _why(context, features, now, baseline), settings).persist()
+    why = _why(context, features, now, baseline)
+    changes = explain_moves(moves, why, settings).localCheckpoint()
+    if evidence := _evidence(context, baseline):
+        placing = now if isinstance(why, str) else why.before
+        changes = blame_hindsight(
+            changes, evidence, lambda measured: placing.place(measured, settings), context.settings
+        )
+    changes = changes.persist()
     try:
         rows = changes.withColumn("segment_version", F.lit(number).cast("bigint"))
         context.warehouse.replace_slice("segment_changes", rows, segment_version=number)
@@ -171,6 +179,27 @@ def _why(context: StageContext, features: DataFrame, now: Placing, baseline: Bas
         now=now,
         features_before=former,
         features_now=features,
+    )
+
+
+def _evidence(context: StageContext, baseline: Baseline | None) -> Evidence | None:
+    """What tells people who behave differently from people of whom more is known; None where nothing more can be."""
+    needed = ("events", "identity_map")
+    before = baseline.version.inputs if baseline else {}
+    if baseline is None or any(name not in before or name not in context.inputs for name in needed):
+        return None
+    if all(before[name] == context.inputs[name] for name in needed):
+        return None
+    read = context.warehouse.read
+    newest = read("events", before["events"]).agg(F.max("batch_seq")).first()
+    assert newest is not None, "an aggregate without groups has one row"
+    return Evidence(
+        events=context.read("events"),
+        map_before=read("identity_map", before["identity_map"]),
+        map_now=context.read("identity_map"),
+        known_seq=newest[0] or 0,
+        before_as_of=baseline.version.as_of,
+        now_as_of=context.as_of,
     )
 
 
