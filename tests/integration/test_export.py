@@ -94,9 +94,10 @@ def test_the_people_of_an_audience_are_delivered(
     assert shop.warehouse.read("export_members").where("delivery = 3").count() == 2
 
 
-def test_only_who_consents_is_delivered_and_a_withdrawal_removes(spark: SparkSession, tmp_path: Path) -> None:
+def test_only_who_consents_is_delivered_and_nothing_holds_a_withdrawal_up(spark: SparkSession, tmp_path: Path) -> None:
     rule = {"purpose": "marketing", "grants": {"event": "joined"}}
-    shop = Shop(spark, tmp_path, {"name": "mail", "purpose": "marketing", "columns": ["person_id"]}, consent=[rule])
+    export = {"name": "mail", "purpose": "marketing", "columns": ["person_id"], "max_removed_share": 0}
+    shop = Shop(spark, tmp_path, export, consent=[rule])
     shop.publish(1, v1=FIRST)
     file = tmp_path / "warehouse" / "_exports" / "mail" / "mail-v1.csv"
     shop.export()

@@ -81,6 +81,16 @@ def consenting_people(
 
     `before`: only what was said before this moment counts.
     """
+    return _newest_answers(consent, identity_map, purpose, before).where("granted").select("person_id")
+
+
+def refusing_people(consent: DataFrame, identity_map: DataFrame, purpose: str) -> DataFrame:
+    """Statements -> `person_id` of whoever's newest one on `purpose` says no. Who never said anything is not among
+    them."""
+    return _newest_answers(consent, identity_map, purpose, None).where("NOT granted").select("person_id")
+
+
+def _newest_answers(consent: DataFrame, identity_map: DataFrame, purpose: str, before: datetime | None) -> DataFrame:
     check_columns(consent, ("identifier_type", "identifier_value", "purpose", "granted", "consent_ts"), "the consent")
     owners = identity_map.select("identifier_type", "identifier_value", "person_id")
     about = consent.where(F.col("purpose") == purpose)
@@ -88,7 +98,7 @@ def consenting_people(
         owners, ["identifier_type", "identifier_value"]
     )
     newest = F.max_by("granted", F.struct("consent_ts", (~F.col("granted")).alias("no")))
-    return said.groupBy("person_id").agg(newest.alias("granted")).where("granted").select("person_id")
+    return said.groupBy("person_id").agg(newest.alias("granted"))
 
 
 def _statement(rule: ConsentRule) -> Column:

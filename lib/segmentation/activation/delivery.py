@@ -63,6 +63,12 @@ class Shipment:
         return self.platform.ruled.isoformat() if self.platform else None
 
     @property
+    def purposes(self) -> Sequence[str]:
+        """What people may have been asked to grant before they are in the file."""
+        own = (self.export.purpose,) if self.export.purpose else ()
+        return (*own, *(self.platform.purposes if self.platform else ()))
+
+    @property
     def fingerprint(self) -> str:
         """Hash of all that the file depends on, given that a version's members never change."""
         said = self.export.model_dump(mode="json")

@@ -15,6 +15,9 @@ from segmentation.contracts.table import check_columns
 
 KEY = "person_id"
 
+FORGOTTEN = "erased-"
+"""How the name begins under which `export_members` keeps somebody who was erased, until the destination was told."""
+
 _OF_THE_VERSION = ("segment_version", "as_of")
 """Columns that say when a row was made, not what it says of the person: they make no difference."""
 

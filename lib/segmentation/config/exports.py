@@ -71,8 +71,8 @@ class ExportSettings(Section):
         0.5,
         ge=0,
         le=1,
-        description="Greatest share of the people whom the destination has that one delivery may remove. More waits "
-        "for `segmentation export --confirm-removals NAME`.",
+        description="Greatest share of the people whom the destination has that one delivery may remove, not "
+        "counting who said no or was erased. More waits for `segmentation export --confirm-removals NAME`.",
     )
     readers: Readers = Field(
         "machine",

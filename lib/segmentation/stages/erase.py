@@ -21,6 +21,7 @@ from delta.tables import DeltaMergeBuilder
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from segmentation.activation.members import FORGOTTEN
 from segmentation.clustering import fitted
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
@@ -35,9 +36,6 @@ from segmentation.privacy.tombstones import tombstone_column
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import identity, report
-
-FORGOTTEN = "erased-"
-"""How the name begins under which `export_members` keeps somebody who was erased, until the destination was told."""
 
 _OWN_FILES = (report.FOLDER, fitted.FOLDER)
 """Folders of the warehouse whose files are about nobody."""

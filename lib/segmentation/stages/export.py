@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -10,7 +10,7 @@ import click
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.activation.consent import consenting_people
+from segmentation.activation.consent import consenting_people, refusing_people
 from segmentation.activation.delivery import Shipment, deliver
 from segmentation.activation.destinations import PLATFORMS, platform
 from segmentation.activation.destinations.destination import Destination
@@ -25,6 +25,7 @@ from segmentation.activation.log import (
     read_standings,
 )
 from segmentation.activation.members import (
+    FORGOTTEN,
     Difference,
     choose_segments,
     count_difference,
@@ -167,7 +168,7 @@ def _deliver(
     failure = None
     try:
         _check_size(shipment, difference.rows)
-        _check_removals(shipment.export, difference, context.options.get("confirm_removals", ()))
+        _check_removals(context, shipment, difference, held, told)
         outcome["sha256"] = deliver(shipment, folder, members, difference.rows, left_out)
     except DeliveryError as error:
         outcome, failure = {"status": FAILED, "reason": str(error)}, error
@@ -218,15 +219,27 @@ def _check_size(shipment: Shipment, people: int) -> None:
         raise DeliveryError(f"{has} {platform.most_rows:,} at most: deliver its `segments` apart.")
 
 
-def _check_removals(export: ExportSettings, difference: Difference, confirmed: Sequence[str]) -> None:
-    """Raises `DeliveryError` where so many people would be removed that somebody has to look first."""
-    held = difference.removed + difference.changed + difference.unchanged
-    if export.name in confirmed or difference.removed <= export.max_removed_share * held:
+def _check_removals(
+    context: StageContext, shipment: Shipment, difference: Difference, held: DataFrame | None, told: DataFrame
+) -> None:
+    """Raises `DeliveryError` where so many people would be removed that somebody has to look first. Who said no or was
+    erased does not count: that is carried out however many they are."""
+    export = shipment.export
+    before = difference.removed + difference.changed + difference.unchanged
+    most = export.max_removed_share * before
+    if held is None or difference.removed <= most or export.name in context.options.get("confirm_removals", ()):
+        return
+    removed = held.join(told, "person_id", "left_anti").where(~F.col("person_id").startswith(FORGOTTEN))
+    consent, owners = context.read_or_empty("consent"), context.read_or_empty("identity_map")
+    asked = {audience.purpose for audience in context.settings.audiences if audience.name == export.audience}
+    for purpose in sorted(filter(None, {*asked, *shipment.purposes})):
+        removed = removed.join(refusing_people(consent, owners, purpose), "person_id", "left_anti")
+    if (count := removed.count()) <= most:
         return
     raise DeliveryError(
-        f"Nothing was delivered: the export '{export.name}' would remove {difference.removed:,} of {held:,} people "
-        f"({difference.removed / held:.0%}), more than its max_removed_share of {export.max_removed_share:.0%}. If "
-        f"that is meant, run `segmentation export --confirm-removals {export.name}`."
+        f"Nothing was delivered: the export '{export.name}' would remove {count:,} of {before:,} people "
+        f"({count / before:.0%}), more than its max_removed_share of {export.max_removed_share:.0%}. If that is meant, "
+        f"run `segmentation export --confirm-removals {export.name}`."
     )
 
 
