@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from segmentation.bed.agreement import compare_partitions
@@ -25,7 +25,9 @@ class IdentityScore:
     pairwise_recall_of_all: float
     """Of all pairs of one owner, those included that no event ties together."""
     cluster_precision: float
+    """Of the persons, those that are one owner's identifiers: all that some chain ties together, or more of theirs."""
     cluster_recall: float
+    """The same, of the sets of one owner's identifiers that ties, or the found person, hold together."""
     largest_wrong_merge: int
     """Owners in the person that holds the most; 1: nobody was merged with anybody."""
 
@@ -58,6 +60,7 @@ def score_identity(identity_map: DataFrame, truth: DataFrame) -> IdentityScore:
     try:
         by_owner = compare_partitions(joined, "person", "owner")
         by_tie = compare_partitions(joined, "person", "tied")
+        whole = compare_partitions(_with_parts_put_together(joined), "person", "whole")
         unmapped = joined.where("is_unmapped").count()
     finally:
         joined.unpersist()
@@ -70,7 +73,23 @@ def score_identity(identity_map: DataFrame, truth: DataFrame) -> IdentityScore:
         pairwise_recall=recall,
         pairwise_f1=2 * precision * recall / (precision + recall) if precision + recall else 0.0,
         pairwise_recall_of_all=by_owner.recall,
-        cluster_precision=by_tie.group_precision,
-        cluster_recall=by_tie.group_recall,
+        cluster_precision=whole.group_precision,
+        cluster_recall=whole.group_recall,
         largest_wrong_merge=by_owner.widest_mix,
+    )
+
+
+def score_records(identity_map: DataFrame, truth: DataFrame) -> dict[str, float]:
+    """How well the records of people who stand in them more than once were brought together, whatever did it: the
+    pairwise figures of `score_identity`, with records alone."""
+    found = score_identity(identity_map, truth)
+    return {"records": found.identifiers, "precision": found.pairwise_precision, "recall": found.pairwise_recall_of_all}
+
+
+def _with_parts_put_together(joined: DataFrame) -> DataFrame:
+    """With `whole`: the same for those parts of one owner that are in one person and nowhere else."""
+    in_one = F.size(F.collect_set("person").over(Window.partitionBy("tied"))) == 1
+    first = F.min(F.when(F.col("in_one"), F.col("tied"))).over(Window.partitionBy("person", "owner"))
+    return joined.withColumn("in_one", in_one).withColumn(
+        "whole", F.when(F.col("in_one"), first).otherwise(F.col("tied"))
     )

@@ -61,7 +61,7 @@ def draw_people(spark: SparkSession, world: World, partitions: int | None = None
         F.exp(chance.normal("often", person) * spread).alias("often"),
         F.exp(chance.normal("lavish", person) * spread).alias("lavish"),
         *_identifiers(chance, world),
-        spelling.first_name(chance, person).alias("first_name"),
+        spelling.first_name(chance, person, F.col("home")).alias("first_name"),
         spelling.last_name(chance, F.col("home")).alias("last_name"),
         spelling.street(chance, F.col("home")).alias("street"),
         spelling.city(chance, F.col("home")).alias("city"),

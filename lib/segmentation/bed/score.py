@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from segmentation.bed import folder
-from segmentation.bed.identity_score import score_identity
+from segmentation.bed.identity_score import score_identity, score_records
 from segmentation.bed.lift_score import score_lift
 from segmentation.bed.names import name_columns_as_in_tables
 from segmentation.bed.quality_score import SOURCES_WITHOUT_IDS, score_quality
@@ -97,7 +97,7 @@ def score_world(tables: Tables, truth: Truth, settings: Settings) -> Score:
     owners = tie_identifiers(sightings).persist()
     try:
         _score_rows(score, tables, truth, events)
-        _score_persons(score, tables, owners)
+        _score_persons(score, tables, owners, settings)
         _score_visits(score, tables, truth, events, settings, as_of)
         _score_memberships(score, tables, truth, owners, as_of)
         _score_campaign(score, tables, truth, events, owners, settings, as_of)
@@ -126,7 +126,7 @@ def _score_rows(score: Score, tables: Tables, truth: Truth, events: DataFrame) -
     score.measured["rows"] = asdict(score_quality(events, quarantine, batches, truth.read("events")))
 
 
-def _score_persons(score: Score, tables: Tables, owners: DataFrame) -> None:
+def _score_persons(score: Score, tables: Tables, owners: DataFrame, settings: Settings) -> None:
     now, before, history = (
         tables.read("identity_map"),
         tables.read_before("identity_map"),
@@ -136,6 +136,9 @@ def _score_persons(score: Score, tables: Tables, owners: DataFrame) -> None:
         score.not_measured["identity"] = "there is no identity_map: the stage identity has not run"
         return
     score.measured["identity"] = score_identity(now, owners).as_dict()
+    if matching := settings.identity.matching:
+        is_record = F.col("identifier_type").isin(*matching.records)
+        score.measured["records"] = score_records(now.where(is_record), owners.where(is_record))
     if before is None or history is None:
         score.not_measured["identity.changed_without_cause"] = "identity has run once only"
     else:

@@ -19,6 +19,16 @@ _LAST = (
     "Cohen", "Jansen", "Haddad", "Costa", "Wright", "Fischer", "Morales", "Davis", "Berg", "Walker", "Young", "Hall",
     "Allen", "King", "Scott", "Green", "Baker",
 )  # fmt: skip
+_ROOTS = (
+    "Ash", "Beck", "Black", "Brad", "Brom", "Carl", "Cran", "Dun", "East", "Fair", "Gold", "Hart", "Hol", "Kirk",
+    "Lang", "Mar", "Nor", "Os", "Pres", "Red", "Stan", "Thorn", "West", "Whit",
+)  # fmt: skip
+_ENDINGS = (
+    "berg", "borne", "bury", "by", "combe", "cott", "den", "field", "ford", "gate", "ham", "ley", "low", "man", "mere",
+    "more", "stead", "ton", "well", "worth",
+)  # fmt: skip
+_COMMON = 0.4
+"""Homes with one of the few most frequent last names."""
 _STREETS = ("Oak", "Maple", "Park", "Church", "Mill", "Station", "High", "Garden", "River", "Lake", "Hill", "School")
 _CITIES = ("Springfield", "Riverton", "Fairview", "Lakewood", "Milford", "Ashland", "Clayton", "Georgetown")
 _DOMAINS = ("example.com", "example.org", "example.net")
@@ -46,13 +56,18 @@ def known_only(kind: str) -> Column:
     return F.when(~F.col(kind).isin(*PLACEHOLDERS[kind]), F.col(kind)).alias(kind)
 
 
-def first_name(chance: Chance, person: Column) -> Column:
-    return chance.pick(_FIRST, "first name", person)
+def first_name(chance: Chance, person: Column, home: Column) -> Column:
+    """People of one home, whose numbers are at most three apart, have different ones."""
+    number = (chance.below(len(_FIRST), "first name", home) + 7 * (person - home)) % len(_FIRST)
+    return F.element_at(F.array(*map(F.lit, _FIRST)), number.cast("int") + 1)
 
 
 def last_name(chance: Chance, home: Column) -> Column:
     """People of one home share it."""
-    return chance.pick(_LAST, "last name", home)
+    rare = F.concat(chance.pick(_ROOTS, "last name root", home), chance.pick(_ENDINGS, "last name ending", home))
+    return F.when(chance.happens(_COMMON, "common last name", home), chance.pick(_LAST, "last name", home)).otherwise(
+        rare
+    )
 
 
 def street(chance: Chance, home: Column) -> Column:
@@ -74,7 +89,7 @@ def postcode(chance: Chance, home: Column) -> Column:
 
 def email(chance: Chance, person: Column, home: Column, purpose: str = "email") -> Column:
     """An address of the person's own: no two people's are equal."""
-    name = F.lower(F.concat(first_name(chance, person), F.lit("."), last_name(chance, home)))
+    name = F.lower(F.concat(first_name(chance, person, home), F.lit("."), last_name(chance, home)))
     plain = F.regexp_replace(F.translate(name, *_ACCENTS), "[^a-z.]", "")
     number = F.concat(F.lower(F.hex(person)), F.lit("" if purpose == "email" else "b"))
     return F.concat(plain, F.lit("."), number, F.lit("@"), chance.pick(_DOMAINS, purpose, person))

@@ -32,6 +32,12 @@ class IdentifierType(Section):
         None, description="Replaced by keyed tokens at ingestion. Default: true for email, phone, name, address."
     )
 
+    describes: bool = Field(
+        False,
+        description="Says who somebody is without being theirs alone, as a name or a postcode does: it ties nobody, "
+        "and is compared by `matching`. Such types come last.",
+    )
+
     @field_validator("region")
     @classmethod
     def _known_region(cls, region: str | None) -> str | None:
@@ -59,6 +65,56 @@ class AttributeRule(Section):
         if bool(self.sources) != (self.prefer == "most_trusted_source"):
             raise ValueError("sources and `prefer: most_trusted_source` go with each other")
         return self
+
+
+class MatchingSettings(Section):
+    """Records without a shared identifier, such as those of a CRM and of tills, linked by what describes them."""
+
+    records: list[Name] = Field(
+        min_length=1, description="Identifier types of which each value stands for one record, such as `crm_id`."
+    )
+    compare: list[Name] = Field(
+        min_length=2,
+        description="Types by which records are told to be one person's, such as name and address. One must not follow "
+        "from another: a postcode follows from an address, and only those of one household would agree on more.",
+    )
+    blocking: list[list[Name]] = Field(
+        min_length=2,
+        description="Pairs of records are looked at that agree on all types of one of these rules (of `compare`, or "
+        "others such as a postcode). Each type of `compare` has to be missing in one of them, from which is learned "
+        "how often it differs.",
+    )
+    join_at: float = Field(0.9, ge=0.5, le=1, description="Records that are this likely one person are joined.")
+    suggest_at: float = Field(
+        0.7,
+        ge=0.01,
+        le=1,
+        description="Those that are this likely stand in `identity_edges`, cut, for people to decide.",
+    )
+    max_block: int = Field(
+        500,
+        ge=2,
+        description="A rule by which more records than this agree is refused: their pairs grow with the square.",
+    )
+    exact_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of the pairs of one person of which all of `compare` agrees: a guess to start.",
+    )
+
+    @model_validator(mode="after")
+    def _can_be_learned(self) -> MatchingSettings:
+        if always := [kind for kind in self.compare if all(kind in rule for rule in self.blocking)]:
+            raise ValueError(f"every blocking rule names '{always[0]}': give one without it")
+        if self.suggest_at > self.join_at:
+            raise ValueError("suggest_at must not be above join_at")
+        return self
+
+    @property
+    def described_by(self) -> list[str]:
+        """All types that are looked at: those of `compare`, then others of `blocking`."""
+        return list(dict.fromkeys([*self.compare, *(kind for rule in self.blocking for kind in rule)]))
 
 
 class IdentitySettings(Section):
@@ -100,6 +156,33 @@ class IdentitySettings(Section):
         "identifiers are one person; `apart`: never; `drop`: one ties nobody to anybody), `left` and `right` "
         "(`type=value`), `reason`. What is taken out of the file is undone.",
     )
+
+    matching: MatchingSettings | None = Field(
+        None, description="How records without a shared identifier are linked. Default: not at all."
+    )
+
+    @model_validator(mode="after")
+    def _describing_types_fit(self) -> IdentitySettings:
+        describing = [name for name, kind in self.identifiers.items() if kind.describes]
+        if describing != list(self.identifiers)[len(self.identifiers) - len(describing) :]:
+            raise ValueError("identifier types with `describes: true` must come last")
+        if self.matching is None:
+            return self
+        for name, kinds in (
+            ("records", self.matching.records),
+            ("compare", self.matching.compare),
+            ("blocking", self.matching.described_by),
+        ):
+            for kind in kinds:
+                if kind not in self.identifiers or (kind in describing) != (name != "records"):
+                    wanted = "without" if name == "records" else "with"
+                    raise ValueError(f"matching.{name} takes identifier types {wanted} `describes: true`, not '{kind}'")
+        return self
+
+    @property
+    def describing(self) -> list[str]:
+        """Identifier types that tie nobody."""
+        return [name for name, kind in self.identifiers.items() if kind.describes]
 
     def is_personal(self, identifier_type: str) -> bool:
         """Whether values of this type are replaced by tokens."""

@@ -82,6 +82,21 @@ IDENTITY_OVERRIDES = Table(
     ),
 )
 
+IDENTITY_LINKS = Table(
+    name="identity_links",
+    grain="one likely link between two records, each time that it became likelier",
+    keys=("left_type", "left_value", "right_type", "right_value", "batch_seq"),
+    unindexed=("left_value", "right_value"),
+    columns=(
+        Col("left_type", STRING, "type of the one record's identifier (the smaller in order)", required=True),
+        Col("left_value", STRING, "its value, or token", required=True),
+        Col("right_type", STRING, "type of the other record's identifier", required=True),
+        Col("right_value", STRING, "its value, or token", required=True),
+        Col("probability", DOUBLE, "that both are one person", required=True),
+        Col("batch_seq", LONG, "newest batch when it was found: it takes effect with it", required=True),
+    ),
+)
+
 PERSONS = Table(
     name="persons",
     grain="one person",
@@ -134,6 +149,7 @@ TABLES = (
     IDENTITY_EDGES,
     IDENTITY_MAP,
     IDENTITY_HISTORY,
+    IDENTITY_LINKS,
     IDENTITY_OVERRIDES,
     IDENTITY_QUALITY,
     PERSONS,

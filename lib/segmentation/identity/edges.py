@@ -44,13 +44,15 @@ def judge_edges(
         "right_hub_reason",
         F.when(F.col("left_person_id") != F.col("right_person_id"), _broken_limits(limits)),
     )
-    kind: Column = F.lit("deterministic")
+    kind: Column = F.when(F.col("observations") > 0, "deterministic").otherwise("probabilistic")
+    confidence = F.when(F.col("observations") > 0, 1.0).otherwise(F.col("probability"))
     status: Column = F.when(cut.isNull(), "active").otherwise("cut")
     reason = cut
     if decided and manual:
         judged = _with_overrides(judged, decided)
         status = F.coalesce("manual_status", status)
         kind = F.when(F.col("manual_status").isNotNull(), "manual").otherwise(kind)
+        confidence = F.when(F.col("manual_status").isNotNull(), 1.0).otherwise(confidence)
         reason = F.coalesce("manual_reason", reason)
     return judged.select(
         "left_type",
@@ -61,7 +63,7 @@ def judge_edges(
         "last_seen",
         "observations",
         kind.alias("kind"),
-        F.lit(1.0).alias("confidence"),
+        confidence.alias("confidence"),
         status.alias("status"),
         reason.alias("reason"),
         "first_batch_seq",

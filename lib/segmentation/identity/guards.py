@@ -37,6 +37,10 @@ _STRENGTH = (
 """Columns that order edges, strongest first."""
 
 
+PROBABILITY_STEPS = 1_000_000
+"""Probabilities are compared in whole millionths."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a person may hold: `kinds` is identifier type -> most values of it, `size` the most identifiers in all."""
@@ -119,18 +123,21 @@ def cluster_identifiers(
 def order_edges(edges: DataFrame, settings: IdentitySettings) -> DataFrame:
     """Edges with what their strength is compared by, column after column, the strongest edge smallest.
 
-    Trust in the weaker, then in the stronger of the two types; then, as the weaker type's `shared` says, how often
-    or how lately the two were seen together; then the older edge; then the nodes' names, so that no two are equal.
+    Edges that were seen come before those that are only likely, which go by their probability. Trust in the weaker,
+    then in the stronger of the two types; then, as the weaker type's `shared` says, how often or how lately the two
+    were seen together; then the older edge; then the nodes' names, so that no two are equal.
     """
     left, right = _rank("left_type", settings), _rank("right_type", settings)
     often, lately = -F.col("observations"), -F.unix_micros("last_seen")
     weaker = F.greatest(left, right)
     last = [settings.ranks[name] for name, kind in settings.identifiers.items() if kind.shared == "last"]
     by_last = weaker.isin(*last) if last else F.lit(False)
+    guessed = F.col("observations") == 0
+    likely = -F.round(F.col("probability") * PROBABILITY_STEPS).cast("long")
     return edges.select(
-        weaker.cast("long").alias("weaker_rank"),
+        (weaker + F.when(guessed, len(settings.identifiers)).otherwise(0)).cast("long").alias("weaker_rank"),
         F.least(left, right).cast("long").alias("stronger_rank"),
-        F.when(by_last, lately).otherwise(often).alias("first_metric"),
+        F.when(guessed, likely).when(by_last, lately).otherwise(often).alias("first_metric"),
         F.when(by_last, often).otherwise(lately).alias("second_metric"),
         "first_batch_seq",
         "left_node",

@@ -15,15 +15,16 @@ _PAIR = ("left_type", "left_value", "right_type", "right_value")
 _EVENT_COLUMNS = ("identifiers", "event_ts", "batch_seq", "source")
 
 
-def combine_identifiers(events: DataFrame) -> DataFrame:
+def combine_identifiers(events: DataFrame, describing: Sequence[str] = ()) -> DataFrame:
     """Events folded to the distinct combinations of identifiers in them, which are far fewer.
 
-    In: events. Out: one combination in one batch: `identifiers` ARRAY<STRUCT<type, value>> sorted by type, never
-    empty; `batch_seq`; `source`, which the batch has only one of; `events` (how many carry exactly these);
-    `first_ts`, `last_ts`.
+    In: events; `describing` are types that tie nobody, and are left out. Out: one combination in one batch:
+    `identifiers` ARRAY<STRUCT<type, value>> sorted by type, never empty; `batch_seq`; `source`, which the batch has
+    only one of; `events` (how many carry exactly these); `first_ts`, `last_ts`.
     """
     check_columns(events, _EVENT_COLUMNS, "the events to resolve")
-    entries = F.map_entries(F.map_filter("identifiers", lambda _, value: value != ""))
+    ties = F.map_filter("identifiers", lambda kind, value: (value != "") & ~kind.isin(list(describing)))
+    entries = F.map_entries(ties)
     return (
         events.withColumn(
             "identifiers",
@@ -89,7 +90,7 @@ def pair_identifiers(combinations: DataFrame) -> DataFrame:
 
     In: `combine_identifiers`. Out: one pair in one batch, the left one smaller by (type, value): `left_node`,
     `left_type`, `left_value`, the same for right, `batch_seq`, `source`, `first_seen`, `last_seen`, `observations`
-    (events that carry both).
+    (events that carry both), and `probability`, null: it was seen, not guessed.
     """
     count = F.size("identifiers")
     pairs = F.flatten(
@@ -118,6 +119,7 @@ def pair_identifiers(combinations: DataFrame) -> DataFrame:
             "first_seen",
             "last_seen",
             "observations",
+            F.lit(None).cast("double").alias("probability"),
         )
     )
 
@@ -131,6 +133,7 @@ def total_pairs(pairs: DataFrame, sources: Sequence[str]) -> DataFrame:
         F.min("first_seen").alias("first_seen"),
         F.max("last_seen").alias("last_seen"),
         F.sum("observations").alias("observations"),
+        F.max("probability").alias("probability"),
         F.array_compact(F.array(*seen_by)).alias("sources"),
     )
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from segmentation.config.identity import IdentitySettings
 from segmentation.identity.batches import Batch
-from segmentation.identity.guards import union_within_limits
+from segmentation.identity.guards import PROBABILITY_STEPS, union_within_limits
 from segmentation.identity.overrides import NO_OVERRIDES, Step
 from segmentation.identity.persons import SEPARATOR
 from segmentation.identity.quarantine import ALL, hub_reason, link_limits
@@ -46,6 +46,7 @@ class Edge:
     first_batch_seq: int
     observations: int = 0
     last_seen: datetime = _NEVER
+    probability: float = 0.0
 
 
 @dataclass
@@ -128,12 +129,14 @@ def replay_small(
     )
 
 
-def _find_hubs(pairs: Iterable[dict[str, Any]], settings: IdentitySettings) -> dict[int, Hub]:
+def _find_hubs(pairs: Sequence[dict[str, Any]], settings: IdentitySettings) -> dict[int, Hub]:
     """As `find_hubs` and `date_hubs`."""
     first: dict[tuple[tuple[int, str], tuple[int, str]], int] = {}
+    seen = {(row["left_node"], row["right_node"]) for row in pairs if row["observations"]}
     for row in pairs:
         key = ((row["left_node"], row["left_type"]), (row["right_node"], row["right_type"]))
-        first[key] = min(first.get(key, row["batch_seq"]), row["batch_seq"])
+        if (key[0][0], key[1][0]) in seen:
+            first[key] = min(first.get(key, row["batch_seq"]), row["batch_seq"])
     links: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     kinds: dict[int, str] = {}
     for (left, right), seq in first.items():
@@ -255,6 +258,7 @@ class Replay:
                 weighed.append(edge)
             edge.observations += row["observations"]
             edge.last_seen = max(edge.last_seen, row["last_seen"])
+            edge.probability = max(edge.probability, row.get("probability") or 0.0)
         return new, weighed
 
     def _usable(self, edge: Edge, seq: int) -> bool:
@@ -323,6 +327,9 @@ class Replay:
         often, lately = -edge.observations, -((edge.last_seen - _EPOCH) // _MICROSECOND)
         by_last = [*self._settings.identifiers.values()][weaker].shared == "last"
         metrics = (lately, often) if by_last else (often, lately)
+        if not edge.observations:
+            weaker += len(self._settings.identifiers)
+            metrics = (-round(edge.probability * PROBABILITY_STEPS), lately)
         return (weaker, stronger, *metrics, edge.first_batch_seq, *names)
 
     def _name(self, group: Group, clusters: Sequence[list[int]], step: Step) -> None:
@@ -336,11 +343,17 @@ class Replay:
         kept: dict[int, Person] = {}
         for old, (_, _, c) in heirs.items():
             kept[c] = min(kept.get(c, old), old)
-        alive = set(kept.values())
+        holder = {person: c for c, person in kept.items()}
+        founded = [[p for i in members for p in self.founded[i]] for members in clusters]
+        back = [[p for p in persons if p not in holder] for persons in founded]
         for c, members in enumerate(clusters):
             if c not in kept:
-                back = [p for i in members for p in self.founded[i] if p not in alive]
-                kept[c] = min(back) if back else self._mint(min(members), step)
+                own = [p for p in founded[c] if p in holder and back[holder[p]]]
+                if own:
+                    kept[c] = min(own)
+                    kept[holder[kept[c]]] = min(back[holder[kept[c]]])
+                else:
+                    kept[c] = min(back[c]) if back[c] else self._mint(min(members), step)
         alive = set(kept.values())
         for c, members in enumerate(clusters):
             for i in members:

@@ -56,8 +56,9 @@ def succeed_persons(members: DataFrame, batch_seq: int, decided_ts: datetime | N
     All identifiers of a person have to be there. Out: as `found_persons`; `founder` is null where no id was minted.
 
     A person goes where the strongest, then oldest, of its identifiers is. Where several meet, the oldest person
-    survives. A cluster that inherits nobody gets back the oldest of the ids once minted from one of its identifiers
-    that nobody has now (so an undone merge gives back the ids from before), else a new one.
+    survives. A cluster that inherits nobody gets back the oldest of the ids once minted from one of its identifiers:
+    one whose heir has another such id to go back to, else one that nobody has now (so an undone merge gives back the
+    ids from before, whichever part is the stronger). Else it gets a new one.
     """
     check_columns(members, (*_MEMBER_COLUMNS, *_PERSON_COLUMNS), "the identifiers to name")
     heirs = (
@@ -74,19 +75,28 @@ def succeed_persons(members: DataFrame, batch_seq: int, decided_ts: datetime | N
         .agg(F.min(F.struct("person_seq", "person_ts", "person_id")).alias("kept"))
         .localCheckpoint()
     )
+    holders = kept.select(F.col("kept.person_id").alias("person_id"), F.col("cluster").alias("holder"))
+    once = (
+        members.select("cluster", F.explode("founded").alias("old"))
+        .select("cluster", F.struct("old.person_seq", "old.person_ts", "old.person_id").alias("old"))
+        .join(holders, F.col("old.person_id") == F.col("person_id"), "left")
+        .localCheckpoint()
+    )
+    back = once.where("holder IS NULL").groupBy("cluster").agg(F.min("old").alias("back"))
     others = members.join(kept, "cluster", "left_anti")
+    taken = (
+        once.where("holder IS NOT NULL")
+        .join(kept, "cluster", "left_anti")
+        .join(back.select(F.col("cluster").alias("holder"), F.col("back").alias("instead")), "holder")
+        .groupBy("cluster")
+        .agg(F.min(F.struct("old", "holder", "instead")).alias("taken"))
+        .localCheckpoint()
+    )
+    given_up = taken.select(F.col("taken.holder").alias("cluster"), "taken.instead")
     minted = F.coalesce(F.size("founded"), F.lit(0))
     known = F.col("person_id").isNotNull().alias("known")
     fresh = others.groupBy("cluster").agg(
         F.min(F.struct(*_OLDEST, "type", "value", minted.alias("minted"), known)).alias("f")
-    )
-    back = (
-        others.select("cluster", F.explode("founded").alias("old"))
-        .join(
-            kept.select(F.col("kept.person_id").alias("active")), F.col("old.person_id") == F.col("active"), "left_anti"
-        )
-        .groupBy("cluster")
-        .agg(F.min(F.struct("old.person_seq", "old.person_ts", "old.person_id")).alias("back"))
     )
     arrival_ts = F.col("f.arrival_ts")
     minted_ts = F.when(F.col("f.known"), F.lit(decided_ts)).otherwise(arrival_ts) if decided_ts else arrival_ts
@@ -95,13 +105,19 @@ def succeed_persons(members: DataFrame, batch_seq: int, decided_ts: datetime | N
         minted_ts.alias("person_ts"),
         mint("f.type", "f.value", F.col("f.minted")).alias("person_id"),
     )
-    rest = fresh.join(back, "cluster", "left").select(
-        "cluster",
-        F.coalesce("back", new).alias("p"),
-        F.when(F.col("back").isNull(), F.col("f.node")).alias("founder"),
+    rest = (
+        fresh.join(back, "cluster", "left")
+        .join(taken, "cluster", "left")
+        .select(
+            "cluster",
+            F.coalesce("taken.old", "back", new).alias("p"),
+            F.when(F.coalesce("taken.old", "back").isNull(), F.col("f.node")).alias("founder"),
+        )
     )
-    named = kept.select("cluster", F.col("kept").alias("p"), F.lit(None).cast("long").alias("founder")).unionByName(
-        rest
+    named = (
+        kept.join(given_up, "cluster", "left")
+        .select("cluster", F.coalesce("instead", "kept").alias("p"), F.lit(None).cast("long").alias("founder"))
+        .unionByName(rest)
     )
     return named.select("cluster", "p.person_id", "p.person_seq", "p.person_ts", "founder")
 

@@ -66,12 +66,13 @@ def replay_batches(
         members, changes, hubs = _replay_in_one_task(nodes, pairs, steps, settings)
         return Resolved(members, changes, edges, hubs)
     edges = edges.localCheckpoint()
-    hubs = find_hubs(edges, settings).localCheckpoint()
+    seen = edges.where("observations > 0")
+    hubs = find_hubs(seen, settings).localCheckpoint()
     if len(steps) == 1:
         clustered = cluster_all(nodes, edges if hubs.isEmpty() else _sparing(edges, hubs), settings)
         members = _found(clustered).localCheckpoint()
         return Resolved(members, _first_periods(members), edges, hubs)
-    dated = date_hubs(hubs, edges, settings).localCheckpoint()
+    dated = date_hubs(hubs, seen, settings).localCheckpoint()
     grouped = _group(nodes, until_hub(edges, dated), dated, steps, settings).localCheckpoint()
     quiet = _found(grouped.where("NOT busy").withColumn("cluster", F.col("component")))
     busy = grouped.where("busy")
@@ -94,7 +95,10 @@ def _replay_in_one_task(
     dated: DataFrame | None = None,
 ) -> tuple[DataFrame, DataFrame, DataFrame]:
     """Members, changes and hubs of a graph that is certainly small."""
-    columns = ("left_node", "left_type", "right_node", "right_type", "batch_seq", "observations", "last_seen")
+    columns = (
+        *("left_node", "left_type", "right_node", "right_type", "batch_seq", "observations", "last_seen"),
+        "probability",
+    )
     known = None
     if dated is not None:
         here = dated.join(nodes.select("node"), "node", "left_semi").collect()

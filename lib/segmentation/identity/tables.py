@@ -6,14 +6,18 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
-def map_identifiers(members: DataFrame, identifiers: DataFrame) -> DataFrame:
-    """`identity_map`. In: members (`replay_batches`) and `list_identifiers`. Out: one identifier, now."""
+def map_identifiers(members: DataFrame, identifiers: DataFrame, confidence: DataFrame | None = None) -> DataFrame:
+    """`identity_map`. In: members (`replay_batches`) and `list_identifiers`; `rate_confidence` where records were
+    matched. Out: one identifier, now."""
+    if confidence is not None:
+        members = members.join(confidence, "node", "left")
+    rated = F.coalesce("confidence", F.lit(1.0)) if confidence is not None else F.lit(1.0)
     seen = identifiers.select("node", "first_seen", "last_seen", "events")
     return members.join(seen, "node").select(
         F.col("type").alias("identifier_type"),
         F.col("value").alias("identifier_value"),
         "person_id",
-        F.lit(1.0).alias("confidence"),
+        rated.alias("confidence"),
         "since",
         "first_seen",
         "last_seen",

@@ -40,6 +40,7 @@ DATA_MAP: dict[str, Held] = {
     "identity_edges": Held(identifiers=(("left_type", "left_value"), ("right_type", "right_value"))),
     "identity_map": Held(person="person_id", identifiers=(_OF_AN_IDENTIFIER,)),
     "identity_history": Held(person="person_id", identifiers=(_OF_AN_IDENTIFIER,)),
+    "identity_links": Held(identifiers=(("left_type", "left_value"), ("right_type", "right_value"))),
     "identity_overrides": Held(identifiers=(("left_type", "left_value"), ("right_type", "right_value"))),
     "persons": _OF_A_PERSON,
     "person_attributes": _OF_A_PERSON,

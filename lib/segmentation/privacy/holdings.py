@@ -38,6 +38,12 @@ def own_rows(table: DataFrame, held: Held, subjects: Subjects, trust: Sequence[s
     return table.join(F.broadcast(subjects.people.toDF(held.person)), held.person, "left_semi")
 
 
+def carried(table: DataFrame, column: str, types: Sequence[str]) -> DataFrame:
+    """Identifiers of these types that the rows carry in a map type -> value. Grain out: one identifier."""
+    found = table.select(F.explode(column).alias(*IDENTIFIER))
+    return found.where(F.col("identifier_type").isin(list(types))).distinct()
+
+
 def _led_by(table: DataFrame, column: str, subjects: Subjects, trust: Sequence[str]) -> DataFrame:
     leading = table.withColumn("_type", strongest_type(trust)).withColumn("_value", F.col(column)[F.col("_type")])
     owned = leading.join(F.broadcast(subjects.identifiers.toDF("_type", "_value")), ["_type", "_value"], "left_semi")

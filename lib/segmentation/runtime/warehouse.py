@@ -95,6 +95,10 @@ class Warehouse:
             return self.read(name, version)
         return self.spark.createDataFrame([], CATALOGUE[name].schema)
 
+    def ensure(self, name: str) -> None:
+        """Makes a table without rows, where it does not exist yet."""
+        self._create(CATALOGUE[name])
+
     def replace(self, name: str, df: DataFrame) -> Written:
         """Replaces all rows of a table in one commit."""
         return self._write(name, df, {}, "overwrite")

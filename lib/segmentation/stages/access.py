@@ -13,7 +13,7 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import ConfigError
 from segmentation.privacy.data_map import DATA_MAP
-from segmentation.privacy.holdings import IDENTIFIER, Subjects, own_rows
+from segmentation.privacy.holdings import IDENTIFIER, Subjects, carried, own_rows
 from segmentation.runtime.warehouse import Warehouse
 
 
@@ -52,7 +52,13 @@ def _tables(warehouse: Warehouse, settings: Settings, person_id: str) -> Iterato
     people = warehouse.spark.createDataFrame([(person_id,)], "person_id string")
     owned = warehouse.read("identity_map").join(F.broadcast(people), "person_id", "left_semi")
     subjects = Subjects(people, owned.select(*IDENTIFIER).localCheckpoint())
-    vault = own_rows(warehouse.read_or_empty("vault"), DATA_MAP["vault"], subjects, trust)
+    described = carried(
+        own_rows(warehouse.read_or_empty("events"), DATA_MAP["events"], subjects, trust),
+        "identifiers",
+        settings.identity.describing,
+    )
+    known = Subjects(people, subjects.identifiers.unionByName(described))
+    vault = own_rows(warehouse.read_or_empty("vault"), DATA_MAP["vault"], known, trust)
     clear = {f'"{row["token"]}"': json.dumps(row["value"], ensure_ascii=False) for row in vault.collect()}
     for name, held in DATA_MAP.items():
         if held.nothing or not warehouse.exists(name):

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from segmentation.identity.lookup import Identifier, look_up_values
 from segmentation.privacy.audit import Act
 from segmentation.privacy.data_map import DATA_MAP, Held
 from segmentation.privacy.files import find_files
-from segmentation.privacy.holdings import IDENTIFIER
+from segmentation.privacy.holdings import IDENTIFIER, carried
 from segmentation.privacy.tokens import with_token_key
 from segmentation.privacy.tombstones import tombstone_column
 from segmentation.runtime.stage import Outcome, Stage, StageContext
@@ -98,6 +99,8 @@ class Erasure:
                 self._rows[name] = _take_out_carriers(warehouse, name, held, identifiers, trust)
             else:
                 self._rows[name] = _take_out(warehouse, name, held, people, identifiers)
+        if describing := context.settings.identity.describing:
+            self._rows["vault"] += take_out_unsaid(warehouse, describing)
         return Outcome(work.count(), self._rows.total(), {name: rows for name, rows in self._rows.items() if rows})
 
     def _bury(self, warehouse: Warehouse, work: DataFrame) -> None:
@@ -190,6 +193,21 @@ def _take_out(warehouse: Warehouse, name: str, held: Held, people: DataFrame, id
         return merge.whenMatchedDelete()
 
     return sum(warehouse.merge(name, values.toDF(*columns), columns, delete) for values, columns in keys)
+
+
+def take_out_unsaid(warehouse: Warehouse, describing: Sequence[str]) -> int:
+    """Deletes from the vault the names, addresses and the like that no event says of anybody any more: being nobody's
+    own, they go with the last who had them."""
+    types = list(describing)
+    said = reduce(
+        DataFrame.unionByName,
+        (carried(warehouse.read_or_empty(name), "identifiers", types) for name in ("events", "events_quarantine")),
+    )
+    vault = warehouse.read_or_empty("vault").where(F.col("identifier_type").isin(types))
+    unsaid = vault.select("token", "identifier_type").join(
+        said.withColumnRenamed("identifier_value", "token"), ["identifier_type", "token"], "left_anti"
+    )
+    return warehouse.merge("vault", unsaid.localCheckpoint(), ["token"], lambda m: m.whenMatchedDelete())
 
 
 def _take_out_carriers(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.config.identity import MatchingSettings
 from segmentation.config.overrides import read_overrides
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
@@ -16,6 +17,8 @@ from segmentation.contracts.identity import IDENTITY_OVERRIDES, IDENTITY_QUALITY
 from segmentation.identity.attributes import choose_attributes, rank_values
 from segmentation.identity.batches import Batch, list_batches
 from segmentation.identity.edges import judge_edges
+from segmentation.identity.links import add_suggestions, new_links, pair_links, rate_confidence
+from segmentation.identity.matching import list_records, match_records, reveal_values
 from segmentation.identity.observations import combine_identifiers, list_identifiers, pair_identifiers
 from segmentation.identity.overrides import (
     Decision,
@@ -50,14 +53,19 @@ class Resolution:
     manual: Manual
     """The overrides in force."""
 
+    confidence: DataFrame | None
+    """`rate_confidence`, where records were matched."""
+
     @property
     def identity_map(self) -> DataFrame:
-        return map_identifiers(self.resolved.members, self.identifiers)
+        return map_identifiers(self.resolved.members, self.identifiers, self.confidence)
 
 
 def run(context: StageContext) -> Outcome:
     """Resolves all events. Everything follows from them, and each table is replaced in one commit."""
-    found = resolve(context, _write_decisions)
+    found = resolve(context, _Written(context))
+    for table in ("identity_overrides", "identity_links", "person_attributes"):
+        context.warehouse.ensure(table)
     context.tell("writing persons")
     write = context.warehouse.replace
     edges = write("identity_edges", found.edges)
@@ -85,13 +93,42 @@ def run(context: StageContext) -> Outcome:
     )
 
 
-def resolve(context: StageContext, keep: Callable[[StageContext, Sequence[Decision]], None]) -> Resolution:
-    """Lives through all batches and decisions. `keep` is given the decisions that are new, before anything follows
-    from them. Raises `InputError` where no event carries an identifier, or one of a type that is not declared."""
+class Memory:
+    """What is new in a run and has to be known for ever: here it is forgotten, see `_Written`."""
+
+    def keep_decisions(self, new: Sequence[Decision]) -> None:
+        """Overrides that were added or taken out, before anything follows from them."""
+
+    def keep_links(self, earlier: DataFrame, new: DataFrame) -> DataFrame:
+        """Likely links; returns all that there are now."""
+        return earlier.unionByName(new.localCheckpoint())
+
+
+@dataclass(frozen=True)
+class _Written(Memory):
+    """Written down."""
+
+    context: StageContext
+
+    def keep_decisions(self, new: Sequence[Decision]) -> None:
+        if new:
+            schema = IDENTITY_OVERRIDES.schema
+            values = [tuple(row[name] for name in schema.names) for decision in new for row in decision_rows(decision)]
+            rows = self.context.spark.createDataFrame(values, schema).coalesce(1)
+            self.context.warehouse.append("identity_overrides", rows)
+
+    def keep_links(self, earlier: DataFrame, new: DataFrame) -> DataFrame:
+        self.context.warehouse.append("identity_links", new)
+        return self.context.warehouse.read("identity_links")
+
+
+def resolve(context: StageContext, memory: Memory) -> Resolution:
+    """Lives through all batches and decisions. Raises `InputError` where no event carries an identifier, one carries a
+    type that is not declared, or a blocking rule makes too large a block."""
     settings = context.settings.identity
     context.tell("reading identifiers")
     events = leave_out(context.read("events"), context.settings.traffic.leave_out)
-    combinations = combine_identifiers(events).persist()
+    combinations = combine_identifiers(events, settings.describing).persist()
     batches = list_batches(combinations)
     if not batches:
         raise InputError("No event carries an identifier: map `identifiers` of a source in the configuration.")
@@ -100,19 +137,36 @@ def resolve(context: StageContext, keep: Callable[[StageContext, Sequence[Decisi
     earlier = read_decisions(context.read_or_empty("identity_overrides"))
     entries = read_overrides(settings.overrides) if settings.overrides else []
     decisions = decide(earlier, resolve_entries(context.spark, entries, settings), batches[-1].seq)
-    keep(context, decisions[len(earlier) :])
+    memory.keep_decisions(decisions[len(earlier) :])
+    pairs = pair_identifiers(combinations)
+    links = None
+    if settings.matching:
+        links = _match(context, events, settings.matching, batches[-1], memory)
+        pairs = pairs.unionByName(pair_links(links, batches, settings.matching))
     context.tell("joining identifiers")
     steps = plan_steps(batches, decisions)
-    resolved = replay_batches(identifiers, pair_identifiers(combinations).persist(), steps, settings)
+    resolved = replay_batches(identifiers, pairs.persist(), steps, settings)
     edges = judge_edges(resolved.edges, resolved.members, resolved.hubs, settings, steps[-1])
-    return Resolution(batches, identifiers, resolved, edges, steps[-1].manual)
+    confidence = None
+    if settings.matching and links is not None:
+        confidence = rate_confidence(resolved.members, edges, settings.one_task_edges)
+        edges = add_suggestions(edges, links, settings.matching)
+    return Resolution(batches, identifiers, resolved, edges, steps[-1].manual, confidence)
 
 
-def _write_decisions(context: StageContext, new: Sequence[Decision]) -> None:
-    if new or not context.warehouse.exists("identity_overrides"):
-        schema = IDENTITY_OVERRIDES.schema
-        values = [tuple(row[name] for name in schema.names) for decision in new for row in decision_rows(decision)]
-        context.warehouse.append("identity_overrides", context.spark.createDataFrame(values, schema).coalesce(1))
+def _match(
+    context: StageContext, events: DataFrame, matching: MatchingSettings, newest: Batch, memory: Memory
+) -> DataFrame:
+    """All likely links, those of this run among them."""
+    context.tell("matching records")
+    records = list_records(events, matching)
+    clear = reveal_values(records, context.read_or_empty("vault"), context.settings.identity).persist()
+    earlier = context.read_or_empty("identity_links")
+    found = match_records(clear, matching)
+    if found is None:
+        context.tell("too few records are alike to learn from: none is matched")
+        return earlier
+    return memory.keep_links(earlier, new_links(found, earlier, newest, matching))
 
 
 def _write_attributes(context: StageContext, found: Resolution) -> DataFrame | None:
@@ -120,7 +174,7 @@ def _write_attributes(context: StageContext, found: Resolution) -> DataFrame | N
     rules = context.settings.identity.attributes
     warehouse = context.warehouse
     if not rules:
-        if not warehouse.exists("person_attributes") or not warehouse.read("person_attributes").isEmpty():
+        if not context.read_or_empty("person_attributes").isEmpty():
             warehouse.replace("person_attributes", context.spark.createDataFrame([], PERSON_ATTRIBUTES.schema))
         return None
     trust = list(context.settings.identity.identifiers)
@@ -172,9 +226,10 @@ def _check(identifiers: DataFrame) -> None:
 STAGE = Stage(
     name="identity",
     help="Find out which identifiers are one person: events → identity_*, persons.",
-    reads=("events",),
+    reads=("events", "vault"),
     writes=(
         "identity_overrides",
+        "identity_links",
         "identity_edges",
         "identity_history",
         "person_attributes",
@@ -182,7 +237,7 @@ STAGE = Stage(
         "identity_map",
         "identity_quality",
     ),
-    state=("identity_overrides", "identity_quality"),
+    state=("identity_overrides", "identity_links", "identity_quality", "person_attributes"),
     run=run,
     depends_on=_depends_on,
 )

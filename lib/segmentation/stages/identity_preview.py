@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,11 +10,10 @@ from pyspark.sql import functions as F
 
 from segmentation.contracts.errors import InputError
 from segmentation.identity.comparison import Change, Difference, count_difference, find_biggest, place_identifiers
-from segmentation.identity.overrides import Decision
 from segmentation.runtime.stage import StageContext
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
-from segmentation.stages.identity import Resolution, resolve
+from segmentation.stages.identity import Memory, Resolution, resolve
 
 READS = ("events", "identity_overrides", "identity_map", "identity_edges", "sessions", "segments_current",
          "export_members")  # fmt: skip
@@ -43,7 +41,7 @@ def preview(context: StageContext) -> Preview:
     """
     if "identity_map" not in context.inputs:
         raise InputError("There is nothing to compare with yet: run `segmentation identity` first.")
-    found = resolve(context, _keep_nothing)
+    found = resolve(context, Memory())
     context.tell("comparing")
     placed = place_identifiers(context.read("identity_map"), found.identity_map, found.identifiers).persist()
     moved = placed.where(~F.col("old_id").eqNullSafe(F.col("new_id")))
@@ -64,10 +62,6 @@ def preview(context: StageContext) -> Preview:
     )
     context.spark.catalog.clearCache()
     return preview
-
-
-def _keep_nothing(_: StageContext, __: Sequence[Decision]) -> None:
-    """A preview writes nothing down."""
 
 
 def _count_sessions(context: StageContext, found: Resolution, people: DataFrame) -> int:

@@ -79,6 +79,20 @@ def test_identity_of_a_case_by_hand(spark: SparkSession) -> None:
     assert got.largest_wrong_merge == 2
 
 
+def test_parts_of_one_owner_that_were_put_together_are_no_mistake(spark: SparkSession) -> None:
+    truth = [
+        ("user_id", "u1", "ann", "1"), ("cookie", "c1", "ann", "1"), ("cookie", "c9", "ann", "2"),
+        ("user_id", "u2", "bob", "1"), ("cookie", "c2", "bob", "1"), ("cookie", "c3", "bob", "2"),
+    ]  # fmt: skip
+    found = [
+        ("user_id", "u1", "P"), ("cookie", "c1", "P"), ("cookie", "c9", "P"),
+        ("user_id", "u2", "Q"), ("cookie", "c2", "R"), ("cookie", "c3", "R"),
+    ]  # fmt: skip
+    got = score_identity(spark.createDataFrame(found, MAP), spark.createDataFrame(truth, TRUTH))
+    # P is all of Ann. Bob's first part is torn, so R, with a piece of it, is none of his; nor is Q.
+    assert (got.cluster_precision, got.cluster_recall) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+
+
 def test_a_table_without_persons_is_refused_by_name(spark: SparkSession) -> None:
     truth = spark.createDataFrame([], TRUTH)
     with pytest.raises(MissingColumnsError, match="the identity map lacks the column 'person_id'"):

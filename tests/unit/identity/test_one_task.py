@@ -190,3 +190,13 @@ def test_a_dropped_identifier_ties_nobody_until_it_is_taken_up_again() -> None:
     assert len(set(found.values())) == 4
     back, _ = history(sightings, identity_settings(), [dropped, (2, "remove", "drop", ["k"])])
     assert set(back.values()) == {found["anna"]}
+
+
+def test_an_undone_merge_gives_back_the_older_id_of_the_weaker_part() -> None:
+    sightings: list[Sighting] = [(1, {"cookie": "c"}), (1, {"user_id": "anna", "email": "anna@"})]
+    forced: Choice = (1, "add", "together", ["c", "anna"])
+    before, _ = history(sightings, identity_settings())
+    between, _ = history(sightings, identity_settings(), [forced])
+    assert set(between.values()) == {before["c"]}, "the cookie came first"
+    after, _ = history(sightings, identity_settings(), [forced, (1, "remove", "together", ["c", "anna"])])
+    assert after == before

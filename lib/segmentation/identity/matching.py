@@ -1,0 +1,110 @@
+"""Records that no identifier ties together, linked by what describes them: names, addresses.
+
+Only pairs that agree on all types of a blocking rule are looked at.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.config.identity import IdentitySettings, MatchingSettings
+from segmentation.contracts.errors import InputError
+from segmentation.contracts.table import check_columns
+from segmentation.identity.likeness import rate_pairs
+from segmentation.identity.observations import name_node
+
+_ACCENTS = ("áàâäãåçéèêëíìîïñóòôöõøúùûüýÿžšłđßæœ", "aaaaaaceeeeiiiinooooouuuuyyzslds")
+_RECORD = ("node", "type", "value")
+
+
+def list_records(events: DataFrame, settings: MatchingSettings) -> DataFrame:
+    """What events say of each record.
+
+    In: events. Out: one value of a type of `records`: `node`, `type`, `value`, and one column for each type of
+    `compare` and `blocking` with the value (a token, where the type is personal) that was said last, or null.
+    """
+    check_columns(events, ("identifiers", "event_ts"), "the events to match")
+    named = [
+        F.when(value != "", F.struct(F.lit(kind).alias("type"), value.alias("value")))
+        for kind, value in ((kind, F.col("identifiers")[kind]) for kind in settings.records)
+    ]
+    records = F.array_compact(F.array(*named))
+    said = [F.col("identifiers")[kind].alias(kind) for kind in settings.described_by]
+    rows = events.select("event_ts", *said, F.inline(records))
+    # Of two said at the same moment the larger, so that the order of rows does not matter.
+    latest = [
+        F.max(F.when(F.col(kind) != "", F.struct("event_ts", F.col(kind).alias("said"))))["said"].alias(kind)
+        for kind in settings.described_by
+    ]
+    return rows.groupBy("type", "value").agg(*latest).select(name_node("type", "value").alias("node"), "*")
+
+
+def reveal_values(records: DataFrame, vault: DataFrame, settings: IdentitySettings) -> DataFrame:
+    """Records with comparable clear text in place of tokens: no accents, words in the order of the alphabet.
+
+    In: `list_records`, and the vault. Out: the same grain and columns. It is never written anywhere.
+    """
+    matching = settings.matching
+    assert matching is not None, "there are no records without `matching`"
+    check_columns(vault, ("token", "value"), "the table 'vault'")
+    clear = vault.select("token", F.col("value").alias("clear"))
+    for kind in matching.described_by:
+        if settings.is_personal(kind):
+            records = records.join(clear.withColumnRenamed("token", kind), kind, "left").drop(kind)
+            records = records.withColumnRenamed("clear", kind)
+    return records.select(*_RECORD, *(_comparable(F.col(kind)).alias(kind) for kind in matching.described_by))
+
+
+def check_blocks(records: DataFrame, settings: MatchingSettings) -> None:
+    """Raises `InputError` for a blocking rule that makes a block with more than `max_block` records: the pairs in it
+    grow with its square."""
+    for number, rule in enumerate(settings.blocking):
+        blocks = records.dropna(subset=list(rule)).groupBy(*rule).count()
+        largest = blocks.agg(F.max("count")).first()
+        assert largest is not None, "an aggregate without groups has one row"
+        if (size := largest[0] or 0) > settings.max_block:
+            raise InputError(
+                f"identity.matching.blocking.{number} ({', '.join(rule)}) makes a block of {size:,} records, which are "
+                f"{size * (size - 1) // 2:,} pairs (max_block is {settings.max_block:,}): add a type to the rule."
+            )
+
+
+def match_records(records: DataFrame, settings: MatchingSettings) -> DataFrame | None:
+    """Pairs of records that are likely one person; None where too few are alike to learn from.
+
+    In: `reveal_values`, persisted. Out: one pair, the left one smaller by (type, value): `left_node`, `left_type`,
+    `left_value`, the same for right, and `probability`, at least `suggest_at`. Raises `ConfigError` where Splink is
+    not installed, and `InputError` as `check_blocks` does.
+    """
+    check_blocks(records, settings)
+    pairs = rate_pairs(records.select(F.col("node").alias("unique_id"), *settings.described_by), settings)
+    if pairs is None:
+        return None
+    ends = records.select(*_RECORD)
+    for side in ("l", "r"):
+        named = [F.col(column).alias(f"{column}_{side}") for column in _RECORD]
+        pairs = pairs.join(ends.select(*named), F.col(f"unique_id_{side}") == F.col(f"node_{side}"))
+    one, two = (
+        F.struct(*(F.col(f"{column}_{side}").alias(column) for column in ("type", "value", "node")))
+        for side in ("l", "r")
+    )
+    ordered = pairs.select(
+        F.least(one, two).alias("left"), F.greatest(one, two).alias("right"), F.col("match_probability")
+    )
+    return ordered.select(
+        *(F.col(f"{side}.{column}").alias(f"{side}_{column}") for side in ("left", "right") for column in _RECORD),
+        F.round("match_probability", 6).alias("probability"),
+    )
+
+
+def _comparable(value: Column) -> Column:
+    """`AAnna SSmith` of `SMITH, Anná`: a typo rarely hits a word's first letter and an abbreviation keeps it, so it
+    stands twice, where two that differ are further apart than a typo, and in capitals, where it is nothing inside."""
+    plain = F.translate(F.lower(value), *_ACCENTS)
+    words = F.array_sort(F.array_remove(F.split(F.regexp_replace(plain, r"[^\p{L}\p{N}]+", " "), " "), ""))
+    written = F.transform(
+        words, lambda word: F.concat(F.repeat(F.upper(F.substring(word, 1, 1)), 2), F.substring(word, 2, 1_000))
+    )
+    text = F.array_join(written, " ")
+    return F.when(text != "", text)
