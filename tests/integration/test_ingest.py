@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.deliveries import KEY, ingest_once, line, rows, settings, source, write_csv
+from tests.deliveries import HEADER, KEY, ingest_once, line, rows, settings, source, write_csv
 
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
@@ -98,6 +98,54 @@ def test_a_delivery_is_taken_in_once_and_every_row_is_accounted_for(spark: Spark
         (3, "shop"),
         (4, "web"),
     ]
+
+
+def test_a_batch_is_taken_in_again_by_the_rules_of_now(spark: SparkSession, tmp_path: Path) -> None:
+    write_csv(tmp_path / "in/1.csv", [line(1), line(2, quantity="-2"), line(3, uid="")])
+    strict = settings(tmp_path / "warehouse", source(tmp_path / "in", rules=[{"column": "amount", "min": 0}]))
+    assert ingest_once(spark, strict).figures["quarantined"] == 2
+    (refused,) = set(rows(spark, strict, "events_quarantine", "batch_id"))
+    write_csv(tmp_path / "in/2.csv", [line(4)])
+    mild = settings(tmp_path / "warehouse", source(tmp_path / "in"))
+    outcome = ingest_once(spark, mild, replay=refused[0])
+    assert (outcome.rows_in, outcome.rows_out, outcome.figures) == (3, 2, {"quarantined": 1, "duplicates": 0})
+    assert rows(spark, mild, "events", "event_id", "batch_seq") == [("e1", 1), ("e2", 1)]
+    assert rows(spark, mild, "events_quarantine", "reasons") == [(["no_identifier"],)]
+    ingest_once(spark, mild)
+    assert rows(spark, mild, "events", "event_id", "batch_seq") == [("e1", 1), ("e2", 1), ("e4", 2)]
+
+
+def test_other_columns_than_before_are_reported_or_refused(spark: SparkSession, tmp_path: Path) -> None:
+    write_csv(tmp_path / "in/1.csv", [line(1)])
+    shop = settings(tmp_path / "warehouse", source(tmp_path / "in"))
+    assert ingest_once(spark, shop).message == ""
+    write_csv(tmp_path / "in/2.csv", [line(2) + ",new"], HEADER.replace(",email", ",mail") + ",coupon")
+    strict = settings(tmp_path / "warehouse", source(tmp_path / "in", schema_changes="refuse"))
+    with pytest.raises(InputError, match="'coupon' is new, 'mail' is new, 'email' is gone"):
+        ingest_once(spark, strict)
+    outcome = ingest_once(spark, shop)
+    changes = ["'coupon' is new", "'mail' is new", "'email' is gone"]
+    assert (outcome.figures["warnings"], outcome.message) == (3, "; ".join(f"shop: {change}" for change in changes))
+    assert rows(spark, shop, "ingest_batches", "batch_seq", "schema_changes") == [(1, []), (2, changes)]
+
+
+def test_copies_a_moment_apart_are_one_event_and_unusual_days_are_told(spark: SparkSession, tmp_path: Path) -> None:
+    days = [f"2026-03-{day:02d}" for day in (1, 8, 15, 22, 29)]
+    lines = [line(n + 100 * k, ts=f"{day} 10:00:00") for k, day in enumerate(days) for n in range(5)]
+    copies = [line(900 + n, uid="u1", email="person1@example.com", ts=f"2026-03-01 10:00:0{n}") for n in (1, 3, 9)]
+    write_csv(tmp_path / "in/1.csv", [*lines, *copies])
+    watched = {"near_duplicate_seconds": 2, "volume": {"weeks": 4, "deviations": 3}}
+    shop = settings(tmp_path / "warehouse", source(tmp_path / "in", **watched))
+    assert ingest_once(spark, shop).figures == {"quarantined": 0, "duplicates": 2}
+    assert {("e1",), ("e909",)} <= set(rows(spark, shop, "events", "event_id"))
+    # The day before this one has no event of before to be compared with.
+    write_csv(tmp_path / "in/2.csv", [line(n, ts="2026-03-29 11:00:00") for n in range(2000, 2010)])
+    outcome = ingest_once(spark, shop)
+    assert outcome.message == "shop: purchase on 2026-03-29: 15, usually 5 (spike)"
+    write_csv(tmp_path / "in/3.csv", [line(n, ts="2026-03-29 12:00:00") for n in range(3000, 3010)])
+    watched["volume"] = {"weeks": 4, "deviations": 3, "policy": "refuse"}
+    with pytest.raises(InputError, match=r"purchase on 2026-03-29: 25, usually 5 \(spike\)"):
+        ingest_once(spark, settings(tmp_path / "warehouse", source(tmp_path / "in", **watched)))
 
 
 def test_statements_of_consent_are_kept_but_none_from_the_future(spark: SparkSession, tmp_path: Path) -> None:
@@ -217,7 +265,7 @@ def test_a_batch_that_was_begun_is_finished_with_its_own_files(
     late = write_csv(tmp_path / "in/shop/2.csv", [line(9)])
     first = tmp_path / "in/shop/1.csv"
     first.rename(tmp_path / "away")
-    with pytest.raises(InputError, match=r"begun and not finished, and its file '.*1\.csv' is gone"):
+    with pytest.raises(InputError, match=r"to be taken in again, and its file '.*1\.csv' is gone"):
         ingest_once(spark, configured)
     (tmp_path / "away").rename(first)
     ingest_once(spark, configured)

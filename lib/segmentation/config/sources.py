@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 from zoneinfo import available_timezones
 
@@ -43,6 +44,21 @@ class Columns(Section):
     properties: dict[Name, SqlExpression] = Field({}, description="Property name -> expression.")
 
 
+class VolumeSettings(Section):
+    """How many events a day brings, against the same weekday before: a spike is more, a hole is fewer."""
+
+    policy: Literal["warn", "refuse"] = Field(
+        "warn", description="Say so in the ledger and the run, or refuse the batch whole."
+    )
+    weeks: int = Field(8, ge=4, le=52, description="A day is compared with the same weekday of so many weeks before.")
+    deviations: float = Field(
+        6,
+        gt=0,
+        description="Further from their median than so many deviations is unusual; one is 1.4826 times the median "
+        "absolute deviation, and at least the root of the median.",
+    )
+
+
 class Source(Section):
     """One source of events."""
 
@@ -63,6 +79,30 @@ class Source(Section):
         ge=0,
         description="An `event_id` that comes again with a time up to this many days away is a duplicate. Events "
         "without an id of their own are compared by content, which includes the time.",
+    )
+    near_duplicate_seconds: float = Field(
+        0,
+        ge=0,
+        le=3600,
+        description="Events that say the same but for their id, each within this time of the one before, are one: the "
+        "first that was taken in, else the earliest, stays. 0: only equal ids are duplicates.",
+    )
+    future_hours: float = Field(
+        24,
+        ge=0,
+        description="Events later than this after they were taken in are quarantined (`event_from_the_future`): a "
+        "clock is wrong.",
+    )
+    oldest: date | None = Field(
+        None, description="Events before this date, UTC, are quarantined (`event_too_old`). Default: none are."
+    )
+    schema_changes: Literal["accept", "warn", "refuse"] = Field(
+        "warn",
+        description="What becomes of a batch whose columns are not those of the batch before: it is taken in, it is "
+        "and the run says what changed, or it is refused whole.",
+    )
+    volume: VolumeSettings | None = Field(
+        None, description="Watch how many events each day brings. Default: nobody does."
     )
     time_zone: str = Field("UTC", description="Zone of times that do not say theirs, such as Europe/Berlin.")
 

@@ -92,6 +92,8 @@ INGEST_BATCHES = Table(
         Col("files", STRINGS, "the files that it read"),
         Col("file_stamps", STRINGS, "size and time of change of each: a file that changed is a new one"),
         Col("source_schema", STRING, "columns and types that the files had, as DDL"),
+        Col("schema_changes", STRINGS, "what is new, gone or retyped since the source's batch before"),
+        Col("volume_anomalies", STRINGS, "days with far more or fewer events than usual, where `volume` is watched"),
         Col("rows_read", LONG, "rows in the files"),
         Col("accepted", LONG, "rows that became events"),
         Col("quarantined", LONG, "rows refused"),

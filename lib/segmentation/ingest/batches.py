@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.contracts.errors import InputError
+from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.ingest.conform import REASONS, WARNINGS, Conformed
 from segmentation.ingest.erased import ERASED
 from segmentation.ingest.files import SourceFile
@@ -47,34 +48,76 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """What `ingest_batches` says: files taken in, batches begun and not finished, and the last number given."""
+class Entry:
+    """What the ledger says of one batch."""
 
-    done: Mapping[str, frozenset[tuple[str, str]]]
-    begun: tuple[Batch, ...]
-    last_seq: int
+    batch: Batch
+    is_done: bool
+    schema: str | None
+    """The source's columns in it, as DDL."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What `ingest_batches` says: every batch, in the order of arrival."""
+
+    entries: tuple[Entry, ...]
+
+    @cached_property
+    def done(self) -> Mapping[str, frozenset[tuple[str, str]]]:
+        """Source -> path and stamp of each file that was taken in."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for entry in self.entries:
+            if entry.is_done:
+                files = found.setdefault(entry.batch.source, set())
+                files.update((file.path, file.stamp) for file in entry.batch.files)
+        return {source: frozenset(files) for source, files in found.items()}
+
+    @property
+    def begun(self) -> tuple[Batch, ...]:
+        """Batches that were begun and not finished."""
+        return tuple(entry.batch for entry in self.entries if not entry.is_done)
+
+    @property
+    def last_seq(self) -> int:
+        """The last number that was given."""
+        return self.entries[-1].batch.seq if self.entries else 0
 
     def new_files(self, source: str, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
         """Those that no finished batch of the source has."""
         known = self.done.get(source, frozenset())
         return tuple(file for file in files if (file.path, file.stamp) not in known)
 
+    def schema_before(self, batch: Batch) -> str | None:
+        """The source's columns in its batch before this one, as DDL; None: there is none."""
+        earlier = [e for e in self.entries if e.batch.source == batch.source and e.batch.seq < batch.seq]
+        return earlier[-1].schema if earlier else None
+
+    def begin_again(self, batch_id: str, at: datetime) -> Ledger:
+        """The ledger as if this batch had been begun only, at this time. Raises `ConfigError` if there is none."""
+        if batch_id not in {entry.batch.id for entry in self.entries}:
+            raise ConfigError(
+                f"There is no batch '{batch_id}': `segmentation show ingest_batches` lists those that were taken in."
+            )
+        return Ledger(
+            tuple(
+                replace(entry, batch=replace(entry.batch, at=at), is_done=False)
+                if entry.batch.id == batch_id
+                else entry
+                for entry in self.entries
+            )
+        )
+
 
 def read_ledger(ingest_batches: DataFrame) -> Ledger:
     """The ledger from the table. One row a batch comes to the driver, with the names of its files."""
-    done: dict[str, set[tuple[str, str]]] = {}
-    begun: list[Batch] = []
-    last = 0
-    columns = ("batch_seq", "source", "status", "files", "file_stamps", "ingested_ts")
+    columns = ("batch_seq", "source", "status", "files", "file_stamps", "ingested_ts", "source_schema")
+    entries = []
     for row in ingest_batches.select(*columns).orderBy("batch_seq").collect():
-        files = list(zip(row["files"] or (), row["file_stamps"] or (), strict=True))
-        last = max(last, row["batch_seq"])
-        if row["status"] == DONE:
-            done.setdefault(row["source"], set()).update(files)
-        else:
-            members = tuple(SourceFile(path, stamp) for path, stamp in files)
-            begun.append(Batch(row["source"], members, row["batch_seq"], row["ingested_ts"]))
-    return Ledger({source: frozenset(files) for source, files in done.items()}, tuple(begun), last)
+        files = tuple(map(SourceFile, row["files"] or (), row["file_stamps"] or ()))
+        batch = Batch(row["source"], files, row["batch_seq"], row["ingested_ts"])
+        entries.append(Entry(batch, row["status"] == DONE, row["source_schema"]))
+    return Ledger(tuple(entries))
 
 
 def count_rows(conformed: Conformed) -> Counts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -47,13 +48,15 @@ def conform_rows(
     identity: IdentitySettings,
     key: bytes | None,
     traffic: TrafficSettings,
+    at: datetime,
 ) -> Conformed:
     """Every row of the source in the columns of `events` (but for the batch's), and `_reasons`, `_warnings`,
     `_raw_json`, `_personal`.
 
     Grain: one row of the source, in and out. `_reasons` is empty for a row that may become an event, and only then
     `_raw_json` is null. `is_test` says what `traffic` declares; `is_bot` takes other events to know, and is false
-    here. `key` is needed where the mapping has personal identifiers, and is in no query plan.
+    here. `at` is when the rows are taken in. `key` is needed where the mapping has personal identifiers, and is in no
+    query plan.
     """
     source = mapping.source
     mapped = _with_identifiers(map_rows(rows, mapping), mapping, identity, traffic)
@@ -64,7 +67,7 @@ def conform_rows(
     tokenised = _with_maps(mapped, mapping, identity)
 
     severe = [rule for rule in source.rules if rule.severity != "warn"]
-    reasons = {**contract_reasons(), **rule_reasons(severe)}
+    reasons = {**contract_reasons(source, at), **rule_reasons(severe)}
     warnings = rule_reasons([rule for rule in source.rules if rule.severity == "warn"])
     judged = tokenised.select("*", _names_of(reasons).alias(REASONS), _names_of(warnings).alias(WARNINGS))
 

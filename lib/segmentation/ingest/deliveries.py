@@ -113,7 +113,7 @@ def _still_there(source: Source, batch: Batch, listed: Sequence[SourceFile]) -> 
     gone = [file.path for file in batch.files if (file.path, file.stamp) not in by_name]
     if gone:
         raise InputError(
-            f"Source '{source.name}': a batch was begun and not finished, and its file '{gone[0]}' is gone or has "
-            "changed since: put it back as it was, then start again."
+            f"Source '{source.name}': a batch is to be taken in again, and its file '{gone[0]}' is gone or has changed "
+            "since: put it back as it was, then start again."
         )
     return [by_name[file.path, file.stamp] for file in batch.files]

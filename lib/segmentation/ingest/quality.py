@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 
@@ -10,6 +11,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from segmentation.config.quality import QualityRule
+from segmentation.config.sources import Source
 from segmentation.ingest.mapping import LOST
 from segmentation.ingest.reading import BROKEN
 
@@ -20,12 +22,16 @@ CONTRACT_REASONS = (
     "bad_received_ts",
     "bad_amount",
     "no_identifier",
+    "event_from_the_future",
+    "event_too_old",
 )
 
 
-def contract_reasons() -> dict[str, Column]:
-    """Reason -> whether a mapped row has it. A row that could not be read at all has only that one."""
+def contract_reasons(source: Source, at: datetime) -> dict[str, Column]:
+    """Reason -> whether a mapped row, taken in `at`, has it. A row that could not be read at all has only that one."""
     readable = F.col(BROKEN).isNull()
+    latest = F.lit(at + timedelta(hours=source.future_hours))
+    too_old = F.to_date("event_ts") < F.lit(source.oldest) if source.oldest else F.lit(False)
     return {
         "malformed_row": ~readable,
         "missing_event_name": readable & F.col("event_name").isNull(),
@@ -33,6 +39,8 @@ def contract_reasons() -> dict[str, Column]:
         "bad_received_ts": readable & F.col(f"{LOST}received_ts"),
         "bad_amount": readable & F.col(f"{LOST}amount"),
         "no_identifier": readable & (F.size("identifiers") == 0),
+        "event_from_the_future": readable & F.coalesce(F.col("event_ts") > latest, F.lit(False)),
+        "event_too_old": readable & F.coalesce(too_old, F.lit(False)),
     }
 
 

@@ -33,17 +33,23 @@ from segmentation.ingest.batches import (
 )
 from segmentation.ingest.conform import PERSONAL, RAW_JSON, REASONS, conform_rows
 from segmentation.ingest.deliveries import Delivery, needed_key, open_deliveries
+from segmentation.ingest.drift import find_changes, refuse_changes
 from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
 from segmentation.ingest.erased import turn_away_erased
 from segmentation.ingest.mapping import quoted
+from segmentation.ingest.near_duplicates import split_near_duplicates
 from segmentation.ingest.reading import explained
 from segmentation.ingest.traffic import busy_days, flag_busy_days, flag_programs, forget_properties, suspect_days
+from segmentation.ingest.volume import find_anomalies, history_days, refuse_anomalies
 from segmentation.privacy.key import load_key
 from segmentation.privacy.vault import new_vault_rows
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 
 FROM_THE_FUTURE = "consent_from_the_future"
 """Statements said later than they were taken in: nobody knows when they hold, so they are counted and left out."""
+
+REPLAY = "replay"
+"""The stage's option that names a batch to take in again."""
 
 ROWS_A_FILE, ROWS_A_TASK = 1_000_000, 200_000
 
@@ -57,23 +63,28 @@ class Taken:
     duplicates: int
     flags: dict[str, int]
     """Events that it flagged, by what as."""
+    notes: list[str]
+    """What is odd about it as a whole, for people to look at."""
 
 
 def run(context: StageContext) -> Outcome:
     """Takes in what is new. Raises `ConfigError` for a wrong mapping, `InputError` for a delivery that is refused."""
     ledger = read_ledger(context.warehouse.read_or_empty("ingest_batches"))
+    if replayed := context.options.get(REPLAY):
+        ledger = ledger.begin_again(replayed, context.now)
     key = needed_key(context.settings)
     deliveries = open_deliveries(context.spark, context.settings, ledger)
     if not deliveries:
         return Outcome(0, 0, mode="incremental", message="no new files")
     taken, seq = [], ledger.last_seq
-    for delivery in deliveries:
+    for delivery in _only(deliveries, replayed):
         seq += delivery.batch is None
         batch = delivery.batch or Batch(delivery.source.name, delivery.files, seq, context.now)
         context.tell(f"source {delivery.source.name}: {len(delivery.files)} files")
         taken.append(_take_in(context, ledger, delivery, batch, key))
     reasons = _summed(batch.counts.reasons for batch in taken)
     flags = _summed(batch.flags for batch in taken)
+    notes = [note for batch in taken for note in batch.notes]
     early = sum(batch.counts.warnings.get(FROM_THE_FUTURE, 0) for batch in taken)
     return Outcome(
         rows_in=sum(batch.counts.read for batch in taken),
@@ -81,11 +92,18 @@ def run(context: StageContext) -> Outcome:
         figures={
             "quarantined": sum(batch.counts.quarantined for batch in taken),
             "duplicates": sum(batch.duplicates for batch in taken),
-            **{name: count for name, count in {**flags, FROM_THE_FUTURE: early}.items() if count},
+            **{name: n for name, n in {**flags, FROM_THE_FUTURE: early, "warnings": len(notes)}.items() if n},
         },
         mode="incremental" if ledger.last_seq else "full",
-        message=listed(reasons),
+        message="; ".join(filter(None, [listed(reasons), *notes])),
     )
+
+
+def _only(deliveries: list[Delivery], replayed: str | None) -> list[Delivery]:
+    """Of a replay the one batch; else everything."""
+    if replayed is None:
+        return deliveries
+    return [delivery for delivery in deliveries if delivery.batch and delivery.batch.id == replayed]
 
 
 def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
@@ -98,7 +116,7 @@ def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def _take_in(context: StageContext, ledger: Ledger, delivery: Delivery, batch: Batch, key: bytes | None) -> Taken:
     source = delivery.source
     settings = context.settings
-    conformed = conform_rows(delivery.rows, delivery.mapping, settings.identity, key, settings.traffic)
+    conformed = conform_rows(delivery.rows, delivery.mapping, settings.identity, key, settings.traffic, batch.at)
     if context.warehouse.exists("tombstones"):
         stones, needing = context.warehouse.read("tombstones"), "Tombstones of people who were erased"
         trust = list(settings.identity.identifiers)
@@ -112,21 +130,36 @@ def _take_in(context: StageContext, ledger: Ledger, delivery: Delivery, batch: B
                 f"Source '{source.name}' is empty: its files have no row; check the path and the delivery."
             )
         judge(batch, counts, conformed, source.max_bad_share)
-        return _write(context, delivery, batch, counts, rows)
+        changes = _schema_changes(ledger, delivery, batch)
+        return _write(context, delivery, batch, counts, rows, changes)
     finally:
         rows.unpersist()
 
 
-def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Counts, conformed: DataFrame) -> Taken:
+def _schema_changes(ledger: Ledger, delivery: Delivery, batch: Batch) -> list[str]:
+    """Raises `InputError` where the source's policy takes none."""
+    source, before = delivery.source, ledger.schema_before(batch)
+    if before is None or source.schema_changes == "accept":
+        return []
+    changes = find_changes(before, _schema(delivery))
+    if changes and source.schema_changes == "refuse":
+        refuse_changes(source.name, changes)
+    return changes
+
+
+def _write(
+    context: StageContext, delivery: Delivery, batch: Batch, counts: Counts, conformed: DataFrame, changes: list[str]
+) -> Taken:
     """Writes one batch: ledger, quarantine, vault, events, ledger."""
     warehouse = context.warehouse
     rows = conformed.withColumns({"batch_id": F.lit(batch.id), "batch_seq": F.lit(batch.seq)})
     good = rows.where(F.size(REASONS) == 0)
     new, duplicates = _without_duplicates(context, delivery, batch, counts, good)
+    anomalies = _volume_anomalies(context, delivery, batch, counts, new)
     statements, early = _statements(context, batch, counts, new)
     if early:
         counts = replace(counts, warnings={**counts.warnings, FROM_THE_FUTURE: early})
-    record = _ledger_row(context, delivery, batch, counts, duplicates)
+    record = _ledger_row(context, delivery, batch, counts, duplicates, changes, anomalies)
     warehouse.replace_slice("ingest_batches", record, batch_id=batch.id)
 
     quarantined = 0
@@ -157,7 +190,7 @@ def _write(context: StageContext, delivery: Delivery, batch: Batch, counts: Coun
     if settings.consent or settings.global_privacy_control or not warehouse.exists("consent"):
         warehouse.replace_slice("consent", statements, batch_id=batch.id)
     warehouse.replace_slice("ingest_batches", record.withColumn("status", F.lit(DONE)), batch_id=batch.id)
-    return Taken(counts, accepted, duplicates, flags)
+    return Taken(counts, accepted, duplicates, flags, [f"{batch.source}: {note}" for note in (*changes, *anomalies)])
 
 
 def _statements(context: StageContext, batch: Batch, counts: Counts, new: DataFrame) -> tuple[DataFrame, int]:
@@ -188,10 +221,31 @@ def _without_duplicates(
     source = delivery.source
     earlier = _events_around(context, batch, counts, source.duplicate_days if source.columns.event_id else 0)
     suspects = find_suspects(good, earlier).hashes.persist()
-    if not suspects.count():
-        return good, 0
-    new, duplicates = split_duplicates(good, earlier, Suspects(suspects))
-    return new, duplicates.count()
+    new, count = good, 0
+    if suspects.count():
+        new, duplicates = split_duplicates(good, earlier, Suspects(suspects))
+        count = duplicates.count()
+    if source.near_duplicate_seconds:
+        own = _events_around(context, batch, counts, days=1).where(F.col("source") == source.name)
+        new, repeats = split_near_duplicates(new, own, source.near_duplicate_seconds)
+        count += repeats.count()
+    return new, count
+
+
+def _volume_anomalies(
+    context: StageContext, delivery: Delivery, batch: Batch, counts: Counts, new: DataFrame
+) -> list[str]:
+    """Raises `InputError` where the source's policy takes none."""
+    volume = delivery.source.volume
+    if volume is None or counts.first is None or counts.last is None:
+        return []
+    columns = ("event_name", "event_date")
+    earlier = _events_around(context, batch, counts, history_days(volume).days).where(F.col("source") == batch.source)
+    events = earlier.select(*columns).unionByName(new.select(*columns))
+    anomalies = find_anomalies(events, counts.first, counts.last, volume)
+    if anomalies and volume.policy == "refuse":
+        refuse_anomalies(batch.source, anomalies)
+    return anomalies
 
 
 def _events_around(context: StageContext, batch: Batch, counts: Counts, days: int = 0) -> DataFrame:
@@ -254,8 +308,20 @@ def _laid_out(rows: DataFrame, count: int, spark: SparkSession) -> DataFrame:
     return rows.repartitionByRange(max(1, tasks, -(-count // ROWS_A_FILE)), "event_ts")
 
 
-def _ledger_row(context: StageContext, delivery: Delivery, batch: Batch, counts: Counts, duplicates: int) -> DataFrame:
+def _schema(delivery: Delivery) -> str:
     own = delivery.rows.df.select(*(quoted(column) for column in delivery.rows.own)).schema
+    return ", ".join(f"{quoted(f.name)} {f.dataType.simpleString()}" for f in own)
+
+
+def _ledger_row(
+    context: StageContext,
+    delivery: Delivery,
+    batch: Batch,
+    counts: Counts,
+    duplicates: int,
+    changes: list[str],
+    anomalies: list[str],
+) -> DataFrame:
     values = {
         "batch_id": batch.id,
         "batch_seq": batch.seq,
@@ -263,7 +329,9 @@ def _ledger_row(context: StageContext, delivery: Delivery, batch: Batch, counts:
         "status": PLANNED,
         "files": [file.path for file in batch.files],
         "file_stamps": [file.stamp for file in batch.files],
-        "source_schema": ", ".join(f"{quoted(f.name)} {f.dataType.simpleString()}" for f in own),
+        "source_schema": _schema(delivery),
+        "schema_changes": changes,
+        "volume_anomalies": anomalies,
         "rows_read": counts.read,
         "accepted": counts.good - duplicates,
         "quarantined": counts.quarantined,

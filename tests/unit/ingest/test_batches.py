@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.factories import table_rows
 
-from segmentation.contracts.errors import InputError
-from segmentation.ingest.batches import Batch, Conformed, Counts, judge, listed, read_ledger
+from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.ingest.batches import Batch, Conformed, Counts, Entry, Ledger, judge, listed, read_ledger
 from segmentation.ingest.files import SourceFile
 
 A, B, C = (SourceFile(f"/in/{name}.csv", "1") for name in "abc")
@@ -34,16 +34,46 @@ def test_the_ledger_knows_what_is_done_and_what_was_begun(spark: SparkSession) -
         spark,
         "ingest_batches",
         [
-            {**base, "batch_id": "1", "batch_seq": 1, "status": "done", "files": [A.path], "file_stamps": [A.stamp]},
-            {**base, "batch_id": "2", "batch_seq": 2, "status": "planned", "files": [B.path], "file_stamps": [B.stamp]},
+            {
+                **base,
+                "batch_id": "1",
+                "batch_seq": 1,
+                "status": "done",
+                "files": [A.path],
+                "file_stamps": [A.stamp],
+                "source_schema": "`a` string",
+            },
+            {
+                **base,
+                "batch_id": "2",
+                "batch_seq": 2,
+                "status": "planned",
+                "files": [B.path],
+                "file_stamps": [B.stamp],
+                "source_schema": "`b` string",
+            },
         ],
     )
     ledger = read_ledger(table)
     assert ledger.last_seq == 2
     assert ledger.begun == (Batch("shop", (B,), 2, NOW),)
+    assert ledger.schema_before(Batch("shop", (C,), 3, NOW)) == "`b` string"
+    assert ledger.schema_before(ledger.begun[0]) == "`a` string"
+    assert ledger.schema_before(Batch("shop", (A,), 1, NOW)) is None
     changed = replace(A, stamp="2")
     assert ledger.new_files("shop", [A, B, C, changed]) == (B, C, changed)
     assert ledger.new_files("web", [A]) == (A,)
+
+
+def test_a_batch_can_be_begun_again(spark: SparkSession) -> None:
+    first, second = Batch("shop", (A,), 1, NOW), Batch("shop", (B,), 2, NOW)
+    ledger = Ledger((Entry(first, True, None), Entry(second, True, None)))
+    later = datetime(2026, 5, 1)
+    again = ledger.begin_again(first.id, later)
+    assert again.begun == (replace(first, at=later),)
+    assert (again.new_files("shop", [A, B]), again.last_seq) == ((A,), 2)
+    with pytest.raises(ConfigError, match="There is no batch 'x': `segmentation show ingest_batches` lists"):
+        ledger.begin_again("x", later)
 
 
 def test_a_batch_is_refused_whole_over_its_threshold_or_by_a_fatal_rule(spark: SparkSession) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from segmentation.ingest.reading import read_rows
 from segmentation.privacy.tokens import token_of
 
 KEY = b"k" * 32
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 def _conform(spark: SparkSession, configured: Settings, key: bytes | None = None) -> list[Row]:
@@ -27,7 +28,7 @@ def _conform(spark: SparkSession, configured: Settings, key: bytes | None = None
     rows = read_rows(spark, one, list_files(spark, one))
     mapping, problems = check_mapping(spark, one, "sources.0.columns", configured.identity, rows)
     assert not problems
-    return conform_rows(rows, mapping, configured.identity, key, configured.traffic).df.collect()
+    return conform_rows(rows, mapping, configured.identity, key, configured.traffic, NOW).df.collect()
 
 
 CASES: list[tuple[str, str, list[str]]] = [
@@ -48,6 +49,9 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("a line cut short", "e14,purchase,2026", ["malformed_row"]),
     ("a line too long", line(15) + ",extra", ["malformed_row"]),
     ("an open quote", 'e16,"purchase,2026-03-01 10:00:00,u16,a@b.org,1,1', ["malformed_row"]),
+    ("a clock a day fast", line(17, ts="2026-04-02 00:00:00"), []),
+    ("a clock a century fast", line(18, ts="2126-03-01 10:00:00"), ["event_from_the_future"]),
+    ("a clock a century slow", line(19, ts="1926-03-01 10:00:00"), ["event_too_old"]),
 ]  # fmt: skip
 
 
@@ -55,7 +59,7 @@ CASES: list[tuple[str, str, list[str]]] = [
 def refused(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     folder = tmp_path_factory.mktemp("cases")
     path = write_csv(folder / "a.csv", [text for _, text, _ in CASES])
-    found = _conform(spark, settings(folder, source(path)))
+    found = _conform(spark, settings(folder, source(path, oldest="2020-01-01")))
     return {(json.loads(row[RAW_JSON])["broken_row"][:3] if row[RAW_JSON] and "broken_row" in row[RAW_JSON]
                       else row["event_id"]): row for row in found}  # fmt: skip
 

@@ -11,6 +11,7 @@ from segmentation.runtime.commands.preview import show_identity_preview
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Stage
+from segmentation.stages import ingest
 from segmentation.stages.pipeline import STAGES, choose_stages
 
 
@@ -20,6 +21,20 @@ from segmentation.stages.pipeline import STAGES, choose_stages
 def run(common: Common, stages: str | None) -> None:
     """Run the whole pipeline; what is already done is not done again."""
     _execute(common, choose_stages(None if stages is None else [name.strip() for name in stages.split(",")]))
+
+
+@click.command(
+    epilog="\b\nExample:\n  segmentation replay --config conf/example.yml --batch 5d41402abc4b2a76b9719d911017c592"
+)
+@click.option("--batch", required=True, metavar="ID", help="The batch, as `ingest_batches` and the quarantine name it.")
+@common_options
+def replay(common: Common, batch: str) -> None:
+    """Take a batch in again, by the mapping and the rules of now.
+
+    What it brought before is replaced: rows that are good now leave the quarantine and become events, those that are
+    not are refused. A file that was repaired needs no replay: `ingest` takes it in as a new one.
+    """
+    _execute(common, [ingest.STAGE], **{ingest.REPLAY: batch})
 
 
 def _execute(common: Common, stages: list[Stage], **options: Any) -> None:
@@ -49,4 +64,4 @@ def _command(stage: Stage) -> click.Command:
 _PREVIEWS: dict[str, Callable[[Common], None]] = {"identity": show_identity_preview}
 """Stages that can say what they would change."""
 
-COMMANDS = (run, *map(_command, STAGES.values()))
+COMMANDS = (run, replay, *map(_command, STAGES.values()))
