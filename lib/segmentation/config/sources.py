@@ -85,7 +85,8 @@ class Source(Section):
         ge=0,
         le=3600,
         description="Events that say the same but for their id, each within this time of the one before, are one: the "
-        "first that was taken in, else the earliest, stays. 0: only equal ids are duplicates.",
+        "first that was taken in, else the earliest, stays. Two true events that say no more than that something was "
+        "viewed are one then, too: for sources whose events say much. 0: only equal ids are duplicates.",
     )
     future_hours: float = Field(
         24,
