@@ -49,3 +49,20 @@ def test_a_second_run_changes_nothing(
     before = versions()
     assert run_command(["run", "--config", str(config)]) == 0
     assert versions() == before
+
+
+def test_missed_days_are_caught_up_with_until_one_fails(
+    finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    config = str(finished_shop.copy_to(tmp_path))
+    days = ["--from", "2026-03-20", "--to", "2026-03-21"]
+    assert run_command(["run", "--config", config, "--stages", "features", *days]) == 0
+    features = DeltaTable(tmp_path / "warehouse/features").to_pandas()
+    assert {"2026-03-20", "2026-03-21"} <= set(features["as_of"].astype(str))
+    capsys.readouterr()
+    days = ["--from", "2025-12-01", "--to", "2026-03-21"]
+    assert run_command(["run", "--config", config, "--stages", "features", *days]) == 3
+    *_, first, stopped, sentence = capsys.readouterr().err.splitlines()
+    assert (first, stopped[:21]) == ("as of 2025-12-01", "stopped at 2025-12-01")
+    assert "before" in sentence

@@ -60,7 +60,7 @@ def _train(splink: _Splink, records: DataFrame, settings: MatchingSettings) -> A
     comparisons = [_compare(splink, kind) for kind in settings.compare]
     model = _model(splink, settings, _share_of_one_person(records, settings), comparisons)
     linker, among = _local_linker(splink, drawn, model)
-    if among < len(comparisons):
+    if among < 2:
         return None
     linker.training.estimate_u_using_random_sampling(max_pairs=_DRAWN**2, min_count_per_level=None, num_chunks=1)
 

@@ -45,7 +45,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--config`, `--as-of`, `--log-format`, `--set` and `--debug`; passes them as one `Common`."""
 
     @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration (YAML).")
-    @click.option("--as-of", metavar="DATE", callback=_date, help="YYYY-MM-DD. Default: the newest event's date.")
+    @click.option("--as-of", metavar="DATE", callback=read_date, help="YYYY-MM-DD. Default: the newest event's date.")
     @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How progress is written.")
     @click.option(
         "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides one value; repeatable."
@@ -80,7 +80,8 @@ def identifier_option(_: click.Context, __: click.Parameter, given: str | tuple[
     return read_identifier(given) if isinstance(given, str) else [read_identifier(text) for text in given]
 
 
-def _date(_: click.Context, __: click.Parameter, value: str | None) -> date | None:
+def read_date(_: click.Context, __: click.Parameter, value: str | None) -> date | None:
+    """Callback of an option with a date."""
     if value is None:
         return None
     try:

@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import click
 
 from segmentation.runtime.commands.preview import show_identity_preview
-from segmentation.runtime.options import Common, common_options
+from segmentation.runtime.options import Common, common_options, read_date
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Stage
 from segmentation.stages import ingest
 from segmentation.stages.pipeline import STAGES, choose_stages
 
 
-@click.command(epilog="\b\nExample:\n  segmentation run --config conf/example.yml --as-of 2026-01-31")
+@click.command(
+    epilog="\b\nExample:\n  segmentation run --config conf/example.yml --as-of 2026-01-31"
+    "\n  segmentation run --config conf/example.yml --from 2026-01-25 --to 2026-01-31"
+)
 @click.option("--stages", metavar="A,B", help=f"Only these, in order: {','.join(STAGES)}.")
+@click.option("--from", "first", metavar="DATE", callback=read_date, help="With --to: as of each day, oldest first.")
+@click.option("--to", "last", metavar="DATE", callback=read_date, help="The last of these days.")
 @common_options
-def run(common: Common, stages: str | None) -> None:
-    """Run the whole pipeline; what is already done is not done again."""
-    _execute(common, choose_stages(None if stages is None else [name.strip() for name in stages.split(",")]))
+def run(common: Common, stages: str | None, first: date | None, last: date | None) -> None:
+    """Run the whole pipeline; what is already done is not done again.
+
+    With --from and --to it catches up after days that were missed: one run a day, in order, until one fails.
+    """
+    chosen = choose_stages(None if stages is None else [name.strip() for name in stages.split(",")])
+    if first is None and last is None:
+        _execute(common, chosen)
+        return
+    if first is None or last is None or common.as_of is not None:
+        raise click.UsageError("--from and --to go together, and not with --as-of: give both days, or one date.")
+    if first > last:
+        raise click.UsageError(f"--from {first} is after --to {last}: give the earlier day first.")
+    for day in (first + timedelta(days=number) for number in range((last - first).days + 1)):
+        common.progress().note(f"as of {day}")
+        try:
+            _execute(replace(common, as_of=day), chosen)
+        except Exception:
+            common.progress().note(f"stopped at {day}: start again with --from {day} when its cause is mended")
+            raise
 
 
 @click.command(
