@@ -107,5 +107,10 @@ def test_what_a_guard_forbids_no_likeness_joins(town: Town) -> None:
     assert (link.status, link.reason) == ("cut", "would give a person 2 user_id (at most 1)")
 
 
+def test_nothing_is_left_in_clear_in_the_session(spark: SparkSession, town: Town) -> None:
+    assert town.links
+    assert spark.sql("SHOW VIEWS LIKE '__splink__*'").collect() == []
+
+
 def test_what_describes_people_ties_nobody(town: Town) -> None:
     assert {row.identifier_type for row in town.mapped.values()} == {"user_id", "crm_id"}

@@ -42,21 +42,7 @@ def score_identity(identity_map: DataFrame, truth: DataFrame) -> IdentityScore:
     identifier (`identifier_type`, `identifier_value` as the map has them, `owner`, `component`; an identifier without
     an owner belongs to nobody and is left out). Pairs are counted from contingency tables: never quadratic.
     """
-    check_columns(identity_map, {"identifier_type", "identifier_value", "person_id"}, "the identity map")
-    check_columns(truth, {"identifier_type", "identifier_value", "owner", "component"}, "the true owners")
-    key = ["identifier_type", "identifier_value"]
-    alone = F.concat_ws(":", F.lit("unmapped"), *key)
-    joined = (
-        truth.where(F.col("owner").isNotNull())
-        .join(identity_map.select(*key, "person_id"), key, "left")
-        .select(
-            F.coalesce("person_id", alone).alias("person"),
-            F.col("owner").cast("string").alias("owner"),
-            F.concat_ws(":", "owner", "component").alias("tied"),
-            F.col("person_id").isNull().alias("is_unmapped"),
-        )
-        .persist()
-    )
+    joined = _set_beside(identity_map, truth).persist()
     try:
         by_owner = compare_partitions(joined, "person", "owner")
         by_tie = compare_partitions(joined, "person", "tied")
@@ -80,10 +66,29 @@ def score_identity(identity_map: DataFrame, truth: DataFrame) -> IdentityScore:
 
 
 def score_records(identity_map: DataFrame, truth: DataFrame) -> dict[str, float]:
-    """How well the records of people who stand in them more than once were brought together, whatever did it: the
-    pairwise figures of `score_identity`, with records alone."""
-    found = score_identity(identity_map, truth)
-    return {"records": found.identifiers, "precision": found.pairwise_precision, "recall": found.pairwise_recall_of_all}
+    """How well the records of people who stand in them more than once were brought together, whatever did it: precision
+    and recall over all pairs, of identifiers that are records alone. In: as for `score_identity`."""
+    found = compare_partitions(_set_beside(identity_map, truth), "person", "owner")
+    return {"records": found.things, "precision": found.precision, "recall": found.recall}
+
+
+def _set_beside(identity_map: DataFrame, truth: DataFrame) -> DataFrame:
+    """One row an identifier that has an owner: `person` that it is in (alone where the map does not have it:
+    `is_unmapped`), `owner`, and `tied`, the part of the owner's identifiers that events tie together."""
+    check_columns(identity_map, {"identifier_type", "identifier_value", "person_id"}, "the identity map")
+    check_columns(truth, {"identifier_type", "identifier_value", "owner", "component"}, "the true owners")
+    key = ["identifier_type", "identifier_value"]
+    alone = F.concat_ws(":", F.lit("unmapped"), *key)
+    return (
+        truth.where(F.col("owner").isNotNull())
+        .join(identity_map.select(*key, "person_id"), key, "left")
+        .select(
+            F.coalesce("person_id", alone).alias("person"),
+            F.col("owner").cast("string").alias("owner"),
+            F.concat_ws(":", "owner", "component").alias("tied"),
+            F.col("person_id").isNull().alias("is_unmapped"),
+        )
+    )
 
 
 def _with_parts_put_together(joined: DataFrame) -> DataFrame:

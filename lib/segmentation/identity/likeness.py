@@ -7,11 +7,12 @@ values agree by chance from random pairs, how often those of one person do by ex
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import reduce
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from segmentation.config.identity import MatchingSettings
@@ -42,12 +43,32 @@ def rate_pairs(records: DataFrame, settings: MatchingSettings) -> DataFrame | No
     trained = _train(splink, records, settings)
     if trained is None:
         return None
-    api: Any = splink.SparkAPI(  # type: ignore[no-untyped-call]
-        spark_session=records.sparkSession, break_lineage_method="persist", register_udfs_automatically=False
-    )
-    linker = splink.Linker(api.register(records), trained, log_level=logging.ERROR)
-    found: DataFrame = linker.inference.predict(threshold_match_probability=settings.suggest_at).as_spark_dataframe()
-    return found.select("unique_id_l", "unique_id_r", "match_probability").localCheckpoint()
+    with _nothing_kept(records.sparkSession):
+        api: Any = splink.SparkAPI(  # type: ignore[no-untyped-call]
+            spark_session=records.sparkSession, break_lineage_method="persist", register_udfs_automatically=False
+        )
+        linker = splink.Linker(api.register(records), trained, log_level=logging.ERROR)
+        found = linker.inference.predict(threshold_match_probability=settings.suggest_at).as_spark_dataframe()
+        rated: DataFrame = found.select("unique_id_l", "unique_id_r", "match_probability").localCheckpoint()
+    return rated
+
+
+@contextmanager
+def _nothing_kept(spark: SparkSession) -> Iterator[None]:
+    """Splink leaves the records, in clear, in views and in memory: they go when it is done."""
+
+    def views() -> set[str]:
+        return {row["viewName"] for row in spark.sql("SHOW VIEWS LIKE '__splink__*'").collect() if row["isTemporary"]}
+
+    before = views()
+    try:
+        yield
+    finally:
+        made = views() - before
+        for name in made:
+            spark.table(name).unpersist()
+        for name in made:
+            spark.catalog.dropTempView(name)
 
 
 def _train(splink: _Splink, records: DataFrame, settings: MatchingSettings) -> Any:

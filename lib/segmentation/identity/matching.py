@@ -59,11 +59,15 @@ def reveal_values(records: DataFrame, vault: DataFrame, settings: IdentitySettin
 def check_blocks(records: DataFrame, settings: MatchingSettings) -> None:
     """Raises `InputError` for a blocking rule that makes a block with more than `max_block` records: the pairs in it
     grow with its square."""
+    places = [
+        F.struct(F.lit(number).alias("rule"), F.array(*(F.col(kind) for kind in rule)).alias("shared"))
+        for number, rule in enumerate(settings.blocking)
+    ]
+    whole = records.select(F.inline(F.array(*places))).where(~F.exists("shared", lambda value: value.isNull()))
+    largest = whole.groupBy("rule", "shared").count().groupBy("rule").agg(F.max("count").alias("size"))
+    sizes = {row["rule"]: row["size"] for row in largest.collect()}
     for number, rule in enumerate(settings.blocking):
-        blocks = records.dropna(subset=list(rule)).groupBy(*rule).count()
-        largest = blocks.agg(F.max("count")).first()
-        assert largest is not None, "an aggregate without groups has one row"
-        if (size := largest[0] or 0) > settings.max_block:
+        if (size := sizes.get(number, 0)) > settings.max_block:
             raise InputError(
                 f"identity.matching.blocking.{number} ({', '.join(rule)}) makes a block of {size:,} records, which are "
                 f"{size * (size - 1) // 2:,} pairs (max_block is {settings.max_block:,}): add a type to the rule."

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from segmentation.contracts.table import check_columns
 
-_SAYS = ("event_name", "session_key", "platform", "currency")
+_SAYS = ("source", "event_name", "session_key", "platform", "currency")
 
 
 def split_near_duplicates(new: DataFrame, earlier: DataFrame, seconds: float) -> tuple[DataFrame, DataFrame]:
@@ -41,4 +41,4 @@ def split_near_duplicates(new: DataFrame, earlier: DataFrame, seconds: float) ->
 def _content() -> Column:
     """All that an event says but its id and times."""
     maps = [F.array_sort(F.map_entries(name)).cast("string") for name in ("identifiers", "properties")]
-    return F.xxhash64("source", *map(F.col, _SAYS), F.col("amount").cast("string"), *maps)
+    return F.xxhash64(*map(F.col, _SAYS), F.col("amount").cast("string"), *maps)

@@ -52,12 +52,11 @@ def _tables(warehouse: Warehouse, settings: Settings, person_id: str) -> Iterato
     people = warehouse.spark.createDataFrame([(person_id,)], "person_id string")
     owned = warehouse.read("identity_map").join(F.broadcast(people), "person_id", "left_semi")
     subjects = Subjects(people, owned.select(*IDENTIFIER).localCheckpoint())
-    described = carried(
-        own_rows(warehouse.read_or_empty("events"), DATA_MAP["events"], subjects, trust),
-        "identifiers",
-        settings.identity.describing,
-    )
-    known = Subjects(people, subjects.identifiers.unionByName(described))
+    known = subjects
+    if describing := settings.identity.describing:
+        events = own_rows(warehouse.read_or_empty("events"), DATA_MAP["events"], subjects, trust)
+        said = carried(events, "identifiers", describing)
+        known = Subjects(people, subjects.identifiers.unionByName(said))
     vault = own_rows(warehouse.read_or_empty("vault"), DATA_MAP["vault"], known, trust)
     clear = {f'"{row["token"]}"': json.dumps(row["value"], ensure_ascii=False) for row in vault.collect()}
     for name, held in DATA_MAP.items():

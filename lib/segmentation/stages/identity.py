@@ -162,11 +162,14 @@ def _match(
     records = list_records(events, matching)
     clear = reveal_values(records, context.read_or_empty("vault"), context.settings.identity).persist()
     earlier = context.read_or_empty("identity_links")
-    found = match_records(clear, matching)
-    if found is None:
-        context.tell("too few records are alike to learn from: none is matched")
-        return earlier
-    return memory.keep_links(earlier, new_links(found, earlier, newest, matching))
+    try:
+        found = match_records(clear, matching)
+        if found is None:
+            context.tell("too few records are alike to learn from: none is matched")
+            return earlier
+        return memory.keep_links(earlier, new_links(found, earlier, newest, matching))
+    finally:
+        clear.unpersist()
 
 
 def _write_attributes(context: StageContext, found: Resolution) -> DataFrame | None:

@@ -163,7 +163,8 @@ def _write(
     warehouse.replace_slice("ingest_batches", record, batch_id=batch.id)
 
     quarantined = 0
-    if counts.quarantined or not warehouse.exists("events_quarantine"):
+    # A batch that was begun before may have refused rows then, and none now.
+    if counts.quarantined or delivery.batch or not warehouse.exists("events_quarantine"):
         refused = rows.where(F.size(REASONS) > 0).withColumnsRenamed({REASONS: "reasons", RAW_JSON: "raw"})
         refused = refused.withColumn("quarantined_ts", F.lit(batch.at))
         quarantined = warehouse.replace_slice("events_quarantine", refused, batch_id=batch.id).rows

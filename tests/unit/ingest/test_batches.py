@@ -29,31 +29,13 @@ def test_the_same_files_are_the_same_batch() -> None:
 
 
 def test_the_ledger_knows_what_is_done_and_what_was_begun(spark: SparkSession) -> None:
-    base = {"source": "shop", "ingested_ts": NOW}
-    table = table_rows(
-        spark,
-        "ingest_batches",
-        [
-            {
-                **base,
-                "batch_id": "1",
-                "batch_seq": 1,
-                "status": "done",
-                "files": [A.path],
-                "file_stamps": [A.stamp],
-                "source_schema": "`a` string",
-            },
-            {
-                **base,
-                "batch_id": "2",
-                "batch_seq": 2,
-                "status": "planned",
-                "files": [B.path],
-                "file_stamps": [B.stamp],
-                "source_schema": "`b` string",
-            },
-        ],
-    )
+    said = [(1, "done", A, "`a` string"), (2, "planned", B, "`b` string")]
+    rows = [
+        {"source": "shop", "ingested_ts": NOW, "batch_id": str(seq), "batch_seq": seq, "status": status,
+         "files": [file.path], "file_stamps": [file.stamp], "source_schema": schema}
+        for seq, status, file, schema in said
+    ]  # fmt: skip
+    table = table_rows(spark, "ingest_batches", rows)
     ledger = read_ledger(table)
     assert ledger.last_seq == 2
     assert ledger.begun == (Batch("shop", (B,), 2, NOW),)
