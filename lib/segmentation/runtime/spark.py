@@ -16,9 +16,12 @@ from segmentation.contracts.errors import ConfigError
 from segmentation.runtime.jars import jar_paths
 from segmentation.runtime.jvm import java_options, launch
 
-_DELTA = {
+_STATIC = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # PySpark would look through the stack, and for IPython on the disk, at each operator of each column: two thirds of
+    # the time that it takes to write an expression.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 
 _LOCAL = {
@@ -50,7 +53,7 @@ def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkS
     spark = SparkSession.getActiveSession()
     if spark is None:
         builder = SparkSession.builder.appName(app_name)
-        for key, value in _DELTA.items():
+        for key, value in _STATIC.items():
             builder = builder.config(key, value)
         if not _submitted():
             local = _local_conf(settings)
