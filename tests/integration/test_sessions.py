@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
-from datetime import date, datetime
+import json
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import pytest
+import yaml
 from pyspark.sql import SparkSession
 from tests.factories import event_rows, identity_rows, minimal_settings
 
+from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.warehouse import Warehouse
@@ -45,3 +49,34 @@ def test_sessions_are_cut_up_to_the_date_and_keep_their_ids(spark: SparkSession,
     assert _run(spark, warehouse_path, date(2026, 3, 3)).rows_out == 3
     then = warehouse.read("sessions").orderBy("session_start").collect()
     assert then[:2] == first
+
+
+def test_the_timeout_that_the_gaps_support_is_said_and_drawn_and_nothing_is_written(
+    spark: SparkSession, tmp_path: Path, warehouse_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warehouse = Warehouse(spark, str(warehouse_path))
+    moments = [datetime(2026, 1, day) + timedelta(seconds=16 * n) for day in range(1, 29) for n in range(6)]
+    warehouse.replace("events", event_rows(spark, [{"event_ts": at} for at in moments]).drop("person_id"))
+    warehouse.replace("identity_map", identity_rows(spark, {("user_id", "u"): "ann"}))
+    config, picture = tmp_path / "shop.yml", tmp_path / "gaps.html"
+    settings = {"warehouse": str(warehouse_path), "sessions": {"timeout_minutes": 2000}}
+    config.write_text(yaml.safe_dump(minimal_settings().model_dump(mode="json", exclude_unset=True) | settings))
+    asked = ["sessions", "--suggest-timeout", "--config", str(config), "--as-of", "2026-01-31"]
+
+    assert run_command([*asked, "--log-format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["gaps"] == 28 * 6 - 1
+    assert found["by"] == [{"from_seconds": 16.0, "gaps": 140}, {"from_seconds": pytest.approx(77935.8), "gaps": 27}]
+    assert 2 < found["timeout_minutes"] < 720
+
+    assert run_command([*asked, "--output", str(picture)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "it cuts at 27 of 167 gaps, and the 2000 of now at 27 fewer" in said
+    page = picture.read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "supported:" in page
+    assert not warehouse.exists("sessions")
+    assert not warehouse.exists("runs")
+
+    assert run_command(["sessions", "--config", str(config), "--output", str(picture)]) == 2
+    assert "--output goes with --suggest-timeout" in capsys.readouterr().err

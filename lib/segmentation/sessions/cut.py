@@ -45,15 +45,15 @@ def cut_sessions(events: DataFrame, params: SessionSettings, as_of: date, trust:
     further = [("session_key", params.trust_source), ("source", params.trust_source)]
     further.append(("properties", params.campaign_property is not None))
     check_columns(events, [*_NEEDS, *(name for name, needed in further if needed)], "the events to cut")
-    rows = _prepared(events, params, trust)
-    lane = ("person_id", *(name for name in ("lane",) if name in rows.columns))
-    order = Window.partitionBy(*lane).orderBy("event_ts", "event_id")
+    rows = prepare_rows(events, params, trust)
+    order = Window.partitionBy(*lane_of(rows)).orderBy("event_ts", "event_id")
     marked = _mark_edges(_look_around(rows, params, order), params, order, end_of(as_of))
     return _join_edges(marked.where("starts or ends"), order)
 
 
-def _prepared(events: DataFrame, params: SessionSettings, trust: Sequence[str]) -> DataFrame:
-    """The columns that cutting needs; `lane` tells apart what is never one session, where more than the person does."""
+def prepare_rows(events: DataFrame, params: SessionSettings, trust: Sequence[str]) -> DataFrame:
+    """The columns that cutting needs: `us` is the time, `whole` says that the source's own session counts, and `lane`
+    tells apart what is never one session, where more than the person does."""
     columns = {
         "us": F.unix_micros("event_ts"),
         "closes": F.col("event_name").isin(params.end_events),
@@ -74,6 +74,11 @@ def _prepared(events: DataFrame, params: SessionSettings, trust: Sequence[str]) 
     if params.passive_events:
         events = events.where(~F.col("event_name").isin(params.passive_events))
     return events.select(*plain, *(column.alias(name) for name, column in columns.items()))
+
+
+def lane_of(rows: DataFrame) -> list[str]:
+    """The columns whose values tell apart what is never one session."""
+    return [name for name in ("person_id", "lane") if name in rows.columns]
 
 
 def _look_around(rows: DataFrame, params: SessionSettings, order: WindowSpec) -> DataFrame:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 import click
 
 from segmentation.runtime.commands.preview import show_identity_preview
+from segmentation.runtime.commands.timeout import show_timeout
 from segmentation.runtime.options import Common, common_options, read_date
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Stage
@@ -73,19 +74,38 @@ def _command(stage: Stage) -> click.Command:
         name=stage.name, help=stage.help, epilog=f"\b\nExample:\n  segmentation {stage.name} --config conf/example.yml"
     )
     @common_options
-    def command(common: Common, dry_run: bool = False, **options: Any) -> None:
-        if dry_run:
-            _PREVIEWS[stage.name](common)
+    def command(common: Common, **options: Any) -> None:
+        further = {option.name: options.pop(option.name) for option in look.options if option.name} if look else {}
+        if look and options.pop(look.flag.name):
+            look.show(common, **further)
+        elif any(further.values()):
+            raise click.UsageError(f"--{next(iter(further))} goes with {look and look.flag.opts[0]}.")
         else:
             _execute(common, [stage], **options)
 
-    command.params += stage.options
-    if stage.name in _PREVIEWS:
-        command.params.append(click.Option(["--dry-run"], is_flag=True, help="Say what would change; write nothing."))
+    look = _LOOKS.get(stage.name)
+    command.params += [*stage.options, *((look.flag, *look.options) if look else ())]
     return command
 
 
-_PREVIEWS: dict[str, Callable[[Common], None]] = {"identity": show_identity_preview}
-"""Stages that can say what they would change."""
+@dataclass(frozen=True)
+class _Look:
+    """What a stage's command can find out instead of running the stage; it writes no table."""
+
+    flag: click.Option
+    show: Callable[..., None]
+    options: tuple[click.Option, ...] = ()
+
+
+_LOOKS = {
+    "identity": _Look(
+        click.Option(["--dry-run"], is_flag=True, help="Say what would change; write nothing."), show_identity_preview
+    ),
+    "sessions": _Look(
+        click.Option(["--suggest-timeout"], is_flag=True, help="Say what timeout the gaps support; write nothing."),
+        show_timeout,
+        (click.Option(["--output"], metavar="FILE", help="With it: also draw the gaps (.html, .svg)."),),
+    ),
+}
 
 COMMANDS = (run, replay, *map(_command, STAGES.values()))
