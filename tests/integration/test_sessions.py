@@ -12,6 +12,7 @@ import yaml
 from pyspark.sql import SparkSession
 from tests.factories import event_rows, identity_rows, minimal_settings
 
+from segmentation import open_warehouse
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.runner import Request, run_stages
@@ -71,10 +72,11 @@ def test_the_timeout_that_the_gaps_support_is_said_and_drawn_and_nothing_is_writ
 
     assert run_command([*asked, "--output", str(picture)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "it cuts at 27 of 167 gaps, and the 2000 of now at 27 fewer" in said
+    assert "It cuts at 27 of 167 gaps; the 2000 of now cuts at 27 fewer." in said
     page = picture.read_text(encoding="utf-8")
     assert "<svg" in page
     assert "supported:" in page
+    assert open_warehouse(config).suggest_timeout("2026-01-31").suggestion.timeout_minutes == found["timeout_minutes"]
     assert not warehouse.exists("sessions")
     assert not warehouse.exists("runs")
 

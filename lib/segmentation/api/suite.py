@@ -31,7 +31,8 @@ from segmentation.profiles.report.summaries import (
 )
 from segmentation.runtime.browse import open_table
 from segmentation.runtime.progress import Progress, StageReport
-from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.record import RunRecord
+from segmentation.runtime.runner import Request, open_context, run_stages
 from segmentation.runtime.spark import get_spark
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.comparison import Comparison
@@ -40,6 +41,8 @@ from segmentation.segments.versions import Version, find_version, read_versions
 from segmentation.stages.compare import compare_versions
 from segmentation.stages.pipeline import choose_stages
 from segmentation.stages.publish import roll_back
+from segmentation.stages.suggest_timeout import READS as GAPS_READS
+from segmentation.stages.suggest_timeout import Gaps, look_at_gaps
 
 CONFIG = "SEGMENTATION_CONFIG"
 """Environment variable with the configuration of a notebook that names none."""
@@ -177,6 +180,15 @@ class Segmentation:
         _, chosen = train_model(rows, names, describe_population(rows, names), settings, lambda _: None)
         summaries = [candidate.summary() for candidate in chosen.candidates]
         return tell_choice(chosen.reason, summaries, chosen.chosen.algorithm, chosen.chosen.k)
+
+    def suggest_timeout(self, as_of: date | str | None = None) -> Gaps:
+        """How long the gaps between events are, and what `sessions.timeout_minutes` they support; writes nothing.
+
+        Of the events up to `as_of`, by default all. Raises `InputError` before identities were resolved.
+        """
+        request = Request(None if as_of is None else _day(as_of))
+        record = RunRecord(self._warehouse())
+        return look_at_gaps(open_context(record, self.settings, GAPS_READS, request, lambda _: None))
 
     def run(self, *stages: str, as_of: date | str | None = None, **options: Any) -> list[StageReport]:
         """Runs stages in order (all, where none is named) and says what each did; what is done is not done again.

@@ -68,12 +68,17 @@ def tell_gaps(found: Gaps) -> str:
             f"what the gaps say. sessions.timeout_minutes stays {now:g}."
         )
     cut, cut_now = found.cuts(said.timeout_minutes), found.cuts(now)
-    changed = "as many" if cut == cut_now else f"{abs(cut_now - cut):,} {'more' if cut_now > cut else 'fewer'}"
+    if said.timeout_minutes == now:
+        than = "it is what is set now"
+    elif cut == cut_now:
+        than = f"the {now:g} of now cuts at as many"
+    else:
+        than = f"the {now:g} of now cuts at {abs(cut_now - cut):,} {'more' if cut_now > cut else 'fewer'}"
     return (
         f"Gaps of about {length(said.timeout_minutes * 60)} are rarer than shorter and longer ones: the valley is "
         f"{said.depth:.0%} below the lower of its hills. sessions.timeout_minutes: {said.timeout_minutes:g} is what "
-        f"they support; it cuts at {cut:,} of {said.gaps:,} gaps, and the {now:g} of now at {changed}. Anything "
-        f"from {length((said.from_minutes or 0) * 60)} to {length((said.to_minutes or 0) * 60)} cuts nearly the same."
+        f"they support. It cuts at {cut:,} of {said.gaps:,} gaps; {than}. Anything from "
+        f"{length((said.from_minutes or 0) * 60)} to {length((said.to_minutes or 0) * 60)} cuts nearly the same."
     )
 
 
@@ -114,8 +119,9 @@ def _draw(found: Gaps, width: int) -> Markup:
         for n in (found.counts.get(number, 0),)
     ]
     names = [Place(log2(s) * STEPS, text) for s, text in _NAMED.items() if log2(s) * STEPS <= len(bars)]
-    marked = [(found.configured_minutes, "now", "fallback")]
-    if found.suggestion.timeout_minutes is not None:
-        marked.append((found.suggestion.timeout_minutes, "supported", "c1"))
-    places = [Place(log2(m * 60) * STEPS, f"{what}: {length(m * 60)}", hue) for m, what, hue in marked]
+    now, supported = found.configured_minutes, found.suggestion.timeout_minutes
+    marked = [(now, "now", "fallback"), (supported, "supported", "c1")]
+    if supported is None or supported == now:
+        marked = [(now, "now" if supported is None else "now and supported", "c1" if supported else "fallback")]
+    places = [Place(log2(m * 60) * STEPS, f"{what}: {length(m * 60)}", hue) for m, what, hue in marked if m]
     return histogram_chart(_TITLE, tell_gaps(found), bars, names, places, width)
