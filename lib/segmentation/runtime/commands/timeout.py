@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from math import log2
-from pathlib import Path
 
 import click
 from markupsafe import Markup
 from rich.table import Table
 
-from segmentation.activation.folder import Folder
 from segmentation.profiles.histogram import Bar, Place, histogram_chart
-from segmentation.profiles.standalone import render_page, render_svg
 from segmentation.profiles.svg import figure
+from segmentation.runtime.commands.picture import picture_path, write_picture
 from segmentation.runtime.options import Common
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context
@@ -22,9 +20,6 @@ from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.sessions.gaps import FEWEST, STEPS, shortest_of
 from segmentation.stages.suggest_timeout import READS, Gaps, look_at_gaps
-
-_PICTURE = 960
-"""Width of a picture by itself, in pixels."""
 
 _BAR = 40
 """Width of the longest bar on a terminal, in characters."""
@@ -36,9 +31,7 @@ _NAMED = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 6 * 360
 
 def show_timeout(common: Common, output: str | None) -> None:
     """Prints the gaps and the suggestion, or one JSON object, and draws them where `output` says; writes no table."""
-    path = None if output is None else Path(output).absolute()
-    if path is not None and path.suffix.lower() not in (".html", ".svg"):
-        raise click.UsageError(f"--output {output}: name a file that ends in .html or .svg.")
+    path = picture_path(output)
     settings = common.settings()
     spark = common.spark(settings)
     record = RunRecord(Warehouse(spark, settings.warehouse))
@@ -51,10 +44,7 @@ def show_timeout(common: Common, output: str | None) -> None:
         console.print(_table(found))
         console.print(tell_gaps(found))
     if path is not None:
-        wide = path.suffix.lower() == ".svg"
-        drawn = render_svg(_draw(found, _PICTURE)) if wide else _page(found)
-        Folder(spark, str(path.parent), "the picture").write_text(path.name, str(drawn))
-        click.echo(str(path))
+        write_picture(spark, path, _TITLE, lambda width: _draw(found, width), _page(found))
 
 
 def tell_gaps(found: Gaps) -> str:
@@ -106,10 +96,8 @@ def _table(found: Gaps) -> Table:
 
 
 def _page(found: Gaps) -> Markup:
-    content = Markup("{}<figcaption>{}</figcaption>").format(
-        figure(lambda width: _draw(found, width)), tell_gaps(found)
-    )
-    return render_page(content, _TITLE)
+    drawn = figure(lambda width: _draw(found, width))
+    return Markup("{}<figcaption>{}</figcaption>").format(drawn, tell_gaps(found))
 
 
 def _draw(found: Gaps, width: int) -> Markup:

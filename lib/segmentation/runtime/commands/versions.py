@@ -6,17 +6,15 @@ import json
 import uuid
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 from markupsafe import Markup
 from rich.markup import escape
 from rich.table import Table
 
-from segmentation.activation.folder import Folder
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.flows import describe_change, draw_flows, flows_chart, flows_table, tell_flows, title_of
-from segmentation.profiles.standalone import render_page, render_svg
+from segmentation.runtime.commands.picture import picture_path, write_picture
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
@@ -24,9 +22,6 @@ from segmentation.segments.comparison import Comparison
 from segmentation.segments.versions import Version, read_versions
 from segmentation.stages.compare import compare_versions
 from segmentation.stages.publish import retire_version, roll_back
-
-_PICTURE = 960
-"""Width of a picture by itself, in pixels."""
 
 
 @click.command(epilog="\b\nExample:\n  segmentation rollback --config conf/example.yml --to 3")
@@ -82,9 +77,7 @@ def retire(common: Common, number: int, reason: str) -> None:
 @common_options
 def compare(common: Common, before: int, after: int, output: str | None) -> None:
     """Say who went where from one version of the segments to another."""
-    path = None if output is None else Path(output).absolute()
-    if path is not None and path.suffix.lower() not in (".html", ".svg"):
-        raise click.UsageError(f"--output {output}: name a file that ends in .html or .svg.")
+    path = picture_path(output)
     settings = common.settings()
     spark = common.spark(settings)
     change = compare_versions(Warehouse(spark, settings.warehouse), before, after)
@@ -97,10 +90,8 @@ def compare(common: Common, before: int, after: int, output: str | None) -> None
         console.print(_flows(change))
         console.print(describe_change(change))
     if path is not None:
-        page = render_page(Markup("{}{}").format(flows_chart(change), flows_table(change)), title_of(change))
-        drawn = page if path.suffix.lower() == ".html" else render_svg(draw_flows(change, _PICTURE))
-        Folder(spark, str(path.parent), "the picture").write_text(path.name, str(drawn))
-        click.echo(str(path))
+        page = Markup("{}{}").format(flows_chart(change), flows_table(change))
+        write_picture(spark, path, title_of(change), lambda width: draw_flows(change, width), page)
 
 
 def _flows(change: Comparison) -> Table:
