@@ -20,6 +20,7 @@ from segmentation.config.settings import Settings, load_settings
 from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.catalogue import feature_catalogue
+from segmentation.features.profiles import dropped_features
 from segmentation.identity.lookup import find_person
 from segmentation.profiles.report.data import Activity, Choice, Identity, Profile
 from segmentation.profiles.report.summaries import (
@@ -176,7 +177,8 @@ class Segmentation:
         settings = ClusteringSettings.model_validate({**self.settings.clustering.model_dump(), **changes})
         day = self.version().as_of if as_of is None else _day(as_of)
         rows = keep_scope(self.table("features").where(F.col("as_of") == F.lit(day)), self.settings.segments)
-        names = choose_features(rows, settings)
+        kept_out = dropped_features(self._warehouse().read_or_empty("feature_profiles"), day)
+        names = choose_features(rows, settings, kept_out)
         _, chosen = train_model(rows, names, describe_population(rows, names), settings, lambda _: None)
         summaries = [candidate.summary() for candidate in chosen.candidates]
         return tell_choice(chosen.reason, summaries, chosen.chosen.algorithm, chosen.chosen.k)

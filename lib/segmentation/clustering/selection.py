@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -31,8 +31,9 @@ class Population:
     feature_set: str
 
 
-def choose_features(features: DataFrame, settings: ClusteringSettings) -> list[str]:
-    """The DOUBLE columns of `features` that enter the model, in the order of their names.
+def choose_features(features: DataFrame, settings: ClusteringSettings, kept_out: Collection[str] = ()) -> list[str]:
+    """The DOUBLE columns of `features` that enter the model, in the order of their names; `kept_out` do not, whatever
+    the configuration says.
 
     Raises `ConfigError` where the configuration names one that is not there, or leaves none.
     """
@@ -52,6 +53,9 @@ def choose_features(features: DataFrame, settings: ClusteringSettings) -> list[s
     chosen = [name for name in available if name in (settings.features or available) and name not in settings.exclude]
     if not chosen:
         raise ConfigError("clustering.exclude leaves no feature for the model: exclude fewer.")
+    chosen = [name for name in chosen if name not in kept_out]
+    if not chosen:
+        raise ConfigError("features.checks drops all features of the model: `feature_profiles` says which for what.")
     return chosen
 
 

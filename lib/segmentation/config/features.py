@@ -6,6 +6,8 @@ one date, see nothing after it, and are DOUBLE columns of the table `features`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from segmentation.config.feature_checks import FeatureChecks
 from segmentation.config.model import Name, Section
 from segmentation.config.rules import Rule, RuleTable, check_rule, field_kind, unknown_field
 
@@ -231,6 +234,31 @@ class FeatureSettings(Section):
     fill: dict[Name, float] = Field({}, description="Feature -> what it is where there is nothing to measure.")
     define: list[FeatureDefinition] = Field([], description="Features of one's own.")
     mixes: list[Mix] = Field([], description="Shares of the values of a field.")
+    checks: FeatureChecks = Field(FeatureChecks(), description="What each run looks for in what it measured.")
+
+    @property
+    def definitions(self) -> FeatureSettings:
+        """The part that says what is measured, and not what is looked for in it."""
+        return self.model_copy(update={"checks": FeatureChecks()})
+
+    def definition(self, name: str) -> str:
+        """A hash of all that this feature's values depend on: another hash, and they cannot be compared."""
+        named = {d.name: d for d in self.define}
+        seen: dict[str, object] = {}
+
+        def follow(feature: str) -> None:
+            own = named.get(feature)
+            mix = next((m for m in self.mixes if feature in m.columns()), None)
+            seen[feature] = (own or mix or Section()).model_dump(mode="json"), self.fill.get(feature)
+            for part in own.combination[1] if own and own.combination else ():
+                if isinstance(part, str) and part not in seen:
+                    follow(part)
+
+        follow(name)
+        shared = self.model_dump(
+            mode="json", include={"purchase", "passive_events", "half_life_days", "event_weights", "funnel"}
+        )
+        return hashlib.sha256(json.dumps([seen, shared], sort_keys=True).encode()).hexdigest()[:16]
 
     def names(self) -> list[str]:
         """All columns, in order."""

@@ -1,6 +1,20 @@
 """Tables of what people do: sessions, and features at a date."""
 
-from segmentation.contracts.table import BOOLEAN, DATE, LONG, MONEY, STRING, TIMESTAMP, Col, Table
+from pyspark.sql.types import ArrayType
+
+from segmentation.contracts.table import (
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    DOUBLE_MAP,
+    LONG,
+    MONEY,
+    STRING,
+    STRINGS,
+    TIMESTAMP,
+    Col,
+    Table,
+)
 
 SESSIONS = Table(
     name="sessions",
@@ -39,4 +53,32 @@ FEATURES = Table(
     ),
 )
 
-TABLES = (SESSIONS, FEATURES)
+FEATURE_PROFILES = Table(
+    name="feature_profiles",
+    grain="one feature of everyone at one date",
+    keys=("feature", "as_of"),
+    partition_by=("as_of",),
+    columns=(
+        Col("feature", STRING, "a column of `features`", required=True),
+        Col("as_of", DATE, "the date of the features", required=True),
+        Col("feature_set", STRING, "hash of all definitions", required=True),
+        Col(
+            "definition",
+            STRING,
+            "hash of all that this feature's values depend on",
+            required=True,
+        ),
+        Col("people", LONG, "people with a row", required=True),
+        Col("missing", DOUBLE, "share of them without a value, 0 to 1", required=True),
+        Col("zeros", DOUBLE, "share of them with 0, 0 to 1", required=True),
+        Col("percentiles", ArrayType(DOUBLE), "0th to 100th, to three significant digits; null: nobody has a value"),
+        Col("stability_index", DOUBLE, "population stability index against `compared_with`; null: nothing to compare"),
+        Col("compared_with", DATE, "the date before of which there are profiles by the same definition"),
+        Col("twins", DOUBLE_MAP, "feature declared before it that says nearly the same -> rank correlation"),
+        Col("proxies", DOUBLE_MAP, "sensitive attribute or feature that it tells -> association, 0 to 1"),
+        Col("findings", STRINGS, "what is odd about it, in words", required=True),
+        Col("dropped", BOOLEAN, "whether a finding keeps it out of models", required=True),
+    ),
+)
+
+TABLES = (SESSIONS, FEATURES, FEATURE_PROFILES)

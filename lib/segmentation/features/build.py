@@ -43,4 +43,4 @@ def measure_features(events: DataFrame, sessions: DataFrame, settings: FeatureSe
 
 def feature_set(settings: FeatureSettings) -> str:
     """The version of a set of features: a hash of its definitions."""
-    return settings.sha256()[:16]
+    return settings.definitions.sha256()[:16]

@@ -20,9 +20,7 @@ from pyspark.sql.types import DecimalType, DoubleType
 
 from segmentation.contracts.errors import InputError
 from segmentation.contracts.table import check_columns
-
-MEDIAN_DIGITS = 3
-"""Medians are exact for values rounded to this many significant digits: at most 0.5 % from the exact median."""
+from segmentation.features.quantiles import quantiles
 
 _GRID_BITS = 40
 _SUM_BITS = 62
@@ -139,7 +137,7 @@ def _bounds(name: str) -> list[Column]:
     return [
         F.min(name).alias(f"{name}:low"),
         F.max(name).alias(f"{name}:high"),
-        _median(name).alias(f"{name}:median"),
+        quantiles(name, 0.5).alias(f"{name}:median"),
     ]
 
 
@@ -149,17 +147,8 @@ def _sums(name: str, grid: _Grid) -> list[Column]:
         F.count(name).alias(f"{name}:known"),
         F.sum(grid.whole(position)).alias(f"{name}:total"),
         F.sum(grid.whole(position * position)).alias(f"{name}:squares"),
-        _median(name).alias(f"{name}:median"),
+        quantiles(name, 0.5).alias(f"{name}:median"),
     ]
-
-
-def _median(name: str) -> Column:
-    """Exact percentile over few distinct values, instead of an approximate one whose answer depends on row order."""
-    value = F.col(name)
-    exponent = F.greatest(F.floor(F.log10(F.abs(value))).cast("double"), F.lit(-300.0))
-    step = F.pow(F.lit(10.0), exponent - (MEDIAN_DIGITS - 1))
-    small = (F.abs(value) < 10**MEDIAN_DIGITS) & (value == F.floor(value))
-    return F.percentile(F.when(small, value).otherwise(F.round(value / step) * step), F.lit(0.5))
 
 
 def _segments(rows: Sequence[Mapping[str, Any]], everyone: Row, grids: Mapping[str, _Grid]) -> list[SegmentStatistics]:

@@ -204,7 +204,7 @@ def _evidence(context: StageContext, baseline: Baseline | None) -> Evidence | No
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.segments.model_copy(update={"gates": Gates()}), settings.features
+    return settings.segments.model_copy(update={"gates": Gates()}), settings.features.definitions
 
 
 STAGE = Stage(

@@ -136,7 +136,7 @@ def _score(context: StageContext) -> Mapping[str, float]:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.report, settings.features
+    return settings.report, settings.features.definitions
 
 
 STAGE = Stage(

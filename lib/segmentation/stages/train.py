@@ -1,6 +1,8 @@
-"""`train`: from features to a fitted model."""
+"""`train`: from features, and what was found of them, to a fitted model."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import click
 from pyspark.sql import DataFrame
@@ -10,6 +12,7 @@ from segmentation.clustering.fitted import model_id, model_row, pipeline
 from segmentation.clustering.selection import choose_features, describe_population
 from segmentation.clustering.training import train_model
 from segmentation.config.settings import Settings
+from segmentation.features.profiles import dropped_features
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.membership import keep_scope
 
@@ -22,9 +25,11 @@ def run(context: StageContext) -> Outcome:
     shadow = context.options.get("shadow", False)
     settings, as_of = context.settings.clustering, context.as_of
     features = keep_scope(context.read("features").where(F.col("as_of") == F.lit(as_of)), context.settings.segments)
-    names = choose_features(features, settings)
+    kept_out = dropped_features(context.read_or_empty("feature_profiles"), as_of)
+    names = choose_features(features, settings, kept_out)
     population = describe_population(features, names)
     preparation, choice = train_model(features, names, population, settings, context.tell)
+    preparation = replace(preparation, dropped=(*preparation.dropped, *kept_out.values()))
     context.tell("saving the model")
     identity = model_id(population, as_of, names, settings, shadow)
     number = _fit_number(context.read_or_empty("models"), identity)
@@ -55,7 +60,7 @@ def _depends_on(settings: Settings) -> object:
 STAGE = Stage(
     name="train",
     help="Fit candidate models on the features and choose one, with the reason.",
-    reads=("features",),
+    reads=("features", "feature_profiles"),
     writes=("models",),
     state=("models",),
     run=run,

@@ -1,0 +1,37 @@
+"""Quantiles that come out the same on any partitioning, and what can be told from a hundred of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+DIGITS = 3
+"""Quantiles are exact for values rounded to this many significant digits: at most 0.5 % from the exact ones."""
+
+PERCENTILES = tuple(percent / 100 for percent in range(101))
+
+
+def quantiles(name: str, shares: float | Sequence[float]) -> Column:
+    """Exact percentiles of a DOUBLE column over few distinct values, instead of approximate ones whose answers depend
+    on the order of the rows. One share: a DOUBLE; several: an ARRAY; null where nobody has a value."""
+    value = F.col(name)
+    exponent = F.greatest(F.floor(F.log10(F.abs(value))).cast("double"), F.lit(-300.0))
+    step = F.pow(F.lit(10.0), exponent - (DIGITS - 1))
+    small = (F.abs(value) < 10**DIGITS) & (value == F.floor(value))
+    rounded = F.when(small, value).otherwise(F.round(value / step) * step)
+    wanted = F.lit(shares) if isinstance(shares, float) else F.array(*map(F.lit, shares))
+    return F.percentile(rounded, wanted)
+
+
+def share_up_to(edge: float, percentiles: Sequence[float]) -> float:
+    """What share of the values is at most `edge`, by the 101 percentiles of a feature; 0 to 1."""
+    if edge < percentiles[0]:
+        return 0.0
+    place = bisect_right(percentiles, edge) - 1
+    if place >= len(percentiles) - 1:
+        return 1.0
+    low, high = percentiles[place], percentiles[place + 1]
+    return (place + (edge - low) / (high - low)) / (len(percentiles) - 1)
