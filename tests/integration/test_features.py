@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from tests.factories import event_rows, identity_rows, minimal_settings
+from tests.finished import KEY, LAST_WEEK, FinishedShop
 
 from segmentation.contracts.errors import InputError
+from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.warehouse import Warehouse
@@ -22,6 +25,8 @@ EVENTS = [
     {"event_ts": datetime(2026, 3, 2, 0, 5), "event_name": "buy", "amount": 0.5},
     {"event_ts": datetime(2026, 3, 2, 9), "identifiers": {"cookie": "c"}, "is_bot": True},
 ]
+
+LIBRARY = ["monetary", "session_duration_mean", "events_per_session"]
 
 
 def _run(spark: SparkSession, folder: Path, as_of: date, library: list[str]) -> list[StageReport]:
@@ -46,3 +51,22 @@ def test_each_date_keeps_its_rows_and_sees_nothing_after_it(spark: SparkSession,
 
     with pytest.raises(InputError, match="on or before 2026-02-28"):
         _run(spark, warehouse_path, date(2026, 2, 28), ["monetary"])
+
+
+def test_a_feature_that_is_dropped_for_a_finding_enters_no_model(
+    spark: SparkSession, finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    checks = {"twins": {"policy": "drop", "above": 0.9}}
+    config = finished_shop.copy_to(tmp_path, features={"library": LIBRARY, "checks": checks})
+    assert run_command(["run", "--config", str(config), "--stages", "features,train"]) == 0
+
+    warehouse = Warehouse(spark, str(tmp_path / "warehouse"))
+    profiles = {r["feature"]: r for r in warehouse.read("feature_profiles").where("as_of = '2026-03-31'").collect()}
+    dropped = {name for name, profile in profiles.items() if profile["dropped"]}
+    assert dropped == {"events_per_session"}
+    assert profiles["monetary"]["compared_with"] == LAST_WEEK
+    model = warehouse.read("models").orderBy(F.desc("fit_number")).first()
+    assert model is not None
+    assert set(model["features"]) == set(LIBRARY) - dropped
+    assert all(f"{name}: says nearly the same as" in model["params"]["left_out"] for name in dropped)

@@ -131,8 +131,7 @@ def dropped_features(profiles: DataFrame, as_of: date) -> dict[str, str]:
 
 
 def _plain_profiles(features: DataFrame, names: Sequence[str]) -> list[FeatureProfile]:
-    row = features.agg(F.count("*").alias("people"), *(_figures(name).alias(name) for name in names)).first()
-    assert row is not None, "a global aggregate has one row"
+    (row,) = features.agg(F.count("*").alias("people"), *(_figures(name).alias(name) for name in names)).collect()
     people = row["people"]
     found = []
     for name in names:

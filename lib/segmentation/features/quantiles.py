@@ -22,7 +22,10 @@ def quantiles(name: str, shares: float | Sequence[float]) -> Column:
     step = F.pow(F.lit(10.0), exponent - (DIGITS - 1))
     small = (F.abs(value) < 10**DIGITS) & (value == F.floor(value))
     rounded = F.when(small, value).otherwise(F.round(value / step) * step)
-    wanted = F.lit(shares) if isinstance(shares, float) else F.array(*map(F.lit, shares))
+    if isinstance(shares, float):
+        return F.percentile(rounded, F.lit(shares))
+    # One literal: a hundred of them would cost more to plan than small data to read.
+    wanted = F.split(F.lit(",".join(map(str, shares))), ",").cast("array<double>")
     return F.percentile(rounded, wanted)
 
 
