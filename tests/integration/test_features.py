@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from datetime import date, datetime
+import json
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from tests.factories import event_rows, identity_rows, minimal_settings
+from tests.factories import event_rows, identity_rows, minimal_settings, table_rows
 from tests.finished import KEY, LAST_WEEK, FinishedShop
 
 from segmentation.contracts.errors import InputError
@@ -70,3 +71,86 @@ def test_a_feature_that_is_dropped_for_a_finding_enters_no_model(
     assert model is not None
     assert set(model["features"]) == set(LIBRARY) - dropped
     assert all(f"{name}: says nearly the same as" in model["params"]["left_out"] for name in dropped)
+
+
+def test_the_catalogue_is_written_with_what_was_measured_and_changes_nothing(
+    spark: SparkSession, finished_shop: FinishedShop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "features.html"
+    config = str(finished_shop.folder / "shop.yml")
+    before = sorted(path.name for path in finished_shop.warehouse.rglob("*.json"))
+    assert run_command(["features", "--config", config, "--docs", "--output", str(page)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(page)
+    assert "measured as of 2026-03-31 of 90 people" in page.read_text(encoding="utf-8")
+
+    assert (
+        run_command(["features", "--config", config, "--docs", "--as-of", str(LAST_WEEK), "--output", str(page)]) == 0
+    )
+    assert "measured as of 2026-03-24" in page.read_text(encoding="utf-8")
+    assert sorted(path.name for path in finished_shop.warehouse.rglob("*.json")) == before
+
+    assert run_command(["features", "--config", config, "--docs", "--log-format", "json"]) == 0
+    sheets = json.loads(capsys.readouterr().out)
+    assert sheets["monetary"]["used_by"] == ["the segments' model"]
+    assert run_command(["features", "--config", config, "--output", str(page)]) == 2
+    assert run_command(["features", "--config", config, "--docs", "--output", "features.txt"]) == 2
+
+
+def test_a_past_date_is_measured_as_it_was_known_then(spark: SparkSession, warehouse_path: Path) -> None:
+    """Late news of a date, and a merge after it, change what is known now, and not what was known then."""
+    day = datetime(2026, 3, 1, 12)
+    known = [
+        {"event_ts": day, "received_ts": day, "identifiers": {"cookie": "c"}, "amount": 5},
+        {"event_ts": day, "received_ts": day, "identifiers": {"user_id": "u"}, "amount": 7},
+    ]
+    late = [
+        {"event_ts": day, "received_ts": day + timedelta(days=3), "identifiers": {"user_id": "u"}, "amount": 1},
+        {"event_ts": day + timedelta(days=2), "received_ts": day + timedelta(days=2), "identifiers": {"user_id": "u"}},
+    ]
+    warehouse = Warehouse(spark, str(warehouse_path))
+    history = [
+        ("cookie", "c", "cookie's", day, day + timedelta(days=2)),
+        ("cookie", "c", "ann", day + timedelta(days=2), None),
+        ("user_id", "u", "ann", day, None),
+    ]
+    names = ("identifier_type", "identifier_value", "person_id", "valid_from", "valid_to")
+    periods = [{**dict(zip(names, row, strict=True)), "change": "new"} for row in history]
+
+    def measure(
+        events: list[dict[str, object]], owners: dict[tuple[str, str], str], **then: str
+    ) -> set[tuple[object, ...]]:
+        warehouse.replace("events", event_rows(spark, events).drop("person_id"))
+        warehouse.replace("identity_map", identity_rows(spark, owners))
+        warehouse.replace("identity_history", table_rows(spark, "identity_history", periods))
+        settings = minimal_settings(
+            warehouse=str(warehouse_path), features={"library": ["monetary", "sessions", "events"]}, point_in_time=then
+        )
+        run_stages(spark, settings, [sessions.STAGE], Request(date(2026, 3, 3)), Progress(stream=io.StringIO()))
+        run_stages(spark, settings, [features.STAGE], Request(date(2026, 3, 1)), Progress(stream=io.StringIO()))
+        rows = warehouse.read("features").where("as_of = '2026-03-01'").collect()
+        return {(row["person_id"], row["monetary"], row["sessions"], row["events"]) for row in rows}
+
+    before = {("cookie", "c"): "cookie's", ("user_id", "u"): "ann"}
+    now = dict.fromkeys(before, "ann")
+    at_the_time = measure(known, before)
+    assert at_the_time == {("cookie's", 5.0, 1.0, 1.0), ("ann", 7.0, 1.0, 1.0)}
+    assert measure(known + late, now) == {("ann", 13.0, 1.0, 3.0)}
+    assert measure(known + late, now, events="received") == {("ann", 12.0, 1.0, 2.0)}
+    assert measure(known + late, now, events="received", identity="then") == at_the_time
+
+
+def test_several_dates_are_measured_in_one_call(
+    spark: SparkSession, finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    config = finished_shop.copy_to(tmp_path, features={"library": ["monetary", "sessions"]})
+    days = ["2026-02-10", "2026-01-27"]
+    assert run_command(["features", "--config", str(config), "--as-of", ",".join(days)]) == 0
+    warehouse = Warehouse(spark, str(tmp_path / "warehouse"))
+    both = warehouse.read("features").where(F.col("as_of").isin(days)).groupBy("as_of").agg(F.sum("sessions"))
+    (early, _), (later, _) = counts = [tuple(row) for row in both.orderBy("as_of").collect()]
+    assert [str(early), str(later)] == sorted(days)
+    assert 0 < counts[0][1] < counts[1][1]
+    # The table of sessions was cut at the newest date: what went on at midnight of an earlier one counts all the same.
+    expected = warehouse.read("sessions").where("session_start < '2026-01-28'").count()
+    assert counts[0][1] == expected

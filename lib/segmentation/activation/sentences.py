@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from segmentation.config.audiences import PersonRule
-from segmentation.config.rules import Comparison, Rule
+from segmentation.features.rule_words import describe_comparison, describe_events, join_values
 
-_OPERATORS = {
-    "equals": "is {}",
-    "not_equals": "is not {}",
-    "in_": "is {}",
-    "not_in": "is none of {}",
-    "greater_than": "is more than {}",
-    "at_least": "is at least {}",
-    "less_than": "is less than {}",
-    "at_most": "is at most {}",
-    "between": "is between {}",
-    "contains": "contains {}",
-    "starts_with": "begins with {}",
-}
 _TIMES = {
     "equals": "exactly {}",
     "not_equals": "not exactly {}",
@@ -51,27 +38,8 @@ def describe_condition(rule: PersonRule, labels: Mapping[str, str]) -> str:
     if rule.audience is not None:
         return f"who is in the audience “{rule.audience}”"
     if rule.feature is not None:
-        return f"whose “{labels.get(rule.feature, rule.feature)}” {_compared(rule)}"
+        return f"whose “{labels.get(rule.feature, rule.feature)}” {describe_comparison(rule)}"
     return f"who {_did(rule)}"
-
-
-def describe_events(rule: Rule) -> str:
-    """Words for the events that meet a rule."""
-    if rule.event is not None:
-        return _listed([rule.event] if isinstance(rule.event, str) else rule.event, "or")
-    return f"something of which {_event_clause(rule)}"
-
-
-def _event_clause(rule: Rule) -> str:
-    if rule.all:
-        return f"({' and '.join(map(_event_clause, rule.all))})"
-    if rule.any:
-        return f"({' or '.join(map(_event_clause, rule.any))})"
-    if rule.not_:
-        return f"it is not so that {_event_clause(rule.not_)}"
-    if rule.event is not None:
-        return f"the name is {describe_events(rule)}"
-    return f"“{rule.field}” {_compared(rule)}"
 
 
 def _denied(rule: PersonRule, labels: Mapping[str, str]) -> str:
@@ -89,7 +57,7 @@ def _did(rule: PersonRule) -> str:
     else:
         among = rule.operand if isinstance(rule.operand, list) else [rule.operand]
         word = "and" if rule.operator == "between" else "or"
-        times = f"{_TIMES[rule.operator].format(_listed(among, word))} times"
+        times = f"{_TIMES[rule.operator].format(join_values(among, word))} times"
     words = f"did {describe_events(rule.did)} {times}"
     if rule.window_days is not None:
         words += " on the last day" if rule.window_days == 1 else f" in the last {rule.window_days} days"
@@ -101,17 +69,4 @@ def _did(rule: PersonRule) -> str:
 
 def _segments(rule: PersonRule) -> str:
     assert rule.segment is not None, "only conditions on segments name them"
-    return _listed([rule.segment] if isinstance(rule.segment, str) else rule.segment, "or")
-
-
-def _compared(comparison: Comparison) -> str:
-    operator, operand = comparison.operator, comparison.operand
-    if operator == "exists":
-        return "is known" if operand else "is not known"
-    among = operand if isinstance(operand, list) else [operand]
-    return _OPERATORS[str(operator)].format(_listed(among, "and" if operator == "between" else "or"))
-
-
-def _listed(values: list[object] | list[str], word: str) -> str:
-    shown = [f"“{value}”" if isinstance(value, str) else str(value) for value in values]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {word} {shown[-1]}"
+    return join_values([rule.segment] if isinstance(rule.segment, str) else rule.segment, "or")

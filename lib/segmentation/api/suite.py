@@ -21,6 +21,7 @@ from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.features.profiles import dropped_features
+from segmentation.features.sheets import FeatureSheet, find_users, write_sheets
 from segmentation.identity.lookup import find_person
 from segmentation.profiles.report.data import Activity, Choice, Identity, Profile
 from segmentation.profiles.report.summaries import (
@@ -89,6 +90,10 @@ class Segmentation:
     def features(self) -> Mapping[str, FeatureInfo]:
         """What each feature of the configuration is called and says, by its column."""
         return feature_catalogue(self.settings.features)
+
+    def feature_sheets(self) -> list[FeatureSheet]:
+        """All that `segmentation features --docs` says of each feature but the figures, which `feature_profiles` has."""
+        return write_sheets(self.settings.features, find_users(self.settings))
 
     def table(self, name: str, at: Which = None) -> DataFrame:
         """A table of the contract as it is now; with `at`, as that version of the segments saw it: input tables at the

@@ -155,9 +155,7 @@ def _score_visits(
     elif settings.sessions.by != "person":
         score.not_measured["sessions"] = "sessions of devices overlap in time, so events cannot be told to them"
     else:
-        whose = attach_persons(
-            keep_behaviour(events, as_of, settings.traffic.leave_out), persons, list(settings.identity.identifiers)
-        )
+        whose = attach_persons(keep_behaviour(events, as_of, settings), persons, list(settings.identity.identifiers))
         score.measured["sessions"] = asdict(score_sessions(whose, sessions, truth.read("sessions")))
 
 
@@ -183,7 +181,7 @@ def _score_campaign(
     if persons is None:
         score.not_measured["lift"] = "there is no identity_map: the stage identity has not run"
         return
-    behaviour = keep_behaviour(events, as_of, settings.traffic.leave_out)
+    behaviour = keep_behaviour(events, as_of, settings)
     whose = attach_persons(behaviour, persons, list(settings.identity.identifiers))
     mains = find_main_profiles(persons, owners)
     found = score_lift(whose, mains, truth.read("campaign"), campaign["name"], campaign["window_days"])

@@ -221,6 +221,11 @@ class FeatureSettings(Section):
         Rule(field="amount", exists=True),
         description="Which events are purchases, or returns of them (negative amounts).",
     )
+    before: Rule | None = Field(
+        None,
+        description="Only what each person did before their first event that meets this, such as a campaign's exposure: "
+        "what comes after it is the campaign's doing.",
+    )
     passive_events: list[str] = Field(
         [], description="Events that happen to a person (a mail sent): no sign of activity for the shipped features."
     )
@@ -256,7 +261,7 @@ class FeatureSettings(Section):
 
         follow(name)
         shared = self.model_dump(
-            mode="json", include={"purchase", "passive_events", "half_life_days", "event_weights", "funnel"}
+            mode="json", include={"purchase", "before", "passive_events", "half_life_days", "event_weights", "funnel"}
         )
         return hashlib.sha256(json.dumps([seen, shared], sort_keys=True).encode()).hexdigest()[:16]
 
@@ -272,10 +277,10 @@ class FeatureSettings(Section):
             raise ValueError("a weight is a number from 0 to 1000000")
         return weights
 
-    @field_validator("purchase")
+    @field_validator("purchase", "before")
     @classmethod
-    def _purchase_is_of_events(cls, rule: Rule) -> Rule:
-        if problem := check_rule(rule, "events"):
+    def _is_of_events(cls, rule: Rule | None) -> Rule | None:
+        if rule is not None and (problem := check_rule(rule, "events")):
             raise ValueError(problem)
         return rule
 

@@ -17,6 +17,7 @@ from segmentation.config.features import FeatureSettings
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.model import Section
 from segmentation.config.paths import resolve
+from segmentation.config.point_in_time import PointInTime
 from segmentation.config.problems import explain
 from segmentation.config.report import ReportSettings
 from segmentation.config.segments import SegmentSettings
@@ -35,6 +36,7 @@ class Settings(Section):
     sources: list[Source] = Field(min_length=1, description="Where events come from.")
     traffic: TrafficSettings = Field(TrafficSettings(), description="Which events no customer made.")
     identity: IdentitySettings = Field(description="How identifiers become persons.")
+    point_in_time: PointInTime = Field(PointInTime(), description="What a run as of a past date may know.")
     sessions: SessionSettings = Field(SessionSettings(), description="How a person's events are cut into sessions.")
     features: FeatureSettings = Field(FeatureSettings(), description="What is measured of each person.")
     clustering: ClusteringSettings = Field(ClusteringSettings(), description="How segments are found.")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from segmentation.config.features import FeatureSettings
+from segmentation.config.rules import Rule
 from segmentation.contracts.table import check_columns
 from segmentation.features.compile import combination_levels, compile_features
 from segmentation.features.library import Source
 from segmentation.features.measures import Measures
+from segmentation.features.rules import rule_column
 
 
 def measure_features(events: DataFrame, sessions: DataFrame, settings: FeatureSettings, as_of: date) -> DataFrame:
@@ -39,6 +41,15 @@ def measure_features(events: DataFrame, sessions: DataFrame, settings: FeatureSe
         F.lit(feature_set(settings)).alias("feature_set"),
         *(feature.name for feature in features),
     )
+
+
+def keep_until(events: DataFrame, rule: Rule) -> DataFrame:
+    """What each person did before their first event that meets `rule`; of people without one, all.
+
+    In and out: one row an event, with `person_id`.
+    """
+    first = F.min(F.when(rule_column(rule, "events"), F.col("event_ts"))).over(Window.partitionBy("person_id"))
+    return events.withColumn("_until", first).where("_until IS NULL OR event_ts < _until").drop("_until")
 
 
 def feature_set(settings: FeatureSettings) -> str:

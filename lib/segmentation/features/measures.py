@@ -11,6 +11,7 @@ the partitioning: decay weights are rounded to 1e-9 first.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import Column, DataFrame, Window
@@ -26,8 +27,22 @@ from segmentation.sessions.attach import end_of
 _KEYS = {"events": ("event_ts", "event_id"), "sessions": ("session_start", "session_id")}
 _DAY = {"events": "event_date", "sessions": "session_start"}
 _WEIGHT = 10**9
+WEIGHTS = "weights"
+"""First word of what stands for a field where events weigh what their names say."""
 _HOUR_US = 3_600_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure that was asked for: what is made of the days, each of which has something made of a field's rows."""
+
+    table: RuleTable
+    over_days: str
+    of_a_day: str
+    field: str
+    where: Rule | None
+    window: int | None
 
 
 class Measures:
@@ -39,6 +54,9 @@ class Measures:
         self._daily: dict[str, tuple[str, Column]] = {}
         self._before: dict[str, Column] = {}
         self._totals: dict[str, tuple[str, Column]] = {}
+        self._asked: dict[str, tuple[str, str, Rule | None]] = {}
+        self.figures: list[Figure] = []
+        """What was asked for, each figure once, in order."""
 
     @property
     def asked(self) -> bool:
@@ -137,7 +155,7 @@ class Measures:
         weight = F.lit(0).cast(DecimalType(18, 6))
         for name, value in sorted(weights.items()):
             weight = F.when(F.col("event_name") == name, F.lit(value).cast(DecimalType(18, 6))).otherwise(weight)
-        return self._decayed(self._day_sum(f"weights {sorted(weights.items())}", weight, None), half_life)
+        return self._decayed(self._day_sum(f"{WEIGHTS} {sorted(weights.items())}", weight, None), half_life)
 
     def trend(self, field: str | None, where: Rule | None, weeks: int) -> Column:
         """Slope of the weekly counts, or sums, over the last `weeks`, by their mean: 0.1 is ten per cent more a week.
@@ -205,7 +223,9 @@ class Measures:
 
     def _day(self, kind: str, column: Column, field: str, where: Rule | None) -> str:
         key = f"{kind}\0{field}\0{where.sha256() if where else ''}"
-        return self._daily.setdefault(key, (f"{self.table}_d{len(self._daily)}", column))[0]
+        name = self._daily.setdefault(key, (f"{self.table}_d{len(self._daily)}", column))[0]
+        self._asked[name] = kind, field, where
+        return name
 
     def _sum(self, day: str, window: int | None) -> Column:
         return self._total("sum", day, window, F.sum)
@@ -215,6 +235,7 @@ class Measures:
         if key not in self._totals:
             name = f"{self.table}_t{len(self._totals)}"
             self._totals[key] = (name, merge(self._within(F.col(day), window)))
+            self.figures.append(Figure(self.table, kind, *self._asked[day], window))
         return F.col(self._totals[key][0])
 
     def _within(self, column: Column, window: int | None) -> Column:

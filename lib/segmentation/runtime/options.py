@@ -26,6 +26,8 @@ class Common:
     as_of: date | None
     log_format: Literal["text", "json"]
     overrides: tuple[str, ...]
+    dates: tuple[date, ...] = ()
+    """All of --as-of, oldest first, where a command takes several."""
 
     def settings(self, default: Path | None = None, base: Path | None = None) -> Settings:
         """The configuration that the call names. Raises `ConfigError`; a missing --config is a usage error."""
@@ -41,11 +43,18 @@ class Common:
         return get_spark(settings.spark)
 
 
-def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def common_options(command: Callable[..., Any], many_dates: bool = False) -> Callable[..., Any]:
     """Adds `--config`, `--as-of`, `--log-format`, `--set` and `--debug`; passes them as one `Common`."""
+    form = ("DATE[,DATE…]", "YYYY-MM-DD, or several.") if many_dates else ("DATE", "YYYY-MM-DD.")
 
     @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration (YAML).")
-    @click.option("--as-of", metavar="DATE", callback=read_date, help="YYYY-MM-DD. Default: the newest event's date.")
+    @click.option(
+        "--as-of",
+        "dates",
+        metavar=form[0],
+        callback=_read_dates if many_dates else _read_one_date,
+        help=f"{form[1]} Default: the newest event's date.",
+    )
     @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How progress is written.")
     @click.option(
         "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Overrides one value; repeatable."
@@ -57,12 +66,13 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_common(
         *args: Any,
         config: Path | None,
-        as_of: date | None,
+        dates: tuple[date, ...],
         log_format: Literal["text", "json"],
         overrides: tuple[str, ...],
         **kwargs: Any,
     ) -> Any:
-        return command(*args, Common(config, as_of, log_format, overrides), **kwargs)
+        as_of = dates[0] if len(dates) == 1 else None
+        return command(*args, Common(config, as_of, log_format, overrides, dates), **kwargs)
 
     return with_common
 
@@ -88,6 +98,16 @@ def read_date(_: click.Context, __: click.Parameter, value: str | None) -> date 
         return datetime.strptime(value, "%Y-%m-%d").date()
     except ValueError:
         raise click.BadParameter(f"'{value}' is not a date YYYY-MM-DD.") from None
+
+
+def _read_one_date(context: click.Context, option: click.Parameter, value: str | None) -> tuple[date, ...]:
+    found = read_date(context, option, value)
+    return () if found is None else (found,)
+
+
+def _read_dates(context: click.Context, option: click.Parameter, value: str | None) -> tuple[date, ...]:
+    found = {read_date(context, option, part.strip()) for part in value.split(",")} if value is not None else set()
+    return tuple(sorted(day for day in found if day is not None))
 
 
 def _debug(context: click.Context, _: click.Parameter, value: bool) -> None:

@@ -15,6 +15,7 @@ from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
 from segmentation.privacy.audit import Act
 from segmentation.runtime.warehouse import Warehouse
+from segmentation.sessions.attach import owners_then
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class StageContext:
         """The same, or no rows where the table does not exist yet."""
         return self.read(name) if name in self.inputs else self.warehouse.read_or_empty(name)
 
+    def read_owners(self) -> DataFrame:
+        """Whose each identifier is, or was at `as_of` where `point_in_time` asks for that."""
+        if self.settings.point_in_time.identity == "then":
+            return owners_then(self.read("identity_history"), self.as_of)
+        return self.read("identity_map")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -83,6 +90,8 @@ class Stage:
     state: tuple[str, ...] = ()
     reusable: bool = True
     """Whether it may be passed over when nothing that it reads has changed since it last succeeded."""
+    many_dates: bool = False
+    """Whether its own command takes several dates, and does them one after the other."""
     options: tuple[click.Option, ...] = ()
     """Options of its own command, beside the common ones; the stage finds them in `StageContext.options`."""
     acts: Callable[[Warehouse], Sequence[Act]] = lambda _: ()

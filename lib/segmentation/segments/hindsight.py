@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 
 from segmentation.config.settings import Settings
 from segmentation.contracts.table import check_columns
-from segmentation.features.build import measure_features
-from segmentation.sessions.attach import attach_persons, keep_behaviour, keep_sessions
+from segmentation.features.build import keep_until, measure_features
+from segmentation.sessions.attach import attach_persons, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
 
 _KEY = ["identifier_type", "identifier_value"]
@@ -86,7 +86,7 @@ def find_regrouped(people: DataFrame, evidence: Evidence, settings: Settings) ->
 def find_with_late_events(people: DataFrame, evidence: Evidence, settings: Settings) -> DataFrame:
     """`person_id` of those of `people` who have an event that came late."""
     check_columns(people, ["person_id"], "the people")
-    behaviour = keep_behaviour(evidence.events, evidence.before_as_of, settings.traffic.leave_out)
+    behaviour = keep_behaviour(evidence.events, evidence.before_as_of, settings)
     owners = evidence.map_now.join(people.select("person_id"), "person_id", "left_semi")
     late = attach_persons(behaviour.where(evidence.came_late), owners, list(settings.identity.identifiers))
     return late.select("person_id").distinct()
@@ -112,6 +112,8 @@ def measure_without_late_events(people: DataFrame, evidence: Evidence, settings:
 
 def _measure(events: DataFrame, owners: DataFrame, settings: Settings, as_of: date) -> DataFrame:
     trust = list(settings.identity.identifiers)
-    owned = attach_persons(keep_behaviour(events, as_of, settings.traffic.leave_out), owners, trust)
+    owned = attach_persons(keep_behaviour(events, as_of, settings), owners, trust)
+    if settings.features.before:
+        owned = keep_until(owned, settings.features.before)
     sessions = cut_sessions(owned, settings.sessions, as_of, trust)
-    return measure_features(owned, keep_sessions(sessions, as_of), settings.features, as_of)
+    return measure_features(owned, sessions, settings.features, as_of)

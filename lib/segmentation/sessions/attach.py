@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.config.traffic import Flagged
+from segmentation.config.settings import Settings
 from segmentation.contracts.events import strongest_type
 from segmentation.contracts.table import check_columns
 from segmentation.ingest.traffic import leave_out
 
+_OWNED = ("identifier_type", "identifier_value", "person_id")
 _PLAIN = ("event_id", "event_name", "event_ts", "event_date", "is_bot", "is_test", "identifiers")
 
 
@@ -21,11 +22,22 @@ def end_of(as_of: date) -> datetime:
     return datetime.combine(as_of + timedelta(days=1), time.min, UTC)
 
 
-def keep_behaviour(events: DataFrame, as_of: date, flagged: Sequence[Flagged]) -> DataFrame:
-    """Events that count: up to the end of `as_of`, and not `flagged` as what is left out (`traffic.leave_out`)."""
+def keep_behaviour(events: DataFrame, as_of: date, settings: Settings) -> DataFrame:
+    """Events that count: up to the end of `as_of`, received by then where `point_in_time` asks for it, and not flagged as
+    what `traffic` leaves out."""
     check_columns(events, _PLAIN, "the events")
     in_time = (F.col("event_date") <= F.lit(as_of)) & (F.col("event_ts") < F.lit(end_of(as_of)))
-    return leave_out(events.where(in_time), flagged)
+    if settings.point_in_time.events == "received":
+        in_time &= F.coalesce("received_ts", "event_ts") < F.lit(end_of(as_of))
+    return leave_out(events.where(in_time), settings.traffic.leave_out)
+
+
+def owners_then(identity_history: DataFrame, as_of: date) -> DataFrame:
+    """Whose each identifier was held to be at the end of `as_of`: grain and columns as `attach_persons` needs them."""
+    check_columns(identity_history, (*_OWNED, "valid_from", "valid_to"), "the history of identity")
+    end = F.lit(end_of(as_of))
+    held = (F.col("valid_from") < end) & (F.col("valid_to").isNull() | (F.col("valid_to") >= end))
+    return identity_history.where(held).select(*_OWNED)
 
 
 def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[str]) -> DataFrame:
@@ -35,7 +47,7 @@ def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[s
     strongest first. One identifier is chosen before the join, so an event meets at most one row of the map.
     """
     check_columns(events, _PLAIN, "the events")
-    check_columns(identity_map, ("identifier_type", "identifier_value", "person_id"), "the identity map")
+    check_columns(identity_map, _OWNED, "the identity map")
     owners = identity_map.select(
         F.col("identifier_type").alias("_type"), F.col("identifier_value").alias("_value"), "person_id"
     )
@@ -46,9 +58,3 @@ def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[s
         .join(owners, ["_type", "_value"], "inner")
         .drop("_type", "_value")
     )
-
-
-def keep_sessions(sessions: DataFrame, as_of: date) -> DataFrame:
-    """Sessions that were over by the end of `as_of`: of the table as it was cut at that date, all."""
-    check_columns(sessions, ("session_end",), "the sessions")
-    return sessions.where(F.col("session_end") < F.lit(end_of(as_of)))

@@ -107,7 +107,7 @@ def _members(context: StageContext) -> DataFrame:
     purposes = {audience.name: audience.purpose for audience in context.settings.audiences if audience.purpose}
     if not purposes:
         return members
-    consent, owners = context.read_or_empty("consent"), context.read("identity_map")
+    consent, owners = context.read_or_empty("consent"), context.read_owners()
     return keep_consenting(members, purposes, consent, owners, end_of(context.as_of))
 
 
@@ -131,19 +131,29 @@ def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tupl
         raise InputError(f"No features are there for {as_of}: run `segmentation features --as-of {as_of}` first.")
     segments = context.read("segments").where(F.col("segment_version") == version.segment_version)
     people = describe_people(features, segments, settings.audiences)
-    behaviour = keep_behaviour(context.read("events"), as_of, settings.traffic.leave_out)
-    owned = attach_persons(behaviour, context.read("identity_map"), list(settings.identity.identifiers))
+    behaviour = keep_behaviour(context.read("events"), as_of, settings)
+    owned = attach_persons(behaviour, context.read_owners(), list(settings.identity.identifiers))
     return judge_people(people, owned, settings.audiences, names, as_of, conditions), version.segment_version
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.audiences, settings.traffic.leave_out, tuple(settings.identity.identifiers)
+    trust = tuple(settings.identity.identifiers)
+    return settings.audiences, settings.traffic.leave_out, trust, settings.point_in_time
 
 
 STAGE = Stage(
     name="audiences",
     help="Find who is in which audience at the end of a date.",
-    reads=("events", "identity_map", "consent", "features", "segment_versions", "segments", "segment_profiles"),
+    reads=(
+        "events",
+        "identity_map",
+        "identity_history",
+        "consent",
+        "features",
+        "segment_versions",
+        "segments",
+        "segment_profiles",
+    ),
     writes=("audience_members", "holdouts"),
     state=("audience_members", "holdouts"),
     run=run,

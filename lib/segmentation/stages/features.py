@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.config.point_in_time import PointInTime
+from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
-from segmentation.features.build import measure_features
+from segmentation.features.build import keep_until, measure_features
 from segmentation.features.profiles import profile_features, profile_rows, profiles_before
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.sessions.attach import attach_persons, keep_behaviour, keep_sessions
+from segmentation.sessions.attach import attach_persons, end_of, keep_behaviour
+from segmentation.sessions.cut import cut_sessions
 
 _TOLD = 3
 """Findings that are said on the terminal; `feature_profiles` has all of them."""
@@ -22,11 +26,13 @@ def run(context: StageContext) -> Outcome:
     settings, as_of = context.settings, context.as_of
     trust = list(settings.identity.identifiers)
     events = context.read("events")
-    behaviour = keep_behaviour(events, as_of, settings.traffic.leave_out)
+    behaviour = keep_behaviour(events, as_of, settings)
     if behaviour.isEmpty():
         raise InputError(f"No person did anything on or before {as_of}: choose a later date with --as-of.")
-    owned = attach_persons(behaviour, context.read("identity_map"), trust)
-    features = measure_features(owned, keep_sessions(context.read("sessions"), as_of), settings.features, as_of)
+    owned = attach_persons(behaviour, context.read_owners(), trust)
+    if settings.features.before:
+        owned = keep_until(owned, settings.features.before)
+    features = measure_features(owned, _sessions(context, owned), settings.features, as_of)
     warehouse = context.warehouse
     written = warehouse.replace_slice("features", features, as_of=as_of)
     context.tell("profiling features")
@@ -45,12 +51,29 @@ def run(context: StageContext) -> Outcome:
     )
 
 
+def _sessions(context: StageContext, owned: DataFrame) -> DataFrame:
+    """The sessions up to the date: the table's where it was cut at that date from the same events, else cut anew."""
+    settings, as_of = context.settings, context.as_of
+    table = context.read("sessions")
+    cut_later = table.where(F.col("session_end") >= F.lit(end_of(as_of)))
+    plain = settings.features.before is None and settings.point_in_time == PointInTime()
+    if plain and cut_later.isEmpty():
+        return table
+    return cut_sessions(owned, settings.sessions, as_of, list(settings.identity.identifiers))
+
+
+def _depends_on(settings: Settings) -> object:
+    trust = tuple(settings.identity.identifiers)
+    return settings.features, settings.sessions, settings.traffic.leave_out, trust, settings.point_in_time
+
+
 STAGE = Stage(
     name="features",
     help="Measure each person at the end of a date.",
-    reads=("events", "identity_map", "persons", "sessions"),
+    reads=("events", "identity_map", "identity_history", "persons", "sessions"),
     writes=("features", "feature_profiles"),
     state=("feature_profiles",),
+    many_dates=True,
     run=run,
-    depends_on=lambda settings: (settings.features, settings.traffic.leave_out, tuple(settings.identity.identifiers)),
+    depends_on=_depends_on,
 )

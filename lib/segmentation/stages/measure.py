@@ -24,7 +24,7 @@ from segmentation.features.rules import rule_column
 from segmentation.runtime.stage import StageContext
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 
-READS = ("holdouts", "events", "identity_map")
+READS = ("holdouts", "events", "identity_map", "identity_history")
 EVERYONE = "everyone"
 _NOBODY = Arm(0, 0, 0.0, 0.0)
 
@@ -67,8 +67,8 @@ def measure(context: StageContext, audiences: Sequence[str]) -> list[Measurement
     holdouts = context.read_or_empty("holdouts").where(
         F.col("audience").isin(list(audiences)) & (F.col("assigned_as_of") <= F.lit(as_of))
     )
-    behaviour = keep_behaviour(context.read("events"), as_of, settings.traffic.leave_out)
-    owned = attach_persons(behaviour, context.read("identity_map"), list(settings.identity.identifiers))
+    behaviour = keep_behaviour(context.read("events"), as_of, settings)
+    owned = attach_persons(behaviour, context.read_owners(), list(settings.identity.identifiers))
     purchases = owned.where(rule_column(settings.features.purchase, "events"))
     found = read_outcomes(sum_outcomes(holdouts, purchases))
     for audience in audiences:

@@ -10,7 +10,7 @@ from segmentation.runtime.stage import StageContext
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 from segmentation.sessions.gaps import Suggestion, count_from, count_gaps, suggest_timeout
 
-READS = ("events", "identity_map")
+READS = ("events", "identity_map", "identity_history")
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ def look_at_gaps(context: StageContext) -> Gaps:
         raise InputError("Nobody's events are known yet: run `segmentation run --stages ingest,identity` first.")
     settings = context.settings
     trust = list(settings.identity.identifiers)
-    behaviour = keep_behaviour(context.read("events"), context.as_of, settings.traffic.leave_out)
-    owned = attach_persons(behaviour, context.read("identity_map"), trust)
+    behaviour = keep_behaviour(context.read("events"), context.as_of, settings)
+    owned = attach_persons(behaviour, context.read_owners(), trust)
     context.tell("measuring gaps")
     counts = count_gaps(owned, settings.sessions, trust)
     return Gaps(counts, suggest_timeout(counts), settings.sessions.timeout_minutes)

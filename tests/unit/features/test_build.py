@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from tests.factories import event_rows
+from tests.factories import event_rows, minimal_settings
 
 from segmentation.config.features import FeatureSettings
+from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.errors import MissingColumnsError
-from segmentation.features.build import feature_set, measure_features
+from segmentation.features.build import feature_set, keep_until, measure_features
 from segmentation.sessions.attach import keep_behaviour
 from segmentation.sessions.cut import cut_sessions
 
@@ -161,7 +162,7 @@ def _history(seed: int) -> list[Row]:
 
 
 def _measure(events: DataFrame, settings: FeatureSettings = SETTINGS) -> DataFrame:
-    kept = keep_behaviour(events, AS_OF, ["bots", "tests"])
+    kept = keep_behaviour(events, AS_OF, minimal_settings())
     return measure_features(kept, cut_sessions(kept, SessionSettings(), AS_OF, ("user_id",)), settings, AS_OF)
 
 
@@ -227,3 +228,21 @@ def test_a_missing_column_is_named(spark: SparkSession) -> None:
     events = event_rows(spark, [{}]).drop("event_date")
     with pytest.raises(MissingColumnsError, match="'event_date'"):
         measure_features(events, events, FeatureSettings(), AS_OF)
+
+
+def test_what_a_campaign_brought_does_not_count_where_that_is_asked(spark: SparkSession) -> None:
+    day = datetime(2026, 3, 1)
+    events = event_rows(
+        spark,
+        [
+            {"event_id": "before", "event_ts": day},
+            {"event_id": "mail", "event_ts": day + timedelta(hours=2), "event_name": "mail"},
+            {"event_id": "with it", "event_ts": day + timedelta(hours=2)},
+            {"event_id": "after", "event_ts": day + timedelta(hours=3)},
+            {"event_id": "again", "event_ts": day + timedelta(hours=4), "event_name": "mail"},
+            {"event_id": "another's", "event_ts": day + timedelta(hours=5), "person_id": "q"},
+        ],
+    )
+    kept = keep_until(events, Rule(event="mail"))
+    assert {row["event_id"] for row in kept.collect()} == {"before", "another's"}
+    assert kept.columns == events.columns

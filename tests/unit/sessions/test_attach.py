@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from pyspark.sql import SparkSession
-from tests.factories import event_rows, identity_rows
+from tests.factories import event_rows, identity_rows, minimal_settings, table_rows
 
-from segmentation.sessions.attach import attach_persons, keep_behaviour
+from segmentation.sessions.attach import attach_persons, keep_behaviour, owners_then
 
 
 def test_an_event_belongs_to_the_person_of_its_most_trusted_identifier(spark: SparkSession) -> None:
@@ -43,5 +43,45 @@ def test_bots_tests_and_the_future_do_not_count(spark: SparkSession) -> None:
             {"event_id": "test", "is_test": True},
         ],
     )
-    kept = keep_behaviour(events, date(2026, 3, 1), ["bots", "tests"])
+    kept = keep_behaviour(events, date(2026, 3, 1), minimal_settings())
     assert [r["event_id"] for r in kept.collect()] == ["last moment"]
+
+
+def test_only_what_was_received_by_the_end_of_the_date_counts_where_that_is_asked(spark: SparkSession) -> None:
+    at = datetime(2026, 3, 1, 12)
+    events = event_rows(
+        spark,
+        [
+            {"event_id": "in time", "event_ts": at, "received_ts": datetime(2026, 3, 1, 23, 59, 59)},
+            {"event_id": "late", "event_ts": at, "received_ts": datetime(2026, 3, 2)},
+            {"event_id": "nobody knows", "event_ts": at},
+        ],
+    )
+    for asked, expected in (
+        ("received", {"in time", "nobody knows"}),
+        ("happened", {"in time", "late", "nobody knows"}),
+    ):
+        settings = minimal_settings(point_in_time={"events": asked})
+        kept = keep_behaviour(events, date(2026, 3, 1), settings)
+        assert {row["event_id"] for row in kept.collect()} == expected
+
+
+def test_owners_of_then_are_those_of_the_end_of_the_date(spark: SparkSession) -> None:
+    def period(value: str, who: str, start: datetime, end: datetime | None) -> dict[str, object]:
+        key = {"identifier_type": "cookie", "identifier_value": value, "person_id": who, "change": "new"}
+        return {**key, "valid_from": start, "valid_to": end}
+
+    midnight = datetime(2026, 3, 2)
+    history = table_rows(
+        spark,
+        "identity_history",
+        [
+            period("moved later", "ann", datetime(2026, 2, 1), midnight),
+            period("moved later", "bob", midnight, None),
+            period("moved before", "ann", datetime(2026, 2, 1), datetime(2026, 3, 1)),
+            period("moved before", "bob", datetime(2026, 3, 1), None),
+            period("new later", "cy", datetime(2026, 3, 3), None),
+        ],
+    )
+    found = {row["identifier_value"]: row["person_id"] for row in owners_then(history, date(2026, 3, 1)).collect()}
+    assert found == {"moved later": "ann", "moved before": "bob"}

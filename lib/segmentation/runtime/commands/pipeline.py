@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 import click
 
+from segmentation.runtime.commands.feature_docs import show_feature_docs
 from segmentation.runtime.commands.preview import show_identity_preview
 from segmentation.runtime.commands.timeout import show_timeout
 from segmentation.runtime.options import Common, common_options, read_date
@@ -39,13 +41,8 @@ def run(common: Common, stages: str | None, first: date | None, last: date | Non
         raise click.UsageError("--from and --to go together, and not with --as-of: give both days, or one date.")
     if first > last:
         raise click.UsageError(f"--from {first} is after --to {last}: give the earlier day first.")
-    for day in (first + timedelta(days=number) for number in range((last - first).days + 1)):
-        common.progress().note(f"as of {day}")
-        try:
-            _execute(replace(common, as_of=day), chosen)
-        except Exception:
-            common.progress().note(f"stopped at {day}: start again with --from {day} when its cause is mended")
-            raise
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    _execute_each(common, days, chosen, again=lambda day: f"--from {day}")
 
 
 @click.command(
@@ -69,23 +66,42 @@ def _execute(common: Common, stages: list[Stage], **options: Any) -> None:
         click.echo(result)
 
 
+def _execute_each(
+    common: Common, days: Sequence[date], stages: list[Stage], again: Callable[[date], str], **options: Any
+) -> None:
+    """A run a day, in order, until one fails; `again` says what to start again with."""
+    for day in days:
+        common.progress().note(f"as of {day}")
+        try:
+            _execute(replace(common, as_of=day), stages, **options)
+        except Exception:
+            common.progress().note(f"stopped at {day}: start again with {again(day)} when its cause is mended")
+            raise
+
+
 def _command(stage: Stage) -> click.Command:
     @click.command(
         name=stage.name, help=stage.help, epilog=f"\b\nExample:\n  segmentation {stage.name} --config conf/example.yml"
     )
-    @common_options
+    @functools.partial(common_options, many_dates=stage.many_dates)
     def command(common: Common, **options: Any) -> None:
         further = {option.name: options.pop(option.name) for option in look.options if option.name} if look else {}
         if look and options.pop(look.flag.name):
             look.show(common, **further)
         elif any(further.values()):
             raise click.UsageError(f"--{next(iter(further))} goes with {look and look.flag.opts[0]}.")
+        elif len(common.dates) > 1:
+            _execute_each(common, common.dates, [stage], again=lambda day: f"--as-of {_from(common, day)}", **options)
         else:
             _execute(common, [stage], **options)
 
     look = _LOOKS.get(stage.name)
     command.params += [*stage.options, *((look.flag, *look.options) if look else ())]
     return command
+
+
+def _from(common: Common, day: date) -> str:
+    return ",".join(str(other) for other in common.dates if other >= day)
 
 
 @dataclass(frozen=True)
@@ -100,6 +116,11 @@ class _Look:
 _LOOKS = {
     "identity": _Look(
         click.Option(["--dry-run"], is_flag=True, help="Say what would change; write nothing."), show_identity_preview
+    ),
+    "features": _Look(
+        click.Option(["--docs"], is_flag=True, help="Write the catalogue of features as a page; write no table."),
+        show_feature_docs,
+        (click.Option(["--output"], metavar="FILE", help="With it: where. Default: `_reports/features.html`."),),
     ),
     "sessions": _Look(
         click.Option(["--suggest-timeout"], is_flag=True, help="Say what timeout the gaps support; write nothing."),

@@ -1,0 +1,184 @@
+"""The catalogue of a configuration's features: what each means, what it is made of, and who uses it.
+
+What a feature is made of is asked of the very code that measures it, so the catalogue cannot say anything else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from segmentation.config.features import FeatureDefinition, FeatureSettings
+from segmentation.config.rules import Rule
+from segmentation.config.settings import Settings
+from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.features.catalogue import feature_catalogue
+from segmentation.features.compile import compile_features
+from segmentation.features.library import Source
+from segmentation.features.measures import WEIGHTS, Figure, Measures
+from segmentation.features.rule_words import describe_row
+
+_ANY_DAY = date(2000, 1, 1)
+
+_MADE = {
+    ("sum", "count"): "number of {rows}",
+    ("sum", "sum"): "sum of {field} of {rows}",
+    ("sum", "values"): "number of {rows} that have {field}",
+    ("sum", "baskets"): "occasions among {rows}",
+    ("min", "min"): "smallest {field} of {rows}",
+    ("max", "max"): "largest {field} of {rows}",
+    ("first", "first"): "{field} of the first of {rows}",
+    ("last", "last"): "{field} of the last of {rows}",
+    ("flat", "list"): "each {field} of {rows}",
+    ("flat", "set"): "each different {field} of {rows}",
+    ("days", "count"): "days with {rows}",
+    ("first day", "count"): "first day with {rows}",
+    ("last day", "count"): "last day with {rows}",
+    ("first day's", "sum"): "sum of {field} on the first day with {rows}",
+    ("gaps", "count"): "days between days with {rows}",
+}
+"""(what is made of the days, what each day has) -> words; the others carry a number, see `_words`."""
+
+
+@dataclass(frozen=True)
+class FeatureSheet:
+    """All that is said of one feature. `made_of` are clauses, `columns` say `table.column`, `definition` is a hash."""
+
+    info: FeatureInfo
+    made_of: tuple[str, ...]
+    columns: tuple[str, ...]
+    window: str
+    fill: float | None
+    owner: str | None
+    sensitivity: str
+    definition: str
+    used_by: tuple[str, ...]
+
+
+def write_sheets(settings: FeatureSettings, used_by: Mapping[str, Iterable[str]]) -> list[FeatureSheet]:
+    """One sheet a feature, in the order of their declaration; `used_by`: feature -> what takes it, in words."""
+    infos, defined = feature_catalogue(settings), {d.name: d for d in settings.define}
+    known = {rule.sha256(): words for words, rule in shared_rules(settings).items()}
+    takers = {name: list(used_by.get(name, ())) for name in infos}
+    for definition in settings.define:
+        for part in _parts(definition):
+            takers[part].append(f"feature {definition.name}")
+    sheets = []
+    for name, info in infos.items():
+        own = defined.get(name)
+        figures, fill = _figures(settings, name)
+        words = (_words(figure, known) for figure in figures)
+        made = (_combined(own),) if own and own.combination else tuple(dict.fromkeys(words))
+        sheets.append(
+            FeatureSheet(
+                info=info,
+                made_of=made,
+                columns=tuple(sorted({f"{f.table}.{column}" for f in figures for column in _columns(f)})),
+                window=_window(figures),
+                fill=fill,
+                owner=own.owner if own else None,
+                sensitivity=own.sensitivity if own else "none",
+                definition=settings.definition(name),
+                used_by=tuple(takers[name]),
+            )
+        )
+    return sheets
+
+
+def find_users(settings: Settings) -> dict[str, list[str]]:
+    """Feature -> what takes it by the configuration, in words."""
+    found: dict[str, list[str]] = defaultdict(list)
+    model = settings.clustering
+    for name in model.features or settings.features.names():
+        if name not in model.exclude:
+            found[name].append("the segments' model")
+    for condition in settings.segments.scope:
+        found[condition.feature].append("the segments' scope")
+    for audience in settings.audiences:
+        for name in {rule.feature for _, rule in audience.who.walk("who") if rule.feature}:
+            found[name].append(f"audience {audience.name}")
+    return found
+
+
+def shared_rules(settings: FeatureSettings) -> dict[str, Rule]:
+    """What the shipped features call the rows of which many of them are made."""
+    source = Source(Measures("events", _ANY_DAY), Measures("sessions", _ANY_DAY), settings, _ANY_DAY)
+    rules = {"purchases": source.bought, "returns": source.returned, "purchases and returns": source.purchases}
+    return {**rules, **({"what the person did": source.activity} if source.activity else {})}
+
+
+def _figures(settings: FeatureSettings, name: str) -> tuple[list[Figure], float | None]:
+    """What one feature asks for, of itself and through the features that it is made of, and what fills its gaps."""
+    own = next((d for d in settings.define if d.name == name), None)
+    mix = next((m for m in settings.mixes if name in m.columns()), None)
+    changes = {"library": [] if own or mix else [name], "mixes": [mix] if mix else [], "define": [own] if own else []}
+    events, sessions = Measures("events", _ANY_DAY), Measures("sessions", _ANY_DAY)
+    source = Source(events, sessions, settings.model_copy(update=changes), _ANY_DAY)
+    (feature,) = (feature for feature in compile_features(source) if feature.name == name)
+    parts = [figure for part in _parts(own) for figure in _figures(settings, part)[0]] if own else []
+    return [*events.figures, *sessions.figures, *parts], feature.fill
+
+
+def _parts(definition: FeatureDefinition) -> list[str]:
+    return [part for part in (definition.combination or ("", []))[1] if isinstance(part, str)]
+
+
+def _combined(definition: FeatureDefinition) -> str:
+    assert definition.combination is not None, "only combinations are put so"
+    kind, parts = definition.combination
+    sign = {"ratio": " ÷ ", "difference": " − ", "total": " + ", "product": " × "}[kind]
+    return sign.join(part if isinstance(part, str) else f"{part:g}" for part in parts)
+
+
+def _words(figure: Figure, known: Mapping[str, str]) -> str:
+    if figure.where is None:
+        rows = str(figure.table)
+    else:
+        rows = known.get(figure.where.sha256()) or f"{figure.table} of which {describe_row(figure.where)}"
+    field = "their weights" if figure.field.startswith(WEIGHTS) else f"“{figure.field}”"
+    what, _, number = figure.over_days.rpartition(" ")
+    if figure.over_days == "spread":
+        counted = "the rows" if figure.of_a_day == "pairs None" else f"“{figure.of_a_day.split()[1]}”"
+        said = f"{counted} of {rows} by {field}"
+    elif what in ("decayed", "tilt"):
+        summed = f"number of {rows}" if figure.of_a_day == "count" else f"sum of {field} of {rows}"
+        ending = f", half as much after each {float(number):g} days" if what == "decayed" else ", week by week"
+        said = summed + ending
+    elif what == "unanswered":
+        said = f"{rows} that nothing followed"
+    else:
+        said = _MADE[figure.over_days, figure.of_a_day].format(rows=rows, field=field)
+    return said if figure.window is None else f"{said}, in the last {figure.window} days"
+
+
+def _columns(figure: Figure) -> Iterator[str]:
+    if figure.field.startswith(WEIGHTS):
+        yield "event_name"
+    elif figure.field and figure.over_days.partition(" ")[0] != "unanswered":
+        yield figure.field
+    weight = figure.of_a_day.partition("pairs ")[2]
+    if weight not in ("", "None"):
+        yield weight
+    if figure.of_a_day == "baskets":
+        yield "session_key"
+    yield "event_date" if figure.table == "events" else "session_start"
+    yield from _rule_columns(figure.where)
+
+
+def _rule_columns(rule: Rule | None) -> Iterator[str]:
+    if rule is None:
+        return
+    if rule.event is not None:
+        yield "event_name"
+    elif rule.field is not None:
+        yield rule.field
+    for part in (*(rule.all or ()), *(rule.any or ()), *((rule.not_,) if rule.not_ else ())):
+        yield from _rule_columns(part)
+
+
+def _window(figures: Iterable[Figure]) -> str:
+    windows = {figure.window for figure in figures}
+    longest = max((window for window in windows if window is not None), default=None)
+    return "all days" if None in windows or longest is None else f"last {longest} days"

@@ -1,0 +1,100 @@
+"""The catalogue of features, and its page."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import get_args
+
+import pytest
+from pyspark.sql import SparkSession
+
+from segmentation.config.features import Aggregate, FeatureSettings, LibraryName
+from segmentation.features.sheets import FeatureSheet, shared_rules, write_sheets
+from segmentation.profiles.feature_page import Measured, build_feature_page, histogram
+
+OF = {"sum", "mean", "min", "max", "median", "first", "last", "distinct", "entropy", "top_share"}
+
+
+def _sheets(settings: dict[str, object], used_by: dict[str, list[str]] | None = None) -> dict[str, FeatureSheet]:
+    written = write_sheets(FeatureSettings.model_validate(settings), used_by or {})
+    return {sheet.info.name: sheet for sheet in written}
+
+
+def test_every_shipped_feature_says_what_it_is_made_of(spark: SparkSession) -> None:
+    sheets = _sheets(
+        {"library": list(get_args(LibraryName)), "funnel": ["view", "buy"], "event_weights": {"buy": 3, "view": 1}}
+    )
+    assert all(sheet.made_of and sheet.columns and len(sheet.definition) == 16 for sheet in sheets.values())
+    assert sheets["monetary"].made_of == ("sum of “amount” of purchases and returns",)
+    assert sheets["monetary"].columns == ("events.amount", "events.event_date")
+    assert sheets["frequency"].columns == ("events.amount", "events.event_date", "events.session_key")
+    assert sheets["active_days_last_30"].window == "last 30 days"
+    assert sheets["session_duration_mean"].made_of == ("sum of “duration_s” of sessions", "number of sessions")
+    assert sheets["weighted_engagement"].made_of == ("sum of their weights of events, half as much after each 30 days",)
+    assert sheets["weighted_engagement"].columns == ("events.event_date", "events.event_name")
+    assert sheets["interpurchase_time"].fill == 365
+
+
+@pytest.mark.parametrize("aggregate", get_args(Aggregate))
+def test_every_aggregate_has_words(spark: SparkSession, aggregate: str) -> None:
+    own = {
+        "name": "mine",
+        "table": "sessions",
+        "aggregate": aggregate,
+        "where": {"field": "is_bounce", "equals": False},
+        "window_days": None if aggregate == "decayed" else 28,
+        **({"of": "duration_s"} if aggregate in OF else {}),
+    }
+    sheet = _sheets({"library": [], "define": [own]})["mine"]
+    assert "sessions of which “is_bounce” is False" in sheet.made_of[0]
+    assert {"sessions.is_bounce", "sessions.session_start"} <= set(sheet.columns)
+    assert ("sessions.duration_s" in sheet.columns) is (aggregate in OF)
+    assert sheet.window == ("all days" if aggregate == "decayed" else "last 28 days")
+
+
+def test_what_is_made_of_features_says_so_and_they_say_who_takes_them(spark: SparkSession) -> None:
+    ratio = {"name": "per_visit", "ratio": ["monetary", "sessions"], "owner": "CRM", "sensitivity": "personal"}
+    sheets = _sheets({"library": ["monetary", "sessions"], "define": [ratio]}, {"sessions": ["audience keen"]})
+    sheet = sheets["per_visit"]
+    assert sheet.made_of == ("monetary ÷ sessions",)
+    assert sheet.columns == ("events.amount", "events.event_date", "sessions.session_start")
+    assert (sheet.owner, sheet.sensitivity) == ("CRM", "personal")
+    assert sheets["sessions"].used_by == ("audience keen", "feature per_visit")
+    assert sheets["monetary"].used_by == ("feature per_visit",)
+
+
+def test_a_definition_changes_with_what_it_depends_on_and_nothing_else() -> None:
+    base = {"library": ["monetary", "sessions"], "define": [{"name": "per_visit", "ratio": ["monetary", "sessions"]}]}
+    first = FeatureSettings.model_validate(base)
+    further = FeatureSettings.model_validate({**base, "library": ["monetary", "sessions", "tenure"]})
+    filled = FeatureSettings.model_validate({**base, "fill": {"monetary": 1}})
+    assert [first.definition(name) == further.definition(name) for name in first.names()] == [True] * 3
+    assert [first.definition(name) == filled.definition(name) for name in first.names()] == [False, True, False]
+
+
+def test_the_page_shows_figures_and_findings_and_escapes_what_was_configured(spark: SparkSession) -> None:
+    settings = FeatureSettings.model_validate(
+        {"library": ["recency"], "define": [{"name": "odd", "aggregate": "count", "description": "<b>bold</b>"}]}
+    )
+    percentiles = [float(percent) for percent in range(101)]
+    measured = {"recency": Measured(date(2026, 3, 31), 1200, 0.25, percentiles, ["moved since May"], True)}
+    page = build_feature_page(write_sheets(settings, {}), {"purchases": "events"}, measured, "abc")
+    assert "measured as of 2026-03-31 of 1,200 people" in page
+    assert "Moved since May. Kept out of models." in page
+    assert "50 days" in page
+    assert "&lt;b&gt;bold&lt;/b&gt;" in page
+    assert "<b>bold" not in page
+    assert page.count("<svg") == 1
+    assert "Nothing has been measured" in build_feature_page(write_sheets(settings, {}), {}, {}, "abc")
+    assert list(shared_rules(settings)) == ["purchases", "returns", "purchases and returns"]
+
+
+def test_a_histogram_is_as_high_as_people_are_many() -> None:
+    # Three quarters of the people lie between 0 and 1, the others up to 4.
+    percentiles = [percent / 75 for percent in range(76)] + [1 + (percent - 75) * 3 / 25 for percent in range(76, 101)]
+    heights = [float(height) for height in re.findall(r'height="([\d.]+)"><title>', str(histogram(percentiles, "")))]
+    assert len(heights) == 24
+    # The drawing goes from the 2nd to the 98th percentile: seven bars reach 1.12, below which 76 % of the people are.
+    assert sum(heights[:7]) / sum(heights) == pytest.approx(0.76, abs=0.005)
+    assert str(histogram([3.0] * 101, "")) == ""
