@@ -89,6 +89,7 @@ def test_the_catalogue_is_written_with_what_was_measured_and_changes_nothing(
     assert "measured as of 2026-03-24" in page.read_text(encoding="utf-8")
     assert sorted(path.name for path in finished_shop.warehouse.rglob("*.json")) == before
 
+    capsys.readouterr()
     assert run_command(["features", "--config", config, "--docs", "--log-format", "json"]) == 0
     sheets = json.loads(capsys.readouterr().out)
     assert sheets["monetary"]["used_by"] == ["the segments' model"]
@@ -117,9 +118,9 @@ def test_a_past_date_is_measured_as_it_was_known_then(spark: SparkSession, wareh
     periods = [{**dict(zip(names, row, strict=True)), "change": "new"} for row in history]
 
     def measure(
-        events: list[dict[str, object]], owners: dict[tuple[str, str], str], **then: str
+        rows: list[dict[str, object]], owners: dict[tuple[str, str], str], **then: str
     ) -> set[tuple[object, ...]]:
-        warehouse.replace("events", event_rows(spark, events).drop("person_id"))
+        warehouse.replace("events", event_rows(spark, rows).drop("person_id"))
         warehouse.replace("identity_map", identity_rows(spark, owners))
         warehouse.replace("identity_history", table_rows(spark, "identity_history", periods))
         settings = minimal_settings(
@@ -127,8 +128,8 @@ def test_a_past_date_is_measured_as_it_was_known_then(spark: SparkSession, wareh
         )
         run_stages(spark, settings, [sessions.STAGE], Request(date(2026, 3, 3)), Progress(stream=io.StringIO()))
         run_stages(spark, settings, [features.STAGE], Request(date(2026, 3, 1)), Progress(stream=io.StringIO()))
-        rows = warehouse.read("features").where("as_of = '2026-03-01'").collect()
-        return {(row["person_id"], row["monetary"], row["sessions"], row["events"]) for row in rows}
+        measured = warehouse.read("features").where("as_of = '2026-03-01'").collect()
+        return {(row["person_id"], row["monetary"], row["sessions"], row["events"]) for row in measured}
 
     before = {("cookie", "c"): "cookie's", ("user_id", "u"): "ann"}
     now = dict.fromkeys(before, "ann")

@@ -92,7 +92,7 @@ class Segmentation:
         return feature_catalogue(self.settings.features)
 
     def feature_sheets(self) -> list[FeatureSheet]:
-        """All that `segmentation features --docs` says of each feature but the figures, which `feature_profiles` has."""
+        """What `segmentation features --docs` says of each feature; its figures are in `feature_profiles`."""
         return write_sheets(self.settings.features, find_users(self.settings))
 
     def table(self, name: str, at: Which = None) -> DataFrame:

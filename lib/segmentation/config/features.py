@@ -223,8 +223,8 @@ class FeatureSettings(Section):
     )
     before: Rule | None = Field(
         None,
-        description="Only what each person did before their first event that meets this, such as a campaign's exposure: "
-        "what comes after it is the campaign's doing.",
+        description="Only what each person did before their first event that meets this, such as a campaign's "
+        "exposure: what comes after it is the campaign's doing.",
     )
     passive_events: list[str] = Field(
         [], description="Events that happen to a person (a mail sent): no sign of activity for the shipped features."

@@ -70,6 +70,7 @@ EVENTS_QUARANTINE = Table(
     grain="one refused row",
     keys=("source", "batch_id"),
     unindexed=("raw", "identifiers"),
+    aged_by="quarantined_ts",
     columns=(
         Col("source", STRING, "name of the source in the configuration", required=True),
         Col("batch_id", STRING, "the batch that brought it", required=True),

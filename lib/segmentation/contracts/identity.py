@@ -132,6 +132,7 @@ IDENTITY_QUALITY = Table(
     name="identity_quality",
     grain="one figure of one run",
     keys=("run_id", "figure", "of"),
+    aged_by="measured_ts",
     columns=(
         Col("run_id", STRING, "the run that measured it", required=True),
         Col("measured_ts", TIMESTAMP, "when its stage began, UTC", required=True),

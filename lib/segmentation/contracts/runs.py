@@ -25,6 +25,7 @@ RUNS = Table(
     ),
     # A run replaces its own rows at each stage: a whole partition is taken out without reading it.
     partition_by=("run_id",),
+    aged_by="started_ts",
 )
 
 TABLES = (RUNS,)

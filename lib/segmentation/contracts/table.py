@@ -50,7 +50,8 @@ class Table:
     clustering) for large ones that are read by a range. ``open_columns`` lets a table carry more DOUBLE columns
     than are declared (features). ``unindexed`` columns get no file statistics: neither personal values nor ids
     of people must reach the Delta log, where an erasure could not take them out. An ``on_demand`` table is
-    made when it is first needed; the others are there after a whole run.
+    made when it is first needed; the others are there after a whole run. ``aged_by`` is the column by which rows may
+    be deleted when they are old.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Table:
     cluster_by: tuple[str, ...] = ()
     open_columns: bool = False
     on_demand: bool = False
+    aged_by: str | None = None
     unindexed: tuple[str, ...] = ()
     properties: dict[str, str] = field(default_factory=dict)
 

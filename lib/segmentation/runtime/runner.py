@@ -72,7 +72,7 @@ def _run_stage(
     context = open_context(record, settings, (*stage.reads, *stage.state), request, progress.tell)
     started, inputs = context.now, context.inputs
     # What a stage wrote itself last time is not among the things that make it stale.
-    read = {table: version for table, version in inputs.items() if table not in {*stage.state, *stage.writes}}
+    read = {table: warehouse.content(table) for table in inputs if table not in {*stage.state, *stage.writes}}
     fingerprint = _fingerprint(stage, settings, context, read)
     row = {
         "run_id": warehouse.run_id,
@@ -158,7 +158,7 @@ def _versions(warehouse: Warehouse, names: Sequence[str]) -> dict[str, int]:
     return {name: version for name, version in versions.items() if version is not None}
 
 
-def _fingerprint(stage: Stage, settings: Settings, context: StageContext, read: Mapping[str, int]) -> str:
+def _fingerprint(stage: Stage, settings: Settings, context: StageContext, read: Mapping[str, int | None]) -> str:
     depends = stage.depends_on(settings)
     parts = {
         "stage": stage.name,

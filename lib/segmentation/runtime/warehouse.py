@@ -10,6 +10,7 @@ import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from delta.tables import DeltaMergeBuilder, DeltaTable
@@ -23,10 +24,16 @@ from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError, WarehouseBusyError
 from segmentation.contracts.table import Table
 
+READABLE = timedelta(days=365)
+"""How long what is removed from a table stays readable, unless maintenance takes it away sooner."""
+
 Clauses = Callable[[DeltaMergeBuilder], DeltaMergeBuilder]
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+_MOVES_ONLY = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "REORG")
+"""Operations of Delta after which a table has the same rows."""
+
 _LISTING_TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
 
 
@@ -50,6 +57,7 @@ class Warehouse:
     _known: set[str] = field(default_factory=set)
     _empty: set[str] = field(default_factory=set)
     """Tables made here that nothing has been written to yet."""
+    _contents: dict[str, int] = field(default_factory=dict)
     _versions: dict[str, int] = field(default_factory=dict)
     """Newest version of each table asked for or written: whoever holds the lock is the only writer, and reading a
     table's history costs about as much as writing a row."""
@@ -70,8 +78,18 @@ class Warehouse:
     def version(self, name: str) -> int | None:
         """The newest Delta version of a table, or None where it does not exist."""
         if name not in self._versions and self.exists(name):
-            self._versions[name] = int(self._last_commit(name)["version"])
+            self._note(name, self._last_commit(name))
         return self._versions.get(name)
+
+    def content(self, name: str) -> int | None:
+        """The newest Delta version that changed a table's rows: what came later only moved them, so whoever has read it
+        need not read again. None where the table does not exist."""
+        if self.version(name) is not None and name not in self._contents:
+            changes = self._delta(name).history().where(~F.col("operation").isin(*_MOVES_ONLY))
+            newest = changes.agg(F.max("version")).first()
+            assert newest is not None, "an aggregate without groups has one row"
+            self._contents[name] = self._versions[name] if newest[0] is None else int(newest[0])
+        return self._contents.get(name)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """A table as it is now, or was at a Delta version; where an erasure has purged that, at the oldest that can
@@ -137,16 +155,57 @@ class Warehouse:
         with self._configured({_USER_METADATA: self.run_id}):
             clauses(self._delta(name).alias("row").merge(changes.alias("change"), same)).execute()
         last = self._last_commit(name)
-        self._versions[name] = int(last["version"])
+        self._note(name, last)
         metrics = last["operationMetrics"]
         return int(metrics["numTargetRowsDeleted"]) + int(metrics["numTargetRowsUpdated"])
+
+    def delete_older(self, name: str, column: str, day: date) -> int:
+        """Deletes rows of which the DATE or TIMESTAMP in `column` is before `day`, UTC; returns how many."""
+        older = F.col(column) < F.lit(day)
+        rows = self.read(name).where(older).count()
+        if rows:
+            with self._configured({_USER_METADATA: self.run_id}):
+                self._delta(name).delete(older)
+            self._note(name, self._last_commit(name))
+        return rows
+
+    def compact(self, name: str) -> int:
+        """Puts small files of a table together, in the order of its clustering columns; returns by how many fewer there
+        are. No row changes, and who reads an older version still can."""
+        with self._configured({_USER_METADATA: self.run_id}):
+            (done,) = self._delta(name).optimize().executeCompaction().select("metrics.*").collect()
+        self._versions.pop(name, None)
+        return int(done["numFilesRemoved"] - done["numFilesAdded"])
+
+    def changed_at(self, name: str, version: int | None = None) -> datetime | None:
+        """When a version of a table was committed, by default the oldest that its history has; None: it is gone."""
+        commits = self._delta(name).history()
+        those = commits if version is None else commits.where(F.col("version") == version)
+        row = those.agg(F.min("timestamp")).first()
+        return None if row is None or row[0] is None else row[0].astimezone(UTC)
+
+    def vacuum(self, name: str, keep: timedelta) -> int:
+        """Deletes the files that no version of the last `keep` needs; returns how many bytes fewer there are.
+
+        Delta goes by the table's property, and refuses to read what is older than that: it is `keep` meanwhile, and
+        afterwards what reads everything that is left.
+        """
+        before = self._bytes(name)
+        tasks = str(self.spark.sparkContext.defaultParallelism)
+        with self._configured({_LISTING_TASKS: tasks, _USER_METADATA: self.run_id}):
+            try:
+                self._set_retention(name, keep)
+                self._delta(name).vacuum()
+            finally:
+                self._set_retention(name, keep + READABLE)
+        self._versions.pop(name, None)
+        return before - self._bytes(name)
 
     def purge(self, name: str) -> int:
         """Deletes every file that the newest version of a table does not need, whatever its age; returns that version.
         Older ones cannot be read any more, and readers of them fail: under the lock only."""
         if self._delta(name).detail().where("properties['delta.enableDeletionVectors'] = 'true'").count():
-            place = f"{self.root}.{name}" if is_catalog(self.root) else f"delta.`{self._path(name)}`"
-            self.spark.sql(f"REORG TABLE {place} APPLY (PURGE)")
+            self.spark.sql(f"REORG TABLE {self._place(name)} APPLY (PURGE)")
             self._versions.pop(name, None)
         # Delta lists a folder in as many tasks as Spark would take for any number of partitions: ten thousand.
         tasks = str(self.spark.sparkContext.defaultParallelism)
@@ -236,10 +295,36 @@ class Warehouse:
             writer.save(self._path(name))
         self._empty.discard(name)
         last = self._last_commit(name)
-        self._versions[name] = int(last["version"])
+        self._note(name, last)
         if self._versions[name] == before:  # nothing to commit: the last commit's figures are another write's
             return Written(self._versions[name], 0)
         return Written(self._versions[name], int((last["operationMetrics"] or {}).get("numOutputRows", 0)))
+
+    def _note(self, name: str, commit: Row) -> None:
+        """Remembers the newest commit of a table."""
+        self._versions[name] = int(commit["version"])
+        self._contents.pop(name, None)
+        if commit["operation"] not in _MOVES_ONLY:
+            self._contents[name] = self._versions[name]
+
+    def _place(self, name: str) -> str:
+        """The table's name in SQL."""
+        return f"{self.root}.{name}" if is_catalog(self.root) else f"delta.`{self._path(name)}`"
+
+    def _set_retention(self, name: str, keep: timedelta) -> None:
+        interval = f"interval {-(-int(keep.total_seconds()) // 3600)} hours"
+        keys = ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration")
+        properties = ", ".join(f"'{key}' = '{interval}'" for key in keys)
+        self.spark.sql(f"ALTER TABLE {self._place(name)} SET TBLPROPERTIES ({properties})")
+
+    def _bytes(self, name: str) -> int:
+        """Size of all files of rows in the table's folder, also of those that its newest version does not need."""
+        (location,) = self._delta(name).detail().select("location").collect()[0]
+        jvm = self.spark._jvm
+        assert jvm is not None, "a session has its machine"
+        path, log = (jvm.org.apache.hadoop.fs.Path(place) for place in (location, f"{location}/_delta_log"))
+        files = path.getFileSystem(self.spark._jsc.hadoopConfiguration())
+        return int(files.getContentSummary(path).getLength() - files.getContentSummary(log).getLength())
 
     def _last_commit(self, name: str) -> Row:
         last = self._delta(name).history(1).first()
@@ -268,7 +353,7 @@ class Warehouse:
         builder.execute()
         self._known.add(table.name)
         self._empty.add(table.name)
-        self._versions[table.name] = 0
+        self._versions[table.name] = self._contents[table.name] = 0
 
 
 def _has_statistics(kind: DataType) -> bool:

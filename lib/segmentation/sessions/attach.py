@@ -23,8 +23,8 @@ def end_of(as_of: date) -> datetime:
 
 
 def keep_behaviour(events: DataFrame, as_of: date, settings: Settings) -> DataFrame:
-    """Events that count: up to the end of `as_of`, received by then where `point_in_time` asks for it, and not flagged as
-    what `traffic` leaves out."""
+    """Events that count: up to the end of `as_of`, received by then where `point_in_time` asks for it, and not flagged
+    as what `traffic` leaves out."""
     check_columns(events, _PLAIN, "the events")
     in_time = (F.col("event_date") <= F.lit(as_of)) & (F.col("event_ts") < F.lit(end_of(as_of)))
     if settings.point_in_time.events == "received":

@@ -88,7 +88,7 @@ def _draft(context: StageContext, versions: Sequence[Version], model: FittedMode
         created_ts=context.now,
         config_sha256=context.settings.sha256(),
         code_version=context.code_version,
-        depends_on=[context.inputs["features"], repr(_depends_on(context.settings))],
+        depends_on=[context.warehouse.content("features"), repr(_depends_on(context.settings))],
         shadow=shadow,
     )
 

@@ -124,7 +124,7 @@ def _rules(export: ExportSettings, key: str) -> Destination | None:
 
 
 def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
-    """The versions of the tables that say who is in the file, beside the segments."""
+    """The versions of the tables that say who is in the file, beside the segments: the newest that changed a row."""
     if export.audience is not None and "audience_members" not in context.inputs:
         raise InputError(
             f"Who is in the audience '{export.audience}' is not known yet: run `segmentation audiences` first."
@@ -133,7 +133,8 @@ def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
     needed += ["holdouts"] if _has_control_group(context, export) else []
     needed += ["consent", "identity_map"] if export.purpose is not None or export.is_platform else []
     needed += ["vault", "persons"] if export.is_platform else []
-    return {name: context.inputs[name] for name in needed if name in context.inputs}
+    found = {name: context.warehouse.content(name) for name in needed if name in context.inputs}
+    return {name: version for name, version in found.items() if version is not None}
 
 
 def _has_control_group(context: StageContext, export: ExportSettings) -> bool:

@@ -11,7 +11,19 @@ import pytest
 from segmentation.runtime.cli import cli, run_command
 
 JOBS = Path(__file__).parents[3] / "jobs"
-STAGES = ["ingest", "identity", "sessions", "features", "train", "assign", "publish", "audiences", "report", "export"]
+STAGES = [
+    "ingest",
+    "identity",
+    "sessions",
+    "features",
+    "train",
+    "assign",
+    "publish",
+    "audiences",
+    "report",
+    "export",
+    "maintain",
+]
 OTHERS = [
     "demo",
     "run",

@@ -16,7 +16,7 @@ from segmentation.runtime.commands.timeout import show_timeout
 from segmentation.runtime.options import Common, common_options, read_date
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Stage
-from segmentation.stages import ingest
+from segmentation.stages import ingest, maintain
 from segmentation.stages.pipeline import STAGES, choose_stages
 
 
@@ -129,4 +129,4 @@ _LOOKS = {
     ),
 }
 
-COMMANDS = (run, replay, *map(_command, STAGES.values()))
+COMMANDS = (run, replay, *map(_command, (*STAGES.values(), maintain.STAGE)))
