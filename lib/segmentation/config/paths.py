@@ -47,10 +47,18 @@ def resolve(settings: Settings, base: Path) -> Settings:
     overrides = place(settings.identity.overrides, "identity.overrides") if settings.identity.overrides else None
     identity = settings.identity.model_copy(update={"overrides": overrides})
     warehouse = settings.warehouse if is_catalog(settings.warehouse) else place(settings.warehouse, "warehouse")
+    metrics = settings.monitoring.prometheus
+    watched = {"prometheus": place(metrics, "monitoring.prometheus") if metrics else None}
     if problems:
         raise ConfigError(problems)
     return settings.model_copy(
-        update={"sources": sources, "identity": identity, "exports": exports, "warehouse": warehouse}
+        update={
+            "sources": sources,
+            "identity": identity,
+            "exports": exports,
+            "warehouse": warehouse,
+            "monitoring": settings.monitoring.model_copy(update=watched),
+        }
     )
 
 

@@ -17,6 +17,7 @@ from segmentation.config.features import FeatureSettings
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.maintenance import Maintenance
 from segmentation.config.model import Section
+from segmentation.config.monitoring import MonitoringSettings
 from segmentation.config.paths import resolve
 from segmentation.config.point_in_time import PointInTime
 from segmentation.config.problems import explain
@@ -51,6 +52,7 @@ class Settings(Section):
     audiences: list[AudienceSettings] = Field([], description="People whom a rule names, beside the segments.")
     exports: list[ExportSettings] = Field([], description="Where published segments are delivered.")
     maintenance: Maintenance = Field(Maintenance(), description="How long rows and older versions are kept.")
+    monitoring: MonitoringSettings = Field(MonitoringSettings(), description="Where others may look how runs went.")
     report: ReportSettings = Field(ReportSettings(), description="What the report says beside its figures.")
     spark: SparkSettings = Field(SparkSettings(), description="How Spark is started in local mode.")
 

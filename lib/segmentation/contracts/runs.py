@@ -16,6 +16,7 @@ RUNS = Table(
         Col("outputs", LONG_MAP, "table -> Delta version it left"),
         Col("rows_in", LONG, "rows read"),
         Col("rows_out", LONG, "rows written"),
+        Col("bytes_written", LONG, "bytes of the files of rows that it wrote"),
         Col("config_sha256", STRING, "hash of the whole configuration", required=True),
         Col("code_version", STRING, "version of the suite, with a hash of its source", required=True),
         Col("error", STRING, "what failed, without personal values"),

@@ -25,6 +25,7 @@ class StageReport:
     rows_in: int
     rows_out: int
     seconds: float
+    bytes_written: int = 0
     figures: dict[str, int] = field(default_factory=dict)
     message: str = ""
     result: str = ""

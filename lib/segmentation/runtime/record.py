@@ -8,7 +8,6 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
-from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from segmentation.contracts.catalogue import CATALOGUE
@@ -47,6 +46,12 @@ class RunRecord:
         """Says what became of a stage."""
         self._rows[row["stage"]] = row
 
+    def last_ends(self) -> dict[str, Mapping[str, Any]]:
+        """How each stage ended last, in this run or before: stage -> row of `runs`."""
+        now = {stage: row for stage, row in self._rows.items() if row["status"] != "running"}
+        columns = CATALOGUE["runs"].column_names
+        return {**self._earlier, **{stage: {name: row.get(name) for name in columns} for stage, row in now.items()}}
+
     def newest_event(self) -> date | None:
         """The date of the newest event taken in, UTC; None where there is none."""
         version = self.warehouse.version("ingest_batches")
@@ -65,12 +70,13 @@ class RunRecord:
         return Outcome(last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed")
 
     @cached_property
-    def _earlier(self) -> dict[str, Row]:
+    def _earlier(self) -> dict[str, Mapping[str, Any]]:
         """The last end of each stage in earlier runs, read once: whoever has the lock is the only one to write."""
         ends = self.warehouse.read_or_empty("runs").where(F.col("status").isin("succeeded", "failed"))
-        found = ("status", "fingerprint", "rows_in", "rows_out", "figures")
-        last = ends.groupBy("stage").agg(F.max_by(F.struct(*found), "started_ts").alias("last"))
-        return {row["stage"]: row["last"] for row in last.collect()}
+        # A table that was made before a column was declared does not have it yet.
+        known = [name for name in CATALOGUE["runs"].column_names if name in ends.columns]
+        last = ends.groupBy("stage").agg(F.max_by(F.struct(*known), "started_ts").alias("last"))
+        return {row["stage"]: row["last"].asDict() for row in last.collect()}
 
     def _write(self) -> None:
         if self._rows == self._written:

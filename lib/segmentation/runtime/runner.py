@@ -10,6 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
@@ -22,8 +23,9 @@ from pyspark.sql import SparkSession
 
 import segmentation
 from segmentation.config.settings import Settings
-from segmentation.contracts.errors import SegmentationError
+from segmentation.contracts.errors import ConfigError, SegmentationError
 from segmentation.runtime.audit import audit
+from segmentation.runtime.monitoring import write_metrics
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.stage import Stage, StageContext
@@ -44,7 +46,17 @@ def run_stages(
     """Runs `stages` in order and returns what each did. Raises what a stage raises, after it is in `runs`."""
     warehouse = Warehouse(spark, settings.warehouse, run_id=str(uuid.uuid4()))
     with warehouse.lock(), RunRecord(warehouse) as record:
-        return [_run_stage(stage, record, settings, request, progress) for stage in stages]
+        watched = settings.monitoring.prometheus
+        try:
+            reports = [_run_stage(stage, record, settings, request, progress) for stage in stages]
+        except BaseException:
+            with suppress(ConfigError):  # what went wrong with the stage is what has to be said
+                if watched:
+                    write_metrics(watched, record.last_ends())
+            raise
+        if watched:
+            write_metrics(watched, record.last_ends())
+        return reports
 
 
 def open_context(
@@ -86,11 +98,13 @@ def _run_stage(
     warehouse.spark.sparkContext.setJobDescription(f"segmentation {stage.name}")
     with progress.stage(stage.name):
         if stage.reusable and (earlier := record.reusable(stage, fingerprint)):
-            outcome, mode = earlier, "reused"
+            outcome, mode, bytes_written = earlier, "reused", 0
         else:
             record.begin({**row, "status": "running"})
+            before = warehouse.bytes_written
             try:
                 outcome = stage.run(context)
+                bytes_written = warehouse.bytes_written - before
             except BaseException as error:
                 record.end({**row, "status": "failed", "ended_ts": datetime.now(UTC), "error": describe(error)})
                 raise
@@ -106,6 +120,7 @@ def _run_stage(
                 "outputs": _versions(warehouse, stage.writes),
                 "rows_in": outcome.rows_in,
                 "rows_out": outcome.rows_out,
+                "bytes_written": bytes_written,
                 "figures": outcome.figures,
                 "mode": mode,
             }
@@ -116,6 +131,7 @@ def _run_stage(
             mode=mode,
             rows_in=outcome.rows_in,
             rows_out=outcome.rows_out,
+            bytes_written=bytes_written,
             figures=outcome.figures,
             seconds=(ended - started).total_seconds(),
             message=outcome.message,

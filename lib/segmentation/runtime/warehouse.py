@@ -52,6 +52,8 @@ class Warehouse:
     spark: SparkSession
     root: str
     run_id: str = ""
+    bytes_written: int = 0
+    """Of the files of rows that were written through this object."""
     _alone: bool = False
     """Whether the lock is held, so that nobody else writes."""
     _known: set[str] = field(default_factory=set)
@@ -157,6 +159,7 @@ class Warehouse:
         last = self._last_commit(name)
         self._note(name, last)
         metrics = last["operationMetrics"]
+        self.bytes_written += int(metrics.get("numTargetBytesAdded", 0))
         return int(metrics["numTargetRowsDeleted"]) + int(metrics["numTargetRowsUpdated"])
 
     def delete_older(self, name: str, column: str, day: date) -> int:
@@ -298,7 +301,9 @@ class Warehouse:
         self._note(name, last)
         if self._versions[name] == before:  # nothing to commit: the last commit's figures are another write's
             return Written(self._versions[name], 0)
-        return Written(self._versions[name], int((last["operationMetrics"] or {}).get("numOutputRows", 0)))
+        metrics = last["operationMetrics"] or {}
+        self.bytes_written += int(metrics.get("numOutputBytes", 0))
+        return Written(self._versions[name], int(metrics.get("numOutputRows", 0)))
 
     def _note(self, name: str, commit: Row) -> None:
         """Remembers the newest commit of a table."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from time import time
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from pyspark.sql import SparkSession
 from tests.factories import minimal_settings
 
 from segmentation.config.settings import Settings
 from segmentation.contracts.catalogue import CATALOGUE
-from segmentation.contracts.errors import InputError, WarehouseBusyError
+from segmentation.contracts.errors import ConfigError, InputError, WarehouseBusyError
 from segmentation.runtime.progress import Progress
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Outcome, Stage, StageContext
@@ -120,3 +122,40 @@ def test_a_stage_at_work_finds_those_before_it_ended_and_itself_running(
     before = warehouse.version("runs")
     run_stages(spark, settings, stages, Request(), Progress("json", io.StringIO()))
     assert Warehouse(spark, settings.warehouse).version("runs") == before + 1, "all that is passed over is one commit"
+
+
+def test_how_each_stage_ended_last_is_there_for_prometheus(spark: SparkSession, warehouse_path: Path) -> None:
+    metrics = warehouse_path.parent / "node" / "segmentation.prom"
+    settings = minimal_settings(warehouse=str(warehouse_path), monitoring={"prometheus": str(metrics)})
+
+    def fail(context: StageContext) -> Outcome:
+        raise InputError("broken")
+
+    def read() -> dict[tuple[str, str], float]:
+        families = text_string_to_metric_families(metrics.read_text(encoding="utf-8"))
+        return {(s.name, s.labels.get("figure", s.labels["stage"])): s.value for one in families for s in one.samples}
+
+    _run(spark, settings, _stage())
+    first = read()
+    assert first["segmentation_stage_succeeded", "identity"] == 1
+    assert (first["segmentation_stage_rows_in", "identity"], first["segmentation_stage_rows_out", "identity"]) == (3, 2)
+    assert first["segmentation_stage_figure", "refused"] == 1
+    size = sum(file.stat().st_size for file in (warehouse_path / "persons").glob("*.parquet"))
+    assert first["segmentation_stage_bytes_written", "identity"] == size
+
+    with pytest.raises(InputError):
+        _run(spark, settings, _stage(fail, name="sessions", writes=("sessions",)))
+    second = read()
+    assert second["segmentation_stage_succeeded", "sessions"] == 0
+    assert second["segmentation_stage_ended_timestamp_seconds", "sessions"] == pytest.approx(time(), abs=60)
+    own = {key: value for key, value in second.items() if key[1] in ("identity", "refused")}
+    assert own == first, "what ended before is told as before"
+
+
+def test_metrics_that_cannot_be_written_are_said(spark: SparkSession, warehouse_path: Path) -> None:
+    in_the_way = warehouse_path.parent / "file"
+    in_the_way.touch()
+    watched = {"prometheus": str(in_the_way / "segmentation.prom")}
+    settings = minimal_settings(warehouse=str(warehouse_path), monitoring=watched)
+    with pytest.raises(ConfigError, match=r"monitoring\.prometheus: .* cannot be written"):
+        _run(spark, settings, _stage())
