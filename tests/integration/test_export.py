@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 from tests.published import FIRST, SECOND, Shop
@@ -61,6 +62,25 @@ def test_destinations_have_segments_and_folders_of_their_own(spark: SparkSession
     assert (log["mail"]["status"], log["mail"]["segments"], log["mail"]["added"]) == ("delivered", ["s-1"], 2)
     assert (log["broken"]["status"], log["broken"]["path"]) == ("failed", None)
     assert str(tmp_path) not in log["broken"]["reason"]
+
+
+def test_parquet_is_one_file_in_the_order_of_the_people(spark: SparkSession, tmp_path: Path) -> None:
+    columns = ["segment_name", "person_id", "probability", "as_of"]
+    shop = Shop(spark, tmp_path, {"name": "lake", "type": "parquet", "path": str(tmp_path / "out"), "columns": columns})
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "lake-v1.parquet",
+        "lake-v1.parquet.manifest.json",
+    ]
+    table = pq.read_table(tmp_path / "out" / "lake-v1.parquet")
+    assert table.column_names == columns
+    assert table["person_id"].to_pylist() == ["p1", "p2", "p3"]
+    assert table["segment_name"].to_pylist() == ["High-value, lapsing", "High-value, lapsing", "Frequent"]
+    manifest = json.loads((tmp_path / "out" / "lake-v1.parquet.manifest.json").read_text())
+    data = (tmp_path / "out" / "lake-v1.parquet").read_bytes()
+    assert (manifest["rows"], manifest["sha256"], manifest["encoding"]) == (3, hashlib.sha256(data).hexdigest(), None)
+    assert shop.export() == "lake holds it already"
 
 
 def test_the_people_of_an_audience_are_delivered(

@@ -55,7 +55,8 @@ class Shipment:
     @property
     def format(self) -> FileType:
         """In what the rows are written."""
-        return "jsonl" if self.export.type == "jsonl" else "csv"
+        kind = self.export.type
+        return kind if kind == "jsonl" or kind == "parquet" else "csv"
 
     @property
     def rules(self) -> str | None:
@@ -83,10 +84,13 @@ def deliver(shipment: Shipment, folder: Folder, members: DataFrame, rows: int, l
     `left_out`: why a value or a person is not in the file -> people.
     """
     export = shipment.export
-    lines = render_lines(members, shipment.columns, shipment.format, export.readers)
-    first = header(shipment.columns, shipment.format, export.line_ending)
     try:
-        sha256 = folder.write_lines(shipment.file, lines, first, LINE_ENDINGS[export.line_ending])
+        if shipment.format == "parquet":
+            sha256 = folder.write_parquet(shipment.file, members, shipment.columns, "person_id")
+        else:
+            lines = render_lines(members, shipment.columns, shipment.format, export.readers)
+            first = header(shipment.columns, shipment.format, export.line_ending)
+            sha256 = folder.write_lines(shipment.file, lines, first, LINE_ENDINGS[export.line_ending])
     except PySparkException as error:
         kind = error.getCondition() or type(error).__name__
         raise DeliveryError(
@@ -109,8 +113,8 @@ def _manifest(shipment: Shipment, rows: int, left_out: Mapping[str, int], sha256
         "sha256": sha256,
         "type": export.type,
         "rules_of": shipment.rules,
-        "encoding": "UTF-8",
-        "line_ending": export.line_ending,
+        "encoding": None if shipment.format == "parquet" else "UTF-8",
+        "line_ending": None if shipment.format == "parquet" else export.line_ending,
         "audience": export.audience,
         "purpose": export.purpose,
         "readers": export.readers,

@@ -7,6 +7,7 @@ Python's memory.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,21 @@ class Folder:
             writer = lines.write.option("lineSep", line_ending).option("compression", "none")
             self._try(lambda: writer.text(f"{aside}/parts"))
             sha256 = str(self._try(lambda: self._put_together(f"{aside}/parts", f"{aside}/whole", header)))
+            self._try(lambda: self._rename(f"{aside}/whole", target))
+        finally:
+            self._try(lambda: self._files.delete(self._java(aside), True))
+        return sha256
+
+    def write_parquet(self, file: str, rows: DataFrame, columns: Sequence[str], key: str) -> str:
+        """Writes one Parquet file of these columns, rows in the order of `key`, whole or not at all; returns the
+        SHA-256 of its bytes. Raises `DeliveryError`."""
+        target, aside = self.path(file), self._aside(file)
+        self._try(lambda: self._files.delete(self._java(aside), True))
+        try:
+            # A Parquet file ends with the index of all of it, so it cannot be put together of parts.
+            ordered = rows.repartition(1).sortWithinPartitions(key).select(*columns)
+            self._try(lambda: ordered.write.parquet(f"{aside}/parts"))
+            sha256 = str(self._try(lambda: self._put_together(f"{aside}/parts", f"{aside}/whole", b"")))
             self._try(lambda: self._rename(f"{aside}/whole", target))
         finally:
             self._try(lambda: self._files.delete(self._java(aside), True))

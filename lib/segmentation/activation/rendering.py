@@ -13,9 +13,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StringType
 
-from segmentation.config.destinations import FileType
 from segmentation.config.exports import Readers
 from segmentation.contracts.table import check_columns
+
+TextType = Literal["csv", "jsonl"]
 
 LINE_ENDINGS = {"lf": "\n", "crlf": "\r\n"}
 
@@ -24,7 +25,7 @@ _FORMULA = "^[=+\\-@\t\r\n]"
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
 
-def render_lines(rows: DataFrame, columns: Sequence[str], file_type: FileType, readers: Readers) -> DataFrame:
+def render_lines(rows: DataFrame, columns: Sequence[str], file_type: TextType, readers: Readers) -> DataFrame:
     """One row a person -> one row a line (`line` STRING, without its end), in the order of `person_id`.
 
     Numbers have at most six decimals. In CSV a null is an empty field; in JSON lines its key is left out.
@@ -38,7 +39,7 @@ def render_lines(rows: DataFrame, columns: Sequence[str], file_type: FileType, r
     return ordered.select(F.concat_ws(",", *fields).alias("line"))
 
 
-def header(columns: Sequence[str], file_type: FileType, line_ending: Literal["lf", "crlf"]) -> bytes:
+def header(columns: Sequence[str], file_type: TextType, line_ending: Literal["lf", "crlf"]) -> bytes:
     """What stands before the first person."""
     return (",".join(columns) + LINE_ENDINGS[line_ending]).encode() if file_type == "csv" else b""
 

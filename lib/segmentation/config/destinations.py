@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-FileType = Literal["csv", "jsonl"]
+FileType = Literal["csv", "jsonl", "parquet"]
 PlatformType = Literal[
     "google_customer_match", "meta", "tiktok", "linkedin", "braze", "salesforce_marketing_cloud", "klaviyo"
 ]

@@ -34,8 +34,8 @@ class ExportSettings(Section):
     name: Name = Field(description="Its name in `export_log.destination`.")
     type: DestinationType = Field(
         "csv",
-        description="A file: CSV as in RFC 4180, or one JSON object a line. Or the platform that it is for, in whose "
-        "own format it is written.",
+        description="A file: CSV as in RFC 4180, one JSON object a line, or Parquet. Or the platform that it is for, "
+        "in whose own format it is written.",
     )
     path: str | None = Field(
         None, description="The folder (or URI of one) to deliver to. Default: `_exports/NAME` in the warehouse."
@@ -121,6 +121,8 @@ class ExportSettings(Section):
         if not self.is_platform:
             if self.fields or self.rules_of:
                 raise ValueError(f"fields and rules_of are for platforms, and '{self.type}' is a file: it has columns")
+            if self.type == "parquet" and self.model_fields_set & {"readers", "line_ending"}:
+                raise ValueError("readers and line_ending are for text, and Parquet is none")
             return self
         known = PLATFORM_FIELDS[self.type]
         if not self.fields:

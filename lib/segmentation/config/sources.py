@@ -59,6 +59,15 @@ class VolumeSettings(Section):
     )
 
 
+class Freshness(Section):
+    """How old the newest event of a source may be when events are taken in, whether any came or not."""
+
+    max_days: int = Field(ge=0, le=3650, description="Days from its newest event (UTC) to the run's date, or to today.")
+    policy: Literal["warn", "fail"] = Field(
+        "warn", description="Say so, or end with status 3 once all that came has been taken in."
+    )
+
+
 class Source(Section):
     """One source of events."""
 
@@ -105,6 +114,7 @@ class Source(Section):
     volume: VolumeSettings | None = Field(
         None, description="Watch how many events each day brings. Default: nobody does."
     )
+    freshness: Freshness | None = Field(None, description="Watch that events keep coming. Default: nobody does.")
     time_zone: str = Field("UTC", description="Zone of times that do not say theirs, such as Europe/Berlin.")
 
     @field_validator("time_zone")

@@ -55,6 +55,8 @@ class Entry:
     is_done: bool
     schema: str | None
     """The source's columns in it, as DDL."""
+    last: date | None = None
+    """Date of its newest event."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,15 @@ class Ledger:
     def last_seq(self) -> int:
         """The last number that was given."""
         return self.entries[-1].batch.seq if self.entries else 0
+
+    @cached_property
+    def newest(self) -> Mapping[str, date]:
+        """Source -> date of its newest event."""
+        found: dict[str, date] = {}
+        for entry in self.entries:
+            if entry.is_done and entry.last is not None:
+                found[entry.batch.source] = max(entry.last, found.get(entry.batch.source, entry.last))
+        return found
 
     def new_files(self, source: str, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
         """Those that no finished batch of the source has."""
@@ -111,12 +122,13 @@ class Ledger:
 
 def read_ledger(ingest_batches: DataFrame) -> Ledger:
     """The ledger from the table. One row a batch comes to the driver, with the names of its files."""
-    columns = ("batch_seq", "source", "status", "files", "file_stamps", "ingested_ts", "source_schema")
+    taken = ("files", "file_stamps")
+    columns = ("batch_seq", "source", "status", *taken, "ingested_ts", "source_schema", "max_event_date")
     entries = []
     for row in ingest_batches.select(*columns).orderBy("batch_seq").collect():
         files = tuple(map(SourceFile, row["files"] or (), row["file_stamps"] or ()))
         batch = Batch(row["source"], files, row["batch_seq"], row["ingested_ts"])
-        entries.append(Entry(batch, row["status"] == DONE, row["source_schema"]))
+        entries.append(Entry(batch, row["status"] == DONE, row["source_schema"], row["max_event_date"]))
     return Ledger(tuple(entries))
 
 

@@ -36,6 +36,7 @@ from segmentation.ingest.deliveries import Delivery, needed_key, open_deliveries
 from segmentation.ingest.drift import find_changes, refuse_changes
 from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
 from segmentation.ingest.erased import turn_away_erased
+from segmentation.ingest.freshness import find_stale, refuse_stale
 from segmentation.ingest.mapping import quoted
 from segmentation.ingest.near_duplicates import split_near_duplicates
 from segmentation.ingest.reading import explained
@@ -74,17 +75,24 @@ def run(context: StageContext) -> Outcome:
         ledger = ledger.begin_again(replayed, context.now)
     key = needed_key(context.settings)
     deliveries = open_deliveries(context.spark, context.settings, ledger)
-    if not deliveries:
-        return Outcome(0, 0, mode="incremental", message="no new files")
+    newest = dict(ledger.newest)
     taken, seq = [], ledger.last_seq
     for delivery in _only(deliveries, replayed):
         seq += delivery.batch is None
         batch = delivery.batch or Batch(delivery.source.name, delivery.files, seq, context.now)
         context.tell(f"source {delivery.source.name}: {len(delivery.files)} files")
         taken.append(_take_in(context, ledger, delivery, batch, key))
+        if last := taken[-1].counts.last:
+            newest[batch.source] = max(last, newest.get(batch.source, last))
+    stale = find_stale(context.settings.sources, newest, context.as_of_option or context.now.date())
+    refuse_stale(context.settings.sources, stale)
+    quiet = [f"{source}: {said}" for source, said in stale.items()]
+    if not deliveries:
+        figures = {"warnings": len(quiet)} if quiet else {}
+        return Outcome(0, 0, figures, mode="incremental", message="; ".join(["no new files", *quiet]))
     reasons = _summed(batch.counts.reasons for batch in taken)
     flags = _summed(batch.flags for batch in taken)
-    notes = [note for batch in taken for note in batch.notes]
+    notes = [*(note for batch in taken for note in batch.notes), *quiet]
     early = sum(batch.counts.warnings.get(FROM_THE_FUTURE, 0) for batch in taken)
     return Outcome(
         rows_in=sum(batch.counts.read for batch in taken),
