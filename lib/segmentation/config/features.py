@@ -184,12 +184,18 @@ class FeatureDefinition(Words):
 
 
 class Mix(Section):
-    """What share of a person's rows, or amounts, falls on each value of a field: one feature a value."""
+    """What share of a person's rows, or amounts, falls on each value of a field, or which value came first or last: one
+    feature a value."""
 
-    name: Name = Field(description="Columns are called NAME_VALUE_share, and NAME_entropy.")
+    name: Name = Field(description="Columns are called NAME_VALUE_share, and NAME_entropy; with `touch`, NAME_VALUE.")
     field: str = Field(description="A column, `properties.NAME` or `identifiers.NAME` of `events`.")
     of: Literal["rows", "amount"] = Field("rows", description="Whether rows or (positive) amounts are shared out.")
     values: list[str] = Field(min_length=1, max_length=100, description="The values that get a column.")
+    touch: Literal["first", "last"] | None = Field(
+        None,
+        description="Instead of shares, 1 for the value of the person's first (or last) row that has one, and 0 for "
+        "the others: the channel that brought them, or that they came by last.",
+    )
     where: Rule | None = Field(None, description="Which rows count.")
     window_days: int | None = Field(None, ge=1, le=36_500, description="The last so many days. Default: all.")
     entropy: bool = Field(
@@ -202,15 +208,23 @@ class Mix(Section):
             raise ValueError(f"'{self.name}': a mix needs a text field of events, and {self.field} is none")
         if self.where is not None and (problem := check_rule(self.where, "events")):
             raise ValueError(f"'{self.name}': {problem}")
+        if self.touch and self.model_fields_set & {"of", "entropy"}:
+            raise ValueError(f"'{self.name}': of and entropy go with shares, and `touch` is of one row")
         return self
+
+    @property
+    def has_entropy(self) -> bool:
+        """Whether there is a column of how evenly all is spread."""
+        return self.entropy and self.touch is None
 
     def column(self, value: str) -> str:
         """The column of one value."""
-        return f"{self.name}_{re.sub(r'[^a-z0-9]+', '_', value.lower()).strip('_')}_share"
+        own = f"{self.name}_{re.sub(r'[^a-z0-9]+', '_', value.lower()).strip('_')}"
+        return own if self.touch else f"{own}_share"
 
     def columns(self) -> list[str]:
         """All columns."""
-        return [*map(self.column, self.values), *([f"{self.name}_entropy"] if self.entropy else [])]
+        return [*map(self.column, self.values), *([f"{self.name}_entropy"] if self.has_entropy else [])]
 
 
 class FeatureSettings(Section):

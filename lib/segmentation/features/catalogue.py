@@ -33,6 +33,20 @@ def _definition_info(definition: FeatureDefinition) -> FeatureInfo:
 def _mix_infos(mix: Mix) -> list[FeatureInfo]:
     what = "amount" if mix.of == "amount" else "events"
     label = mix.name.replace("_", " ")
+    if mix.touch:
+        return [
+            FeatureInfo(
+                name=mix.column(value),
+                label=f"{label} {value.lower()}",
+                unit="share",
+                description=f"1 where the {mix.touch} event that says {mix.field} says {value}, else 0.",
+                family=mix.name,
+                high=f"{value.lower()}-{'acquired' if mix.touch == 'first' else 'returning'}",
+                low=f"not-{value.lower()}",
+                phrase=f"{mix.touch} came by {value.lower()} in {{value}} of cases",
+            )
+            for value in mix.values
+        ]
     infos = [
         FeatureInfo(
             name=mix.column(value),
@@ -46,7 +60,7 @@ def _mix_infos(mix: Mix) -> list[FeatureInfo]:
         )
         for value in mix.values
     ]
-    if mix.entropy:
+    if mix.has_entropy:
         infos.append(
             FeatureInfo(
                 name=f"{mix.name}_entropy",

@@ -104,7 +104,12 @@ def _aggregate(d: FeatureDefinition, m: Measures, settings: FeatureSettings) -> 
 
 
 def _mix_features(mix: Mix, events: Measures) -> Iterator[Feature]:
-    """A share for each value, of rows that have a value at all (and, by amount, a positive one)."""
+    """A share for each value, of rows that have a value at all (and, by amount, a positive one); or who came by it."""
+    if mix.touch:
+        touched = events.touched(mix.touch, mix.field, mix.where, mix.window_days)
+        for value in mix.values:
+            yield Feature(mix.column(value), (touched == value).cast("double"), 0.0)
+        return
     has = [Rule(field=mix.field, exists=True), *([mix.where] if mix.where else [])]
     if mix.of == "amount":
         has.append(Rule(field="amount", greater_than=0))
@@ -119,7 +124,7 @@ def _mix_features(mix: Mix, events: Measures) -> Iterator[Feature]:
     everything = size(among)
     for value, part in zip(mix.values, parts, strict=True):
         yield Feature(mix.column(value), ratio(part, everything), 0.0)
-    if mix.entropy:
+    if mix.has_entropy:
         yield Feature(f"{mix.name}_entropy", entropy_of(parts, everything), 0.0)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -88,11 +89,16 @@ class Measures:
 
     def first(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """The earliest value of a field; rows at the same moment are ordered by id."""
-        return self._edge(F.min_by, "first", field, where, window)
+        return self._edge(F.min_by, "first", field, number_column(field, self.table), where, window)
 
     def last(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """The latest value of a field; rows at the same moment are ordered by id."""
-        return self._edge(F.max_by, "last", field, where, window)
+        return self._edge(F.max_by, "last", field, number_column(field, self.table), where, window)
+
+    def touched(self, which: Literal["first", "last"], field: str, where: Rule | None, window: int | None) -> Column:
+        """The earliest or the latest value of a field, as it is."""
+        pick = F.min_by if which == "first" else F.max_by
+        return self._edge(pick, which, field, field_column(field, self.table), where, window, kind=f"{which} text")
 
     def median(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """The middle value of a field, or the mean of the two in the middle. DOUBLE."""
@@ -200,11 +206,18 @@ class Measures:
         return days.groupBy("person_id").agg(*(column.alias(name) for name, column in self._totals.values()))
 
     def _edge(
-        self, pick: Callable[[Column, Column], Column], name: str, field: str, where: Rule | None, window: int | None
+        self,
+        pick: Callable[[Column, Column], Column],
+        name: str,
+        field: str,
+        value: Column,
+        where: Rule | None,
+        window: int | None,
+        kind: str | None = None,
     ) -> Column:
-        found = _when(where, self.table, number_column(field, self.table))
+        found = _when(where, self.table, value)
         order = F.when(found.isNotNull(), F.struct(*_KEYS[self.table]))
-        day = self._day(name, pick(found, order), field, where)
+        day = self._day(kind or name, pick(found, order), field, where)
         return self._total(name, day, window, lambda c: pick(c, F.when(c.isNotNull(), F.col("day"))))
 
     def _decayed(self, day: str, half_life: float) -> Column:

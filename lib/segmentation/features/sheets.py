@@ -31,6 +31,8 @@ _MADE = {
     ("max", "max"): "largest {field} of {rows}",
     ("first", "first"): "{field} of the first of {rows}",
     ("last", "last"): "{field} of the last of {rows}",
+    ("first", "first text"): "{field} of the first of {rows} that has one",
+    ("last", "last text"): "{field} of the last of {rows} that has one",
     ("flat", "list"): "each {field} of {rows}",
     ("flat", "set"): "each different {field} of {rows}",
     ("days", "count"): "days with {rows}",

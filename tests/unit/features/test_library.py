@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from math import log2
 from typing import Any, get_args
 
 import pytest
+from pydantic import ValidationError
 from pyspark.sql import SparkSession
 from tests.factories import event_rows
 
 from segmentation.config.features import FeatureSettings, LibraryName
 from segmentation.config.sessions import SessionSettings
+from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.features.build import measure_features
 from segmentation.sessions.cut import cut_sessions
 
@@ -154,3 +156,44 @@ def test_trends_are_slopes_over_weeks_by_their_mean(measured: dict[str, dict[str
 def test_nobody_has_a_gap_where_a_number_belongs(measured: dict[str, dict[str, Any]]) -> None:
     assert set(measured) == set(PEOPLE)
     assert all(value is not None for row in measured.values() for value in row.values())
+
+
+def test_the_channel_that_came_first_and_the_one_that_came_last(spark: SparkSession) -> None:
+    day = datetime(2026, 3, 1, 12)
+
+    def visit(number: int, days: int, channel: str | None, who: str = "p") -> dict[str, object]:
+        when, properties = day + timedelta(days=days), {"channel": channel} if channel else {}
+        return {"event_id": f"e{number}", "event_ts": when, "person_id": who, "properties": properties}
+
+    events = event_rows(
+        spark,
+        [
+            visit(0, 0, None),
+            visit(2, 1, "mail"),
+            visit(1, 1, "search"),
+            visit(3, 5, "search"),
+            visit(4, 9, "ads"),
+            visit(5, 9, None),
+            visit(6, 3, None, who="nobody knows"),
+            visit(7, 3, "other", who="elsewhere"),
+        ],
+    )
+    touches = [
+        {"name": f"{which}_channel", "field": "properties.channel", "touch": which, "values": ["search", "mail", "ads"]}
+        for which in ("first", "last")
+    ]
+    recent = {**touches[1], "name": "recent_channel", "touch": "first", "window_days": 6}
+    settings = FeatureSettings.model_validate({"library": [], "mixes": [*touches, recent]})
+    sessions = spark.createDataFrame([], CATALOGUE["sessions"].schema)
+    measured = measure_features(events, sessions, settings, date(2026, 3, 10))
+    found = {row["person_id"]: tuple(int(row[name]) for name in settings.names()) for row in measured.collect()}
+    # Of two at one moment the one with the smaller id is first.
+    assert found["p"] == (1, 0, 0, 0, 0, 1, 1, 0, 0)
+    assert found["nobody knows"] == found["elsewhere"] == (0,) * 9
+
+
+def test_a_touch_has_neither_shares_nor_an_entropy() -> None:
+    touch = {"name": "c", "field": "platform", "values": ["web"], "touch": "first"}
+    assert FeatureSettings.model_validate({"library": [], "mixes": [touch]}).names() == ["c_web"]
+    with pytest.raises(ValidationError, match="of and entropy go with shares"):
+        FeatureSettings.model_validate({"library": [], "mixes": [{**touch, "entropy": True}]})

@@ -53,6 +53,13 @@ def test_every_aggregate_has_words(spark: SparkSession, aggregate: str) -> None:
     assert sheet.window == ("all days" if aggregate == "decayed" else "last 28 days")
 
 
+def test_a_touch_says_of_which_row_it_is(spark: SparkSession) -> None:
+    mix = {"name": "channel", "field": "properties.channel", "touch": "last", "values": ["ads"], "window_days": 30}
+    sheet = _sheets({"library": [], "mixes": [mix]})["channel_ads"]
+    assert sheet.made_of == ("“properties.channel” of the last of events that has one, in the last 30 days",)
+    assert sheet.info.description == "1 where the last event that says properties.channel says ads, else 0."
+
+
 def test_what_is_made_of_features_says_so_and_they_say_who_takes_them(spark: SparkSession) -> None:
     ratio = {"name": "per_visit", "ratio": ["monetary", "sessions"], "owner": "CRM", "sensitivity": "personal"}
     sheets = _sheets({"library": ["monetary", "sessions"], "define": [ratio]}, {"sessions": ["audience keen"]})
