@@ -104,7 +104,10 @@ def _aggregate(d: FeatureDefinition, m: Measures, settings: FeatureSettings) -> 
 
 
 def _mix_features(mix: Mix, events: Measures) -> Iterator[Feature]:
-    """A share for each value, of rows that have a value at all (and, by amount, a positive one); or who came by it."""
+    """A share for each value, of rows that have a value at all (and, by amount, a positive one).
+
+    With `touch`, whether the value is that of the one row that counts.
+    """
     if mix.touch:
         touched = events.touched(mix.touch, mix.field, mix.where, mix.window_days)
         for value in mix.values:
