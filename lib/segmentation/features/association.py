@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import sqrt
 
+import numpy as np
 from pyspark.ml.feature import Bucketizer, VectorAssembler
 from pyspark.ml.stat import Correlation
 from pyspark.sql import DataFrame
@@ -47,18 +48,14 @@ def places(features: DataFrame, percentiles: Mapping[str, Sequence[float]], peop
         sample.unpersist()
 
 
-def correlate(sample: DataFrame, names: Sequence[str]) -> dict[tuple[str, str], float]:
-    """Rank correlation of each two features, by their names in the order of `names`."""
+def correlate(sample: DataFrame, names: Sequence[str], beyond: float) -> dict[tuple[str, str], float]:
+    """Rank correlations beyond a limit in either direction, by the two features' names in the order of `names`."""
     vectors = VectorAssembler(inputCols=list(names), outputCol="vector").transform(sample)
     row = Correlation.corr(vectors, "vector").first()
     assert row is not None, "a correlation has one row"
-    matrix = row[0].toArray()
-    return {
-        (first, second): round(float(matrix[i, j]), _DIGITS)
-        for i, first in enumerate(names)
-        for j, second in enumerate(names)
-        if i < j
-    }
+    matrix = np.triu(row[0].toArray().round(_DIGITS), k=1)
+    strong = zip(*np.nonzero(np.abs(matrix) > beyond), strict=True)
+    return {(names[i], names[j]): float(matrix[i, j]) for i, j in strong}
 
 
 def associate(sample: DataFrame, names: Sequence[str], persons: DataFrame, attribute: str) -> dict[str, float]:

@@ -163,7 +163,8 @@ def _look_for_likeness(
     sensitive = {definition.name for definition in settings.define if definition.sensitivity == "sensitive"}
     twins: dict[str, dict[str, float]] = {}
     proxies: dict[str, dict[str, float]] = {}
-    for (first, second), correlation in (correlate(sample, names) if len(names) > 1 else {}).items():
+    beyond = min(checks.twins.above, checks.proxies.above if sensitive else 1.0)
+    for (first, second), correlation in (correlate(sample, names, beyond) if len(names) > 1 else {}).items():
         if abs(correlation) > checks.twins.above:
             twins.setdefault(second, {})[first] = correlation
         for told, name in ((first, second), (second, first)):
