@@ -17,6 +17,7 @@ from segmentation.contracts.errors import InputError
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.stage import Stage
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import features, sessions
 
@@ -117,27 +118,30 @@ def test_a_past_date_is_measured_as_it_was_known_then(spark: SparkSession, wareh
     names = ("identifier_type", "identifier_value", "person_id", "valid_from", "valid_to")
     periods = [{**dict(zip(names, row, strict=True)), "change": "new"} for row in history]
 
-    def measure(
-        rows: list[dict[str, object]], owners: dict[tuple[str, str], str], **then: str
-    ) -> set[tuple[object, ...]]:
+    def run(stage: Stage, day: int, **then: str) -> None:
+        library = ["monetary", "sessions", "events"]
+        settings = minimal_settings(warehouse=str(warehouse_path), features={"library": library}, point_in_time=then)
+        run_stages(spark, settings, [stage], Request(date(2026, 3, day)), Progress(stream=io.StringIO()))
+
+    def learn(rows: list[dict[str, object]], owners: dict[tuple[str, str], str]) -> None:
         warehouse.replace("events", event_rows(spark, rows).drop("person_id"))
         warehouse.replace("identity_map", identity_rows(spark, owners))
-        warehouse.replace("identity_history", table_rows(spark, "identity_history", periods))
-        settings = minimal_settings(
-            warehouse=str(warehouse_path), features={"library": ["monetary", "sessions", "events"]}, point_in_time=then
-        )
-        run_stages(spark, settings, [sessions.STAGE], Request(date(2026, 3, 3)), Progress(stream=io.StringIO()))
-        run_stages(spark, settings, [features.STAGE], Request(date(2026, 3, 1)), Progress(stream=io.StringIO()))
+        run(sessions.STAGE, 3)
+
+    def measure(**then: str) -> set[tuple[object, ...]]:
+        run(features.STAGE, 1, **then)
         measured = warehouse.read("features").where("as_of = '2026-03-01'").collect()
         return {(row["person_id"], row["monetary"], row["sessions"], row["events"]) for row in measured}
 
     before = {("cookie", "c"): "cookie's", ("user_id", "u"): "ann"}
-    now = dict.fromkeys(before, "ann")
-    at_the_time = measure(known, before)
+    warehouse.replace("identity_history", table_rows(spark, "identity_history", periods))
+    learn(known, before)
+    at_the_time = measure()
     assert at_the_time == {("cookie's", 5.0, 1.0, 1.0), ("ann", 7.0, 1.0, 1.0)}
-    assert measure(known + late, now) == {("ann", 13.0, 1.0, 3.0)}
-    assert measure(known + late, now, events="received") == {("ann", 12.0, 1.0, 2.0)}
-    assert measure(known + late, now, events="received", identity="then") == at_the_time
+    learn(known + late, dict.fromkeys(before, "ann"))
+    assert measure() == {("ann", 13.0, 1.0, 3.0)}
+    assert measure(events="received") == {("ann", 12.0, 1.0, 2.0)}
+    assert measure(events="received", identity="then") == at_the_time
 
 
 def test_several_dates_are_measured_in_one_call(
