@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Row, SparkSession
@@ -117,11 +117,15 @@ def profile_rows(
 
 def profiles_before(profiles: DataFrame, as_of: date) -> dict[str, Row]:
     """Feature -> its row at the newest date before `as_of`."""
-    earlier = profiles.where(F.col("as_of") < F.lit(as_of))
-    newest = earlier.agg(F.max("as_of")).first()
+    return newest_profiles(profiles.where(F.col("as_of") < F.lit(as_of)))
+
+
+def newest_profiles(profiles: DataFrame) -> dict[str, Row]:
+    """Feature -> its row at the newest date of these rows of `feature_profiles`."""
+    newest = profiles.agg(F.max("as_of")).first()
     if newest is None or newest[0] is None:
         return {}
-    return {row["feature"]: row for row in earlier.where(F.col("as_of") == F.lit(newest[0])).collect()}
+    return {row["feature"]: row for row in profiles.where(F.col("as_of") == F.lit(newest[0])).collect()}
 
 
 def dropped_features(profiles: DataFrame, as_of: date) -> dict[str, str]:
@@ -184,18 +188,9 @@ def _compared(
     twins: Mapping[str, Mapping[str, float]],
     proxies: Mapping[str, Mapping[str, float]],
 ) -> FeatureProfile:
-    earlier, shift = before.get(profile.name), None
-    if earlier is not None and earlier["definition"] != settings.definition(profile.name):
-        earlier = None
-    if earlier is not None:
-        former = Distribution(earlier["people"], earlier["missing"], earlier["percentiles"])
-        shift = measure_shift(former, profile.distribution)
-    return FeatureProfile(
-        name=profile.name,
-        distribution=profile.distribution,
-        zeros=profile.zeros,
-        shift=shift,
-        since=earlier["as_of"] if earlier is not None else None,
-        twins=twins.get(profile.name),
-        proxies=proxies.get(profile.name),
-    )
+    profile = replace(profile, twins=twins.get(profile.name), proxies=proxies.get(profile.name))
+    earlier = before.get(profile.name)
+    if earlier is None or earlier["definition"] != settings.definition(profile.name):
+        return profile
+    former = Distribution(earlier["people"], earlier["missing"], earlier["percentiles"])
+    return replace(profile, shift=measure_shift(former, profile.distribution), since=earlier["as_of"])

@@ -13,6 +13,7 @@ from segmentation.activation.folder import Folder
 from segmentation.config.paths import is_catalog
 from segmentation.config.settings import Settings
 from segmentation.features.build import feature_set
+from segmentation.features.profiles import newest_profiles
 from segmentation.features.rule_words import describe_row
 from segmentation.features.sheets import find_users, shared_rules, write_sheets
 from segmentation.profiles.feature_page import Measured, build_feature_page
@@ -49,12 +50,9 @@ def _measured(warehouse: Warehouse, settings: Settings, common: Common) -> dict[
     rows = warehouse.read_or_empty("feature_profiles")
     if common.dates:
         rows = rows.where(F.col("as_of") <= F.lit(common.dates[-1]))
-    newest = rows.agg(F.max("as_of")).first()
-    found = rows.where(F.col("as_of") == F.lit(newest[0] if newest else None)).collect()
     names = Measured.__dataclass_fields__
     return {
-        row["feature"]: Measured(**{name: row[name] for name in names})
-        for row in found
-        if row["feature"] in settings.features.names()
-        and row["definition"] == settings.features.definition(row["feature"])
+        feature: Measured(**{name: row[name] for name in names})
+        for feature, row in newest_profiles(rows).items()
+        if row["definition"] == settings.features.definition(feature)
     }
