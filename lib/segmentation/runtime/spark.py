@@ -27,6 +27,8 @@ _STATIC = {
 _LOCAL = {
     # The UI listens on every address; nobody looks at it in local mode.
     "spark.ui.enabled": "false",
+    # Nor at the description of each plan that Spark writes for it.
+    "spark.sql.ui.explainMode": "simple",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     # Two hundred shuffle tasks and fifty snapshot tasks are for clusters: here each costs more than its work.

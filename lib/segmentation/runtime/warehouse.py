@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from delta.tables import DeltaMergeBuilder, DeltaTable
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.readwriter import DataFrameWriter
 from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType
@@ -23,6 +23,7 @@ from segmentation.config.paths import is_catalog
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError, WarehouseBusyError
 from segmentation.contracts.table import Table
+from segmentation.runtime.commits import Commit, newest_commit
 
 READABLE = timedelta(days=365)
 """How long what is removed from a table stays readable, unless maintenance takes it away sooner."""
@@ -61,8 +62,7 @@ class Warehouse:
     """Tables made here that nothing has been written to yet."""
     _contents: dict[str, int] = field(default_factory=dict)
     _versions: dict[str, int] = field(default_factory=dict)
-    """Newest version of each table asked for or written: whoever holds the lock is the only writer, and reading a
-    table's history costs about as much as writing a row."""
+    """Newest version of each table asked for or written: whoever holds the lock is the only writer."""
 
     def exists(self, name: str) -> bool:
         """Whether the table has been created."""
@@ -158,7 +158,7 @@ class Warehouse:
             clauses(self._delta(name).alias("row").merge(changes.alias("change"), same)).execute()
         last = self._last_commit(name)
         self._note(name, last)
-        metrics = last["operationMetrics"]
+        metrics = last.metrics
         self.bytes_written += int(metrics.get("numTargetBytesAdded", 0))
         return int(metrics["numTargetRowsDeleted"]) + int(metrics["numTargetRowsUpdated"])
 
@@ -301,15 +301,14 @@ class Warehouse:
         self._note(name, last)
         if self._versions[name] == before:  # nothing to commit: the last commit's figures are another write's
             return Written(self._versions[name], 0)
-        metrics = last["operationMetrics"] or {}
-        self.bytes_written += int(metrics.get("numOutputBytes", 0))
-        return Written(self._versions[name], int(metrics.get("numOutputRows", 0)))
+        self.bytes_written += int(last.metrics.get("numOutputBytes", 0))
+        return Written(self._versions[name], int(last.metrics.get("numOutputRows", 0)))
 
-    def _note(self, name: str, commit: Row) -> None:
+    def _note(self, name: str, commit: Commit) -> None:
         """Remembers the newest commit of a table."""
-        self._versions[name] = int(commit["version"])
+        self._versions[name] = commit.version
         self._contents.pop(name, None)
-        if commit["operation"] not in _MOVES_ONLY:
+        if commit.operation not in _MOVES_ONLY:
             self._contents[name] = self._versions[name]
 
     def _place(self, name: str) -> str:
@@ -331,10 +330,14 @@ class Warehouse:
         files = path.getFileSystem(self.spark._jsc.hadoopConfiguration())
         return int(files.getContentSummary(path).getLength() - files.getContentSummary(log).getLength())
 
-    def _last_commit(self, name: str) -> Row:
+    def _last_commit(self, name: str) -> Commit:
+        if not is_catalog(self.root):
+            found = newest_commit(self.spark, self._path(name), since=self._versions.get(name))
+            if found is not None:
+                return found
         last = self._delta(name).history(1).first()
         assert last is not None, "a table that was written has a history"
-        return last
+        return Commit(int(last["version"]), last["operation"], last["operationMetrics"] or {})
 
     def _create(self, table: Table) -> None:
         if self.exists(table.name):
