@@ -49,6 +49,10 @@ def resolve(settings: Settings, base: Path) -> Settings:
     warehouse = settings.warehouse if is_catalog(settings.warehouse) else place(settings.warehouse, "warehouse")
     metrics = settings.monitoring.prometheus
     watched = {"prometheus": place(metrics, "monitoring.prometheus") if metrics else None}
+    spark, lineage = settings.spark, settings.spark.openlineage
+    if lineage and lineage.file:
+        there = {"file": place(lineage.file, "spark.openlineage.file")}
+        spark = spark.model_copy(update={"openlineage": lineage.model_copy(update=there)})
     if problems:
         raise ConfigError(problems)
     return settings.model_copy(
@@ -57,6 +61,7 @@ def resolve(settings: Settings, base: Path) -> Settings:
             "identity": identity,
             "exports": exports,
             "warehouse": warehouse,
+            "spark": spark,
             "monitoring": settings.monitoring.model_copy(update=watched),
         }
     )

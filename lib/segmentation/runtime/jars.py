@@ -32,6 +32,10 @@ COORDINATES = (
 """Maven coordinates; `spark.packages` in the configuration takes their place, and may also name local jar files."""
 
 
+OPENLINEAGE = ("io.openlineage:openlineage-spark_2.13:1.37.0",)
+"""What `spark.openlineage` needs beside them: with all that it needs inside, and only fetched when asked for."""
+
+
 def jar_folder() -> Path:
     """Where fetched jars are kept: `SEGMENTATION_JARS`, or a folder of the virtual environment."""
     return Path(os.environ.get("SEGMENTATION_JARS") or Path(sys.prefix) / "share" / "segmentation" / "jars")
@@ -46,7 +50,8 @@ def jar_paths(packages: Sequence[str] = ()) -> list[Path]:
             raise ConfigError(f"spark.packages names the jar file '{package}', which does not exist.")
     if missing:
         command = " ".join(["python -m segmentation.runtime.jars", *packages])
-        raise ConfigError(f"Jars are missing ({' '.join(missing)}): run scripts/setup, or `{command}`, once.")
+        how = f"`{command}`" if packages else f"scripts/setup, or `{command}`,"
+        raise ConfigError(f"Jars are missing ({' '.join(missing)}): run {how} once.")
     return list(wanted.values())
 
 

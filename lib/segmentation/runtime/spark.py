@@ -7,13 +7,14 @@ import os
 import shutil
 import tempfile
 from importlib.resources import as_file, files
+from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from segmentation.config.spark import SparkSettings
+from segmentation.config.spark import OpenLineageSettings, SparkSettings
 from segmentation.contracts.errors import ConfigError
-from segmentation.runtime.jars import jar_paths
+from segmentation.runtime.jars import OPENLINEAGE, jar_paths
 from segmentation.runtime.jvm import java_options, launch
 
 _STATIC = {
@@ -38,6 +39,8 @@ _LOCAL = {
     "spark.sql.catalogImplementation": "in-memory",
 }
 
+_LISTENERS, _LINEAGE = "spark.extraListeners", "io.openlineage.spark.agent.OpenLineageSparkListener"
+
 _RUNTIME = {
     "spark.sql.session.timeZone": "UTC",
     # Delta refuses to read back by path what was removed later than this; pinned versions must stay readable.
@@ -50,7 +53,7 @@ def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkS
     """The active session, or a new one: under spark-submit with what it was given, else in local mode.
 
     Raises `ConfigError` when a session of our own is needed and its jars are not there, or when there is no folder
-    for checkpoints that a cluster's nodes share.
+    for checkpoints that a cluster's nodes share, or where lineage is wanted of a session that was started without it.
     """
     spark = SparkSession.getActiveSession()
     if spark is None:
@@ -64,6 +67,11 @@ def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkS
                 SparkContext._ensure_initialized(gateway=launch(SparkConf().setAll(list(local.items()))))
         spark = builder.getOrCreate()
         spark.sparkContext.setLogLevel("ERROR")
+    if settings.openlineage and _LINEAGE not in (spark.conf.get(_LISTENERS, None) or ""):
+        raise ConfigError(
+            "spark.openlineage: Spark was started without its listener; start it with "
+            f"--packages {OPENLINEAGE[0]} --conf {_LISTENERS}={_LINEAGE}, or leave the key out."
+        )
     for key, value in _RUNTIME.items():
         spark.conf.set(key, value)
     if spark.sparkContext.getCheckpointDir() is None:
@@ -86,7 +94,11 @@ def _submitted() -> bool:
 
 
 def _local_conf(settings: SparkSettings) -> dict[str, str]:
-    class_path = os.pathsep.join(map(str, jar_paths(settings.packages)))
+    jars, lineage = jar_paths(settings.packages), {}
+    if settings.openlineage:
+        jars += jar_paths(OPENLINEAGE)
+        lineage = _lineage_conf(settings.openlineage)
+    class_path = os.pathsep.join(map(str, jars))
     with as_file(files("segmentation.runtime") / "log4j2.properties") as log4j:
         logging = f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"
     further = {key: str(value) for key, value in settings.conf.items()}
@@ -97,5 +109,19 @@ def _local_conf(settings: SparkSettings) -> dict[str, str]:
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.extraClassPath": class_path,
         "spark.driver.extraJavaOptions": java,
+        **lineage,
         **further,
+    }
+
+
+def _lineage_conf(settings: OpenLineageSettings) -> dict[str, str]:
+    if settings.file:
+        Path(settings.file).parent.mkdir(parents=True, exist_ok=True)
+    to = {"type": "file", "location": settings.file} if settings.file else {"type": "http", "url": settings.url}
+    return {
+        _LISTENERS: _LINEAGE,
+        **{f"spark.openlineage.transport.{key}": str(value) for key, value in to.items()},
+        "spark.openlineage.namespace": settings.namespace,
+        # A plan quotes what rows are compared with.
+        "spark.openlineage.facets.spark.logicalPlan.disabled": "true",
     }
