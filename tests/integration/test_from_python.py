@@ -34,9 +34,14 @@ def environment() -> Iterator[pytest.MonkeyPatch]:
 def shop(
     finished_shop: FinishedShop, environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Segmentation:
-    """The made shop with version 1 of last week, retired, and version 2 of today, published."""
-    environment.setenv("SEGMENTATION_CONFIG", str(finished_shop.copy_to(tmp_path_factory.mktemp("shop"))))
-    return open_warehouse()
+    """The made shop with version 1 of last week, retired, and version 2 of today, published; a campaign began last
+    week."""
+    buyers = {"name": "buyers", "who": {"feature": "monetary", "at_least": 0.01}, "holdout": 0.4}
+    config = finished_shop.copy_to(tmp_path_factory.mktemp("shop"), audiences=[buyers])
+    environment.setenv("SEGMENTATION_CONFIG", str(config))
+    shop = open_warehouse()
+    shop.run("audiences", as_of=LAST_WEEK)
+    return shop
 
 
 def test_the_examples_of_the_documentation_run(shop: Segmentation) -> None:
@@ -137,6 +142,88 @@ def test_other_settings_are_tried_and_nothing_is_written(shop: Segmentation) -> 
     assert [c.k for c in shop.choice().candidates] == [3, 4]
 
 
+def test_an_audience_is_a_name_or_a_rule(shop: Segmentation) -> None:
+    audiences = shop.table("audience_members").count()
+    features = shop.table("features").where(F.col("as_of") == F.lit(TODAY))
+    bought = {row[0] for row in features.where("monetary > 0").select("person_id").collect()}
+    assert {row[0] for row in shop.members("buyers").select("person_id").collect()} == bought
+    buyers = shop.audience("buyers")
+    assert (buyers.as_of, buyers.members, buyers.people) == (TODAY, len(bought), features.count())
+    assert shop.audience("buyers", as_of=LAST_WEEK).as_of == LAST_WEEK
+
+    often = shop.audience({"all": [{"audience": "buyers"}, {"feature": "frequency", "at_least": 10}]})
+    assert often.sentence.startswith("Everyone who is in the audience “buyers”")
+    assert often.steps[0].left == len(bought) > often.members > 0
+    people = shop.members({"all": [{"audience": "buyers"}, {"feature": "frequency", "at_least": 10}]})
+    assert {row[0] for row in people.select("person_id").collect()} < bought
+    assert shop.table("audience_members").count() == audiences, "nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ("buyer", r"audiences: there is no audience 'buyer' \(there are buyers\); did you mean 'buyers'"),
+        ({"feature": "recensy", "at_most": 3}, "who.feature: there is no feature 'recensy'.*did you mean 'recency'"),
+        ({"any": [{"audience": "buyer"}]}, "who.any.0.audience: there is no audience 'buyer'"),
+        ({"feature": "recency"}, "who: a condition on a feature has exactly one of"),
+        ({"segment": "Nobody knows"}, "no published segment has the id or name 'Nobody knows'"),
+        ({}, "who: a condition has exactly one of"),
+    ],
+)
+def test_a_wrong_rule_is_told_in_its_own_words(shop: Segmentation, who: str | dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        shop.audience(who)
+    with pytest.raises(ConfigError, match=said):
+        shop.members(who)
+
+
+def test_a_campaign_is_measured_against_its_control_group(shop: Segmentation) -> None:
+    (measured,) = shop.measure()
+    assert (measured.audience, measured.since, measured.as_of) == ("buyers", LAST_WEEK, TODAY)
+    arms = shop.table("holdouts").groupBy("arm").count().collect()
+    assert {row["arm"]: row["count"] for row in arms} == {
+        "treated": measured.everyone.treated.people,
+        "control": measured.everyone.control.people,
+    }
+    assert 0 < measured.everyone.treated.converted < measured.everyone.treated.people
+    with pytest.raises(ConfigError, match=r"audiences: 'loyal' has no control group \(those with one are buyers\)"):
+        shop.measure("loyal")
+
+
+def test_what_other_rules_would_change_is_seen_beforehand(shop: Segmentation) -> None:
+    there = shop.preview_identity()
+    assert (there.as_of, there.sessions_moved, there.memberships_moved) == (TODAY, 0, 0)
+
+
+def test_what_is_in_use_or_not_there_is_refused(
+    finished_shop: FinishedShop, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = open_warehouse(finished_shop.copy_to(tmp_path))
+    with pytest.raises(ConfigError, match="Version 2 is"):
+        own.retire(2, "names mislead")
+    with pytest.raises(ConfigError, match="There is no batch 'no such batch'"):
+        own.replay("no such batch")
+
+
+def test_who_asks_is_told_and_who_is_erased_is_gone(
+    finished_shop: FinishedShop, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = open_warehouse(finished_shop.copy_to(tmp_path))
+    before = own.table("persons").count()
+    assert own.access(tmp_path / "one.json", user_id="u5") > 10
+    assert "person5@example.com" in (tmp_path / "one.json").read_text(encoding="utf-8")
+    receipt = own.erase(user_id="u5")
+    assert "u5" not in receipt
+    assert own.table("persons").count() == before - 1
+    assert [row[0] for row in own.table("audit_log").orderBy("entry").select("action").collect()][-2:] == [
+        "access",
+        "erasure",
+    ]
+    for call in (lambda: own.access(tmp_path / "none.json"), own.erase):
+        with pytest.raises(ConfigError, match="Name one person"):
+            call()
+
+
 def test_what_the_report_counts_can_be_asked_for(shop: Segmentation) -> None:
     assert shop.activity().last_date == TODAY
     assert shop.activity(1).last_date == LAST_WEEK
@@ -185,7 +272,7 @@ def test_spark_is_loaded_when_it_is_asked_for() -> None:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "05"]
+    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

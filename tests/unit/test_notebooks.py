@@ -13,7 +13,7 @@ COMMAND = "\n\n# COMMAND ----------\n\n"
 
 
 def test_there_are_notebooks() -> None:
-    assert len(NOTEBOOKS) >= 4
+    assert len(NOTEBOOKS) == 5
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)

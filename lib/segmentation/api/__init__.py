@@ -31,6 +31,13 @@ One person's story, by id or by any identifier (a personal one is looked up by i
 >>> story = shop.person(user_id="u0")
 >>> names = [row["segment_name"] for row in story.segments.collect()]
 
+Who a rule means, in the words of `audiences[].who`, where each condition loses people, and who they are:
+
+>>> rule = {"all": [{"feature": "frequency", "at_least": 2}, {"feature": "recency", "at_most": 14}]}
+>>> found = shop.audience(rule)
+>>> found.members == shop.members(rule).count()
+True
+
 What changed between two versions:
 
 >>> change = shop.compare(before=1, after=2)
@@ -42,6 +49,8 @@ from segmentation.api.pictures import (
     candidates_chart,
     features_chart,
     flows_chart,
+    funnel_chart,
+    lift_chart,
     links_chart,
     months_chart,
     sizes_chart,
@@ -56,6 +65,8 @@ __all__ = [
     "candidates_chart",
     "features_chart",
     "flows_chart",
+    "funnel_chart",
+    "lift_chart",
     "links_chart",
     "months_chart",
     "open_warehouse",

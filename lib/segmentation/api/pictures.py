@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 from markupsafe import Markup
 from pyspark.sql import DataFrame
@@ -10,13 +11,25 @@ from pyspark.sql import DataFrame
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.bars import Bar, bar_chart
 from segmentation.profiles.flows import flows_chart
+from segmentation.profiles.intervals import Interval, interval_chart
 from segmentation.profiles.network import Node, Tie, network_chart
 from segmentation.profiles.report.charts import candidates_chart, months_chart
 from segmentation.profiles.report.data import Profile
 from segmentation.profiles.svg import figure
 from segmentation.profiles.wording import number, per_cent
+from segmentation.stages.audiences import Explanation
+from segmentation.stages.measure import Measurement
 
-__all__ = ["candidates_chart", "features_chart", "flows_chart", "links_chart", "months_chart", "sizes_chart"]
+__all__ = [
+    "candidates_chart",
+    "features_chart",
+    "flows_chart",
+    "funnel_chart",
+    "lift_chart",
+    "links_chart",
+    "months_chart",
+    "sizes_chart",
+]
 
 MOST_LINKS = 200
 """Links in a picture; a person with more is no picture."""
@@ -44,6 +57,30 @@ def features_chart(profiles: Sequence[Profile], features: Mapping[str, FeatureIn
     bars = [Bar(features[name].label, far, f"{number(round(far, 2))} · {who}") for name, (far, who) in best]
     description = f"Furthest: {bars[0].name} ({bars[0].text})." if bars else "No feature is known."
     return figure(lambda width: bar_chart("What tells segments apart", description, bars, width))
+
+
+def funnel_chart(audience: Explanation) -> Markup:
+    """How many people each condition of an audience leaves of those before it."""
+    bars = [Bar("everyone", audience.people, f"{audience.people:,}")]
+    bars += [Bar(step.condition, step.left, f"{step.left:,}") for step in audience.steps]
+    title = "Who is left"
+    return figure(lambda width: bar_chart(title, f"{audience.members:,} of {audience.people:,}.", bars, width))
+
+
+def lift_chart(measured: Measurement, names: Mapping[str, str] | None = None) -> Markup | None:
+    """By how many points more of the treated than of the control group bought, of everyone and of each segment, with
+    95 % intervals; None where the arms of none are large enough. `names`: segment id -> name."""
+    rows = [row for row in (measured.everyone, *measured.segments) if not isnan(row.bought.low)]
+    if not rows:
+        return None
+    intervals = []
+    for row in rows:
+        value, low, high = (100 * part for part in (row.bought.difference, row.bought.low, row.bought.high))
+        name = (names or {}).get(row.segment_id, row.segment_id)
+        intervals.append(Interval(name, low, value, high, f"{value:+.1f} ({low:+.1f} to {high:+.1f})"))
+    description = "; ".join(f"{one.name}: {one.text}" for one in intervals) + "."
+    unit = "percentage points more who bought"
+    return figure(lambda width: interval_chart("What the campaign added", description, intervals, unit, width))
 
 
 def links_chart(links: DataFrame) -> Markup:

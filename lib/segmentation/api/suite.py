@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from segmentation.api.story import Story, tell_story
 from segmentation.clustering.selection import choose_features, describe_population
 from segmentation.clustering.training import train_model
+from segmentation.config.audiences import AudienceSettings, read_rule
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.config.settings import Settings, load_settings
 from segmentation.contracts.errors import ConfigError
@@ -22,7 +23,8 @@ from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.features.profiles import dropped_features
 from segmentation.features.sheets import FeatureSheet, find_users, write_sheets
-from segmentation.identity.lookup import find_person
+from segmentation.identity.lookup import Identifier, find_person
+from segmentation.privacy.key import load_key
 from segmentation.profiles.report.data import Activity, Choice, Identity, Profile
 from segmentation.profiles.report.summaries import (
     read_choice,
@@ -36,13 +38,23 @@ from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context, run_stages
 from segmentation.runtime.spark import get_spark
+from segmentation.runtime.stage import Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.comparison import Comparison
 from segmentation.segments.membership import keep_scope
 from segmentation.segments.versions import Version, find_version, read_versions
+from segmentation.stages import ingest, maintain
+from segmentation.stages.access import hand_over
+from segmentation.stages.audiences import STAGE as AUDIENCES
+from segmentation.stages.audiences import Explanation, explain, find_audience, find_members
 from segmentation.stages.compare import compare_versions
+from segmentation.stages.erase import Erasure
+from segmentation.stages.identity_preview import READS as PREVIEW_READS
+from segmentation.stages.identity_preview import Preview, preview
+from segmentation.stages.measure import READS as MEASURE_READS
+from segmentation.stages.measure import Measurement, find_held_out, measure
 from segmentation.stages.pipeline import choose_stages
-from segmentation.stages.publish import roll_back
+from segmentation.stages.publish import retire_version, roll_back
 from segmentation.stages.suggest_timeout import READS as GAPS_READS
 from segmentation.stages.suggest_timeout import Gaps, look_at_gaps
 
@@ -138,12 +150,9 @@ class Segmentation:
         Raises `ConfigError` for neither or both, an identifier type that there is not, or a personal one without the
         key; `InputError` where there is nobody.
         """
-        if (person_id is not None) + len(identifier) != 1:
-            raise ConfigError("Name one person: person('p…') by id, or person(user_id='…') by one identifier.")
         warehouse, identity = self._warehouse(), self.settings.identity
-        if person_id is None:
-            ((kind, value),) = identifier.items()
-            person_id = find_person(warehouse.read("identity_map"), identity, kind, value)
+        if person_id is None or identifier:
+            person_id = find_person(warehouse.read("identity_map"), identity, *_one(identifier, person_id))
         return tell_story(warehouse, identity, person_id)
 
     def compare(self, before: Which = None, after: Which = None) -> Comparison:
@@ -193,9 +202,33 @@ class Segmentation:
 
         Of the events up to `as_of`, by default all. Raises `InputError` before identities were resolved.
         """
-        request = Request(None if as_of is None else _day(as_of))
-        record = RunRecord(self._warehouse())
-        return look_at_gaps(open_context(record, self.settings, GAPS_READS, request, lambda _: None))
+        return look_at_gaps(self._context(GAPS_READS, as_of))
+
+    def audience(self, who: str | Mapping[str, Any], as_of: date | str | None = None) -> Explanation:
+        """Who an audience is, in words, how many there are, and where each condition loses people.
+
+        `who` is the name of a configured audience, or a rule in the words of `audiences[].who`:
+        `audience({"all": [{"segment": "Frequent"}, {"feature": "recency", "at_least": 30}]})`. `as_of` is by default
+        the newest event's date. Writes nothing. Raises `ConfigError` with every problem of a rule.
+        """
+        return explain(self._context(AUDIENCES.reads, as_of), self._audience(who))
+
+    def members(self, who: str | Mapping[str, Any], as_of: date | str | None = None) -> DataFrame:
+        """The people of an audience or of a rule, as `audience` takes them: `person_id`, `segment_id`. Of a configured
+        audience with a purpose, those who granted it. Writes nothing."""
+        return find_members(self._context(AUDIENCES.reads, as_of), self._audience(who))
+
+    def measure(self, audience: str | None = None, as_of: date | str | None = None) -> list[Measurement]:
+        """What the campaigns of an audience add, or of every one that has a control group: treated people against it.
+
+        Raises `ConfigError` where there is no control group, `InputError` where nobody is in one yet.
+        """
+        names = find_held_out(self.settings, audience)
+        return measure(self._context(MEASURE_READS, as_of), names)
+
+    def preview_identity(self, as_of: date | str | None = None) -> Preview:
+        """What this configuration's identity rules would change in the warehouse as it is; writes nothing."""
+        return preview(self._context(PREVIEW_READS, as_of))
 
     def run(self, *stages: str, as_of: date | str | None = None, **options: Any) -> list[StageReport]:
         """Runs stages in order (all, where none is named) and says what each did; what is done is not done again.
@@ -207,8 +240,16 @@ class Segmentation:
         known = {option.name for stage in chosen for option in stage.options}
         if unknown := sorted(set(options) - known):
             raise ConfigError(f"There is no option '{unknown[0]}' of {', '.join(stage.name for stage in chosen)}.")
-        request = Request(None if as_of is None else _day(as_of), options)
-        return run_stages(self.spark, self.settings, chosen, request, Progress())
+        return self._run(chosen, as_of, options)
+
+    def replay(self, batch: str) -> list[StageReport]:
+        """Takes a batch in again, by the mapping and the rules of now. Raises `ConfigError` for one that is not
+        there."""
+        return self._run([ingest.STAGE], None, {ingest.REPLAY: batch})
+
+    def maintain(self) -> list[StageReport]:
+        """Looks after the tables, as `segmentation maintain` does."""
+        return self._run([maintain.STAGE], None, {})
 
     def roll_back(self, to: int, reason: str | None = None) -> Version:
         """Makes published version `to` current again and returns it. Raises `ConfigError` where it never was."""
@@ -217,9 +258,50 @@ class Segmentation:
             roll_back(warehouse, to, datetime.now(UTC), reason)
         return self.version()
 
+    def retire(self, number: int, reason: str) -> Version:
+        """Takes a version out of use for good and returns it. Raises `ConfigError` as the command does."""
+        warehouse = self._warehouse(run_id=str(uuid.uuid4()))
+        with warehouse.lock():
+            retire_version(warehouse, number, datetime.now(UTC), reason)
+        return self.version(number)
+
+    def access(self, dest: str | Path, **identifier: str) -> int:
+        """Writes all that is held on one person to a file that only you may read, and returns how many rows:
+        `access("ann.json", email="ann@example.com")`. The audit log says that it was asked for."""
+        kind, value = _one(identifier)
+        return hand_over(self._warehouse(run_id=str(uuid.uuid4())), self.settings, (kind, value), Path(dest))
+
+    def erase(self, **identifier: str) -> str:
+        """Forgets whoever has this identifier, and returns the receipt: `erase(email="ann@example.com")`. Needs the
+        key."""
+        asked = Erasure([_one(identifier)], load_key(what="Tombstones of people who are erased"))
+        return str(self._run(asked.stages, None, {})[-1].result)
+
+    def _audience(self, who: str | Mapping[str, Any]) -> AudienceSettings:
+        if isinstance(who, str):
+            return find_audience(self.settings, who)
+        return read_rule(dict(who), self.settings.audiences, self.settings.features)
+
+    def _context(self, reads: Sequence[str], as_of: date | str | None) -> StageContext:
+        """What a look at the tables is given, that writes nothing, not even a row of `runs`."""
+        request = Request(None if as_of is None else _day(as_of))
+        return open_context(RunRecord(self._warehouse()), self.settings, reads, request, lambda _: None)
+
+    def _run(self, stages: Sequence[Stage], as_of: date | str | None, options: Mapping[str, Any]) -> list[StageReport]:
+        request = Request(None if as_of is None else _day(as_of), options)
+        return run_stages(self.spark, self.settings, stages, request, Progress())
+
     def _warehouse(self, run_id: str = "") -> Warehouse:
         """Opened anew each time: it remembers versions, and others may write in between."""
         return Warehouse(self.spark, self.settings.warehouse, run_id)
+
+
+def _one(identifier: Mapping[str, str], person_id: str | None = None) -> Identifier:
+    """The one identifier that names a person. Raises `ConfigError` where there is none, or more than one name."""
+    if person_id is not None or len(identifier) != 1:
+        raise ConfigError("Name one person: by id where that is asked for, or by one identifier, such as user_id='…'.")
+    ((kind, value),) = identifier.items()
+    return kind, value
 
 
 def _day(value: date | str) -> date:

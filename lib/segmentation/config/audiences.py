@@ -9,6 +9,7 @@ then_not: {event: purchase}, within_hours: 24}`) or another audience (`{audience
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar, get_args
@@ -18,11 +19,15 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator, model
 from segmentation.config.exports import ExportSettings, Readers
 from segmentation.config.features import FeatureSettings
 from segmentation.config.model import Name, Section
+from segmentation.config.problems import explain
 from segmentation.config.rules import OPERATOR_NAMES, Comparison, Rule, check_rule, misfit
-from segmentation.contracts.errors import Problem
+from segmentation.contracts.errors import ConfigError, Problem
 
 MAX_DEPTH, MAX_PARTS = 20, 500
 """How deep conditions of one audience may lie in each other, and how many keys and list items they may have."""
+
+TRIED = "tried"
+"""The name of an audience that is only tried."""
 
 T = TypeVar("T")
 
@@ -150,6 +155,23 @@ def in_order(audiences: Sequence[AudienceSettings]) -> Iterator[list[AudienceSet
         ready = order.get_ready()
         yield [named[name] for name in sorted(ready)]
         order.done(*ready)
+
+
+def read_rule(who: Any, audiences: Sequence[AudienceSettings], features: FeatureSettings) -> AudienceSettings:
+    """A rule in the words of `audiences[].who`, beside the audiences of a configuration and its features.
+
+    Raises `ConfigError` with every problem, as of a file.
+    """
+    key = f"audiences.{len(audiences)}."
+    found = check_audiences({"audiences": [*audiences, {"name": TRIED, "who": who}], "features": features})
+    problems = [replace(problem, key=problem.key.removeprefix(key)) for problem in found]
+    try:
+        rule = AudienceSettings.model_validate({"name": TRIED, "who": who})
+    except ValidationError as error:
+        raise ConfigError([*explain(error, AudienceSettings), *problems]) from None
+    if problems:
+        raise ConfigError(problems)
+    return rule
 
 
 def check_audiences(raw: Mapping[str, Any]) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pyspark.sql import functions as F
@@ -12,9 +13,21 @@ from pyspark.sql import functions as F
 from segmentation.config.settings import Settings
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import ConfigError
+from segmentation.identity.lookup import Identifier, find_person
+from segmentation.privacy.audit import Act
 from segmentation.privacy.data_map import DATA_MAP
 from segmentation.privacy.holdings import IDENTIFIER, Subjects, carried, own_rows
+from segmentation.runtime.audit import audit
 from segmentation.runtime.warehouse import Warehouse
+
+
+def hand_over(warehouse: Warehouse, settings: Settings, asked: Identifier, file: Path) -> int:
+    """Writes all that is held on whoever has an identifier to `file`, after the audit log says so; returns how many
+    rows. Raises `InputError` where nobody has it, `ConfigError` where the file cannot be written."""
+    person_id = find_person(warehouse.read("identity_map"), settings.identity, *asked)
+    with warehouse.lock():
+        audit(warehouse, [Act("access", "one person", datetime.now(UTC), {"identifier_type": asked[0]})])
+        return write_holdings(warehouse, settings, person_id, file)
 
 
 def write_holdings(warehouse: Warehouse, settings: Settings, person_id: str, file: Path) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from difflib import get_close_matches
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -20,9 +21,9 @@ from segmentation.activation.audiences import (
 from segmentation.activation.consent import keep_consenting
 from segmentation.activation.funnel import Step, count_funnel
 from segmentation.activation.sentences import describe_rule
-from segmentation.config.audiences import PersonRule
+from segmentation.config.audiences import AudienceSettings, PersonRule
 from segmentation.config.settings import Settings
-from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.experiments.holdouts import assign_arms
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.privacy.key import load_key
@@ -82,16 +83,31 @@ def run(context: StageContext) -> Outcome:
     )
 
 
-def explain(context: StageContext, name: str) -> Explanation:
-    """What the audience `name` means, how many people meet it, and where each condition loses the others."""
+def find_audience(settings: Settings, name: str) -> AudienceSettings:
+    """The audience of this name; raises `ConfigError`, with those that there are."""
+    found = {audience.name: audience for audience in settings.audiences}
+    if name not in found:
+        there = f"there are {', '.join(found)}" if found else "there are none under `audiences`"
+        near = next(iter(get_close_matches(name, found, 1)), None)
+        raise ConfigError([Problem("audiences", f"there is no audience '{name}' ({there})", suggestion=near)])
+    return found[name]
+
+
+def find_members(context: StageContext, audience: AudienceSettings) -> DataFrame:
+    """Who is in one audience, be it configured or only tried -> one row a person: `person_id`, `segment_id`."""
+    return _members(_beside(context, audience)).where(F.col("audience") == audience.name).drop("audience")
+
+
+def explain(context: StageContext, audience: AudienceSettings) -> Explanation:
+    """What an audience means, how many people meet it, and where each condition loses the others."""
+    context = _beside(context, audience)
     settings = context.settings
-    audience = next(audience for audience in settings.audiences if audience.name == name)
     labels = {info.name: info.label for info in feature_catalogue(settings.features).values()}
     conditions = list(single_conditions(audience.who))
     judged, version = _judge(context, conditions)
     people, steps = count_funnel(judged, conditions, labels)
     return Explanation(
-        audience=name,
+        audience=audience.name,
         sentence=describe_rule(audience.who, labels) + _describe_purpose(audience.purpose),
         as_of=context.as_of,
         segment_version=version,
@@ -99,6 +115,12 @@ def explain(context: StageContext, name: str) -> Explanation:
         members=steps[-1].left,
         steps=steps,
     )
+
+
+def _beside(context: StageContext, audience: AudienceSettings) -> StageContext:
+    """The context with this audience among the others, which its rule may name."""
+    others = [other for other in context.settings.audiences if other.name != audience.name]
+    return replace(context, settings=context.settings.model_copy(update={"audiences": [*others, audience]}))
 
 
 def _members(context: StageContext) -> DataFrame:

@@ -8,7 +8,8 @@ from datetime import date
 
 from pyspark.sql import functions as F
 
-from segmentation.contracts.errors import InputError
+from segmentation.config.settings import Settings
+from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.experiments.holdouts import CONTROL, TREATED
 from segmentation.experiments.lift import (
     Arm,
@@ -75,6 +76,16 @@ def measure(context: StageContext, audiences: Sequence[str]) -> list[Measurement
         if audience not in found:
             raise InputError(f"Nobody of '{audience}' is in a control group yet: run `segmentation audiences` first.")
     return [_measurement(audience, as_of, found[audience]) for audience in audiences]
+
+
+def find_held_out(settings: Settings, asked: str | None = None) -> list[str]:
+    """The audience asked for, or every one that has a control group. Raises `ConfigError` where there is none."""
+    held_out = [one.name for one in settings.audiences if one.holdout]
+    if not held_out or (asked is not None and asked not in held_out):
+        there = f"those with one are {', '.join(held_out)}" if held_out else "no audience has one"
+        what = f"'{asked}' has no control group" if asked else "there is nothing to compare"
+        raise ConfigError([Problem("audiences", f"{what} ({there}): give it a `holdout`")])
+    return [asked] if asked else held_out
 
 
 def _measurement(audience: str, as_of: date, found: Outcomes) -> Measurement:

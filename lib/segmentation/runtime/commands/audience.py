@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from difflib import get_close_matches
 
 import click
 from rich.table import Table
 
-from segmentation.contracts.errors import ConfigError, Problem
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context
@@ -25,15 +23,11 @@ from segmentation.stages.audiences import Explanation
 def audience(common: Common, name: str) -> None:
     """Say who an audience is, how many there are, and where each condition loses people."""
     settings = common.settings()
-    names = [audience.name for audience in settings.audiences]
-    if name not in names:
-        there = f"there are {', '.join(names)}" if names else "there are none under `audiences`"
-        near = next(iter(get_close_matches(name, names, 1)), None)
-        raise ConfigError([Problem("--explain", f"there is no audience '{name}' ({there})", suggestion=near)])
+    found = audiences.find_audience(settings, name)
     warehouse = Warehouse(common.spark(settings), settings.warehouse)
     reads = audiences.STAGE.reads
     context = open_context(RunRecord(warehouse), settings, reads, Request(common.as_of), common.progress().tell)
-    explanation = audiences.explain(context, name)
+    explanation = audiences.explain(context, found)
     if common.log_format == "json":
         click.echo(json.dumps(asdict(explanation), default=str, ensure_ascii=False))
         return

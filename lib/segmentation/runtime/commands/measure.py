@@ -10,14 +10,13 @@ from typing import Any
 import click
 from rich.table import Table
 
-from segmentation.contracts.errors import ConfigError, Problem
 from segmentation.experiments.lift import Effect
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.stages.measure import READS, Comparison, Measurement
+from segmentation.stages.measure import READS, Comparison, Measurement, find_held_out
 from segmentation.stages.measure import measure as measure_audiences
 
 _SIGNIFICANT = 0.05
@@ -33,14 +32,10 @@ def measure(common: Common, audience: str | None) -> None:
     before anyway (CUPED). p is of the share who bought, corrected for the number of segments (Holm).
     """
     settings = common.settings()
-    held_out = [one.name for one in settings.audiences if one.holdout]
-    if not held_out or (audience is not None and audience not in held_out):
-        there = f"those with one are {', '.join(held_out)}" if held_out else "no audience has one"
-        what = f"'{audience}' has no control group" if audience else "there is nothing to compare"
-        raise ConfigError([Problem("--audience", f"{what} ({there}): give it a `holdout`")])
+    names = find_held_out(settings, audience)
     warehouse = Warehouse(common.spark(settings), settings.warehouse)
     context = open_context(RunRecord(warehouse), settings, READS, Request(common.as_of), common.progress().tell)
-    found = measure_audiences(context, [audience] if audience else held_out)
+    found = measure_audiences(context, names)
     if common.log_format == "json":
         click.echo(json.dumps([_plain(asdict(one)) for one in found], default=str))
         return

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from segmentation.identity.lookup import Identifier, find_person
-from segmentation.privacy.audit import Act
+from segmentation.identity.lookup import Identifier
 from segmentation.privacy.key import load_key
-from segmentation.runtime.audit import audit
 from segmentation.runtime.options import Common, common_options, identifier_option, read_identifier
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.stages.access import write_holdings
+from segmentation.stages.access import hand_over
 from segmentation.stages.erase import Erasure
 
 
@@ -46,11 +43,7 @@ def access(common: Common, asked: Identifier, dest: Path) -> None:
     """
     settings = common.settings()
     warehouse = Warehouse(common.spark(settings), settings.warehouse, run_id=str(uuid.uuid4()))
-    person_id = find_person(warehouse.read("identity_map"), settings.identity, *asked)
-    with warehouse.lock():
-        now = datetime.now(UTC)
-        audit(warehouse, [Act("access", "one person", now, {"identifier_type": asked[0]})])
-        rows = write_holdings(warehouse, settings, person_id, dest)
+    rows = hand_over(warehouse, settings, asked, dest)
     common.progress().note(f"{rows:,} rows on one person are in {dest}.")
 
 
