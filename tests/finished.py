@@ -62,9 +62,14 @@ def finish_shop(root: Path) -> FinishedShop:
     return FinishedShop(folder)
 
 
+def quick_settings(folder: Path) -> dict[str, object]:
+    """The configuration of the shop below `folder`, with few models to fit."""
+    return shop_settings(folder) | _QUICK
+
+
 def _settings(folder: Path) -> dict[str, object]:
     # Delivered inside the warehouse, so that a copy of it holds what was delivered too.
-    return shop_settings(folder) | _QUICK | {"exports": [{"name": "crm", "type": "csv"}]}
+    return quick_settings(folder) | {"exports": [{"name": "crm", "type": "csv"}]}
 
 
 def _write_settings(folder: Path, settings: dict[str, object]) -> Path:

@@ -91,6 +91,25 @@ def test_the_archive_runs_on_a_cluster(tmp_path: Path) -> None:
     assert sum(tables["sessions"]["events"].to_pylist()) == len(rows) - 3
 
 
+def test_a_spark_without_the_jars_is_told_in_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(SPARK / "bin" / "spark-submit", "--master", "local[1]", "--conf", "spark.ui.enabled=false"),
+            *(ROOT / "jobs" / "ingest.py", "--config", write_shop(tmp_path)),
+        ],
+        env={**os.environ, "SPARK_HOME": str(SPARK), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    (said,) = [line for line in done.stdout.splitlines() if "Delta Lake" in line]
+    assert "Spark was started without Delta Lake: start it with --properties-file" in said
+    assert "TypeError" not in done.stdout
+    assert not (tmp_path / "warehouse").exists()
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))

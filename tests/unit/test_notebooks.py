@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,3 +51,18 @@ def test_it_defines_nothing_and_ends_in_a_check(notebook: Path) -> None:
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, defined)]
     assert isinstance(tree.body[-1], ast.Assert)
     assert "# MAGIC ## Check" in _cells(notebook)[-2]
+
+
+def test_jupyter_opens_the_same_cells(notebook: Path, tmp_path: Path) -> None:
+    copy = shutil.copy(notebook, tmp_path)
+    subprocess.run([ROOT / "scripts" / "jupyter", copy], check=True, capture_output=True)
+    opened = json.loads((tmp_path / f"{notebook.stem}.ipynb").read_text(encoding="utf-8"))["cells"]
+    there = [(cell["cell_type"], "".join(cell["source"])) for cell in opened]
+    assert there == [_as_jupyter_shows(cell) for cell in _cells(notebook)]
+
+
+def _as_jupyter_shows(cell: str) -> tuple[str, str]:
+    mark, _, text = cell.partition("\n")
+    if mark != "# MAGIC %md":
+        return "code", cell
+    return "markdown", "\n".join(line.removeprefix("# MAGIC").removeprefix(" ") for line in text.splitlines())

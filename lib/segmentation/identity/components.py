@@ -10,11 +10,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 from graphframes import GraphFrame
+from py4j.java_gateway import JavaPackage
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.table import check_columns
 
 _ROUNDS = 5
@@ -86,6 +88,11 @@ def _finish_in_one_task(edges: DataFrame) -> DataFrame:
 
 def _finish_by_graphframes(edges: DataFrame) -> DataFrame:
     """GraphFrames on a copy that is written down first: on input that is computed twice it can be wrong."""
+    if isinstance(edges.sparkSession._jvm.org.graphframes.GraphFrame, JavaPackage):  # type: ignore[union-attr]
+        raise ConfigError(
+            "An identity graph of this size needs GraphFrames, which this Spark was started without: see the jars that "
+            "`segmentation doctor` names, or raise identity.one_task_edges where the driver has the memory."
+        )
     fixed = edges.select(F.col("left_node").alias("src"), F.col("right_node").alias("dst")).checkpoint()
     vertices = fixed.select(F.explode(F.array("src", "dst")).alias("id")).distinct()
     # Labels are nodes of the component, so that they cannot meet the label of another.

@@ -9,12 +9,13 @@ import tempfile
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from py4j.java_gateway import JavaPackage
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from segmentation.config.spark import OpenLineageSettings, SparkSettings
 from segmentation.contracts.errors import ConfigError
-from segmentation.runtime.jars import OPENLINEAGE, jar_paths
+from segmentation.runtime.jars import COORDINATES, OPENLINEAGE, jar_paths
 from segmentation.runtime.jvm import java_options, launch
 
 _STATIC = {
@@ -52,8 +53,9 @@ _RUNTIME = {
 def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkSession:
     """The active session, or a new one: under spark-submit with what it was given, else in local mode.
 
-    Raises `ConfigError` when a session of our own is needed and its jars are not there, or when there is no folder
-    for checkpoints that a cluster's nodes share, or where lineage is wanted of a session that was started without it.
+    Raises `ConfigError` when a session of our own is needed and its jars are not there, when there is no folder for
+    checkpoints that a cluster's nodes share, and when the session was started without Delta Lake, or without the
+    listener for the lineage that is asked for.
     """
     spark = SparkSession.getActiveSession()
     if spark is None:
@@ -67,6 +69,11 @@ def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkS
                 SparkContext._ensure_initialized(gateway=launch(SparkConf().setAll(list(local.items()))))
         spark = builder.getOrCreate()
         spark.sparkContext.setLogLevel("ERROR")
+    if isinstance(spark._jvm.io.delta.tables.DeltaTable, JavaPackage):  # type: ignore[union-attr]
+        raise ConfigError(
+            "Spark was started without Delta Lake: start it with --properties-file conf/spark-defaults.conf --packages "
+            f"{COORDINATES[0]}, and with GraphFrames as the README says."
+        )
     if settings.openlineage and _LINEAGE not in (spark.conf.get(_LISTENERS, None) or ""):
         raise ConfigError(
             "spark.openlineage: Spark was started without its listener; start it with "
