@@ -1,9 +1,8 @@
 """Ingest: sources -> `events`, `events_quarantine`, `vault`, `consent`, with `ingest_batches` as the ledger.
 
 A batch is the new files of one source. It is judged before anything of it is written; then its row in the ledger says
-`planned`, its refused rows, clear values, events and statements of consent are written, each replacing what the same
-batch has written before, and the row says `done`. A run that was killed in between finishes the planned batch first,
-with its files.
+`planned`, its refused rows, clear values, events and statements of consent are written, and the row says `done`. A run
+that was killed in between finishes the planned batch first, with its files, and replaces what was written of it.
 """
 
 from __future__ import annotations
@@ -45,6 +44,7 @@ from segmentation.ingest.volume import find_anomalies, history_days, refuse_anom
 from segmentation.privacy.key import load_key
 from segmentation.privacy.vault import new_vault_rows
 from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.runtime.warehouse import Written
 
 FROM_THE_FUTURE = "consent_from_the_future"
 """Statements said later than they were taken in: nobody knows when they hold, so they are counted and left out."""
@@ -160,6 +160,13 @@ def _write(
 ) -> Taken:
     """Writes one batch: ledger, quarantine, vault, events, ledger."""
     warehouse = context.warehouse
+
+    def put(name: str, rows: DataFrame, batch_column: str = "batch_id") -> Written:
+        """Nothing of a new batch can be in a table yet; what one that was begun has left there is replaced."""
+        if delivery.batch is None:
+            return warehouse.append(name, rows)
+        return warehouse.replace_slice(name, rows, **{batch_column: batch.id})
+
     rows = conformed.withColumns({"batch_id": F.lit(batch.id), "batch_seq": F.lit(batch.seq)})
     good = rows.where(F.size(REASONS) == 0)
     new, duplicates = _without_duplicates(context, delivery, batch, counts, good)
@@ -168,21 +175,23 @@ def _write(
     if early:
         counts = replace(counts, warnings={**counts.warnings, FROM_THE_FUTURE: early})
     record = _ledger_row(context, delivery, batch, counts, duplicates, changes, anomalies)
-    warehouse.replace_slice("ingest_batches", record, batch_id=batch.id)
+    put("ingest_batches", record)
 
     quarantined = 0
+    warehouse.ensure("events_quarantine")
     # A batch that was begun before may have refused rows then, and none now.
-    if counts.quarantined or delivery.batch or not warehouse.exists("events_quarantine"):
+    if counts.quarantined or delivery.batch:
         refused = rows.where(F.size(REASONS) > 0).withColumnsRenamed({REASONS: "reasons", RAW_JSON: "raw"})
         refused = refused.withColumn("quarantined_ts", F.lit(batch.at))
-        quarantined = warehouse.replace_slice("events_quarantine", refused, batch_id=batch.id).rows
-    if delivery.mapping.personal(context.settings.identity) or not warehouse.exists("vault"):
+        quarantined = put("events_quarantine", refused).rows
+    warehouse.ensure("vault")
+    if delivery.mapping.personal(context.settings.identity):
         values = good.select(F.inline(PERSONAL))
         fresh = new_vault_rows(values, warehouse.read_or_empty("vault"), batch.id)
-        warehouse.replace_slice("vault", fresh, first_batch_id=batch.id)
+        put("vault", fresh, "first_batch_id")
     busy = _busy_days(context, batch, counts, new)
     flagged = _flagged(context, delivery, new, busy)
-    accepted = warehouse.replace_slice("events", _laid_out(flagged, counts.good, context.spark), batch_id=batch.id).rows
+    accepted = put("events", _laid_out(flagged, counts.good, context.spark)).rows
 
     if accepted + quarantined + duplicates != counts.read:
         warehouse.replace_slice("events", new.limit(0), batch_id=batch.id)
@@ -196,8 +205,9 @@ def _write(
         flags["bots"] += _flag_earlier(context, batch, counts, busy)
     # Last, so that a batch that is refused after all has neither granted nor withdrawn anything.
     settings = context.settings
-    if settings.consent or settings.global_privacy_control or not warehouse.exists("consent"):
-        warehouse.replace_slice("consent", statements, batch_id=batch.id)
+    warehouse.ensure("consent")
+    if settings.consent or settings.global_privacy_control:
+        put("consent", statements)
     warehouse.replace_slice("ingest_batches", record.withColumn("status", F.lit(DONE)), batch_id=batch.id)
     return Taken(counts, accepted, duplicates, flags, [f"{batch.source}: {note}" for note in (*changes, *anomalies)])
 
