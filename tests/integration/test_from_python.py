@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -208,7 +209,10 @@ def test_what_is_in_use_or_not_there_is_refused(
 def test_who_asks_is_told_and_who_is_erased_is_gone(
     finished_shop: FinishedShop, environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    own = open_warehouse(finished_shop.copy_to(tmp_path))
+    config = finished_shop.copy_to(tmp_path)
+    for told in ("export_log", "export_members"):  # in which the files of the shop that is copied are named
+        shutil.rmtree(tmp_path / "warehouse" / told)
+    own = open_warehouse(config)
     before = own.table("persons").count()
     assert own.access(tmp_path / "one.json", user_id="u5") > 10
     assert "person5@example.com" in (tmp_path / "one.json").read_text(encoding="utf-8")

@@ -166,13 +166,13 @@ def test_a_batch_that_is_refused_after_all_has_granted_nothing(
     write_csv(tmp_path / "in/1.csv", [line(1, event="joined"), line(2, event="joined")])
     rule = {"purpose": "marketing", "grants": {"event": "joined"}}
     configured = settings(tmp_path / "warehouse", source(tmp_path / "in"), consent=[rule])
-    write = Warehouse.replace_slice
+    write = Warehouse.append
 
-    def lose_one(self: Warehouse, name: str, df: DataFrame, **equals: object) -> Written:
-        return write(self, name, df.limit(1) if name == "events" else df, **equals)
+    def lose_one(self: Warehouse, name: str, df: DataFrame) -> Written:
+        return write(self, name, df.limit(1) if name == "events" else df)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Warehouse, "replace_slice", lose_one)
+        patch.setattr(Warehouse, "append", lose_one)
         with pytest.raises(InputError, match="its files changed while they were read"):
             ingest_once(spark, configured)
     assert not Warehouse(spark, configured.warehouse).exists("consent")
