@@ -39,7 +39,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = get_spark(
         SparkSettings(
             master="local[2]",
-            driver_memory="2g",
+            driver_memory="3g",
             conf={**_FOR_TESTS, "spark.local.dir": str(scratch), "spark.sql.warehouse.dir": str(scratch / "warehouse")},
         )
     )
