@@ -38,7 +38,8 @@ class FinishedShop:
     def copy_to(self, folder: Path, **sections: object) -> Path:
         """Copies the warehouse into `folder`, and returns a configuration of the copy; `sections` replace whole ones.
 
-        Its sources stay where they are, so that a run of the copy finds nothing new.
+        Its sources stay where they are, so that a run of the copy finds nothing new. So do the files that were
+        delivered, which `export_log` names: whoever erases somebody in a copy leaves that table out of it.
         """
         shutil.copytree(self.warehouse, folder / "warehouse")
         changed = {**_settings(self.folder), "warehouse": str(folder / "warehouse")}

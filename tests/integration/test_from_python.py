@@ -202,6 +202,8 @@ def test_what_is_in_use_or_not_there_is_refused(
     own = open_warehouse(finished_shop.copy_to(tmp_path))
     with pytest.raises(ConfigError, match="Version 2 is"):
         own.retire(2, "names mislead")
+    with pytest.raises(ConfigError, match="Say why version 1 is retired"):
+        own.retire(1, " ")
     with pytest.raises(ConfigError, match="There is no batch 'no such batch'"):
         own.replay("no such batch")
 

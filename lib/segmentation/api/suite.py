@@ -268,8 +268,8 @@ class Segmentation:
     def access(self, dest: str | Path, **identifier: str) -> int:
         """Writes all that is held on one person to a file that only you may read, and returns how many rows:
         `access("ann.json", email="ann@example.com")`. The audit log says that it was asked for."""
-        kind, value = _one(identifier)
-        return hand_over(self._warehouse(run_id=str(uuid.uuid4())), self.settings, (kind, value), Path(dest))
+        warehouse = self._warehouse(run_id=str(uuid.uuid4()))
+        return hand_over(warehouse, self.settings, _one(identifier), Path(dest), datetime.now(UTC))
 
     def erase(self, **identifier: str) -> str:
         """Forgets whoever has this identifier, and returns the receipt: `erase(email="ann@example.com")`. Needs the

@@ -162,15 +162,13 @@ def read_rule(who: Any, audiences: Sequence[AudienceSettings], features: Feature
 
     Raises `ConfigError` with every problem, as of a file.
     """
-    key = f"audiences.{len(audiences)}."
-    found = check_audiences({"audiences": [*audiences, {"name": TRIED, "who": who}], "features": features})
-    problems = [replace(problem, key=problem.key.removeprefix(key)) for problem in found]
     try:
         rule = AudienceSettings.model_validate({"name": TRIED, "who": who})
     except ValidationError as error:
-        raise ConfigError([*explain(error, AudienceSettings), *problems]) from None
-    if problems:
-        raise ConfigError(problems)
+        raise ConfigError(explain(error, AudienceSettings)) from None
+    if problems := check_audiences({"audiences": [*audiences, rule], "features": features}):
+        key = f"audiences.{len(audiences)}."
+        raise ConfigError([replace(problem, key=problem.key.removeprefix(key)) for problem in problems])
     return rule
 
 

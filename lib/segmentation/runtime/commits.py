@@ -33,8 +33,13 @@ def newest_commit(spark: SparkSession, table: str, since: int | None = None) -> 
     version = since if since is not None else log.checkpoint()
     if not log.has(version):
         return None
-    while log.has(version + 1):
-        version += 1
+    # Versions have no gaps, so longer and longer steps, then shorter ones, end at the newest.
+    step = 1
+    while log.has(version + step):
+        version, step = version + step, step * 2
+    while step > 1:
+        step //= 2
+        version += step if log.has(version + step) else 0
     for action in log.actions(version):
         if info := action.get("commitInfo"):
             return Commit(version, info["operation"], info.get("operationMetrics") or {})

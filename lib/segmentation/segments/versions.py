@@ -181,8 +181,10 @@ def reject(versions: Sequence[Version], number: int, reason: str) -> list[Versio
 def retire(versions: Sequence[Version], number: int, now: datetime, reason: str) -> list[Version]:
     """The versions once `number` is out of use for good: it is neither published nor rolled back to any more.
 
-    Raises `ConfigError` where there is no such version, it is current, or it is out of use already.
+    Raises `ConfigError` where there is no such version, it is current, it is out of use already, or no reason is given.
     """
+    if not reason.strip():
+        raise ConfigError(f"Say why version {number} is retired: the reason is kept with it.")
     found = next((version for version in versions if version.segment_version == number), None)
     if found is None:
         there = ", ".join(str(version.segment_version) for version in versions[-5:])
@@ -193,7 +195,7 @@ def retire(versions: Sequence[Version], number: int, now: datetime, reason: str)
         )
     if found.retired_ts is not None:
         raise ConfigError(f"Version {number} has been out of use since {found.retired_ts:%Y-%m-%d} ({found.reason}).")
-    why = "; ".join(filter(None, [found.reason, f"retired: {reason}"]))
+    why = "; ".join(filter(None, [found.reason, f"retired: {reason.strip()}"]))
     retired = replace(found, status="retired", retired_ts=now, reason=why)
     return [retired if version is found else version for version in versions]
 

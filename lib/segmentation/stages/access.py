@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pyspark.sql import functions as F
@@ -21,12 +21,12 @@ from segmentation.runtime.audit import audit
 from segmentation.runtime.warehouse import Warehouse
 
 
-def hand_over(warehouse: Warehouse, settings: Settings, asked: Identifier, file: Path) -> int:
+def hand_over(warehouse: Warehouse, settings: Settings, asked: Identifier, file: Path, now: datetime) -> int:
     """Writes all that is held on whoever has an identifier to `file`, after the audit log says so; returns how many
     rows. Raises `InputError` where nobody has it, `ConfigError` where the file cannot be written."""
     person_id = find_person(warehouse.read("identity_map"), settings.identity, *asked)
     with warehouse.lock():
-        audit(warehouse, [Act("access", "one person", datetime.now(UTC), {"identifier_type": asked[0]})])
+        audit(warehouse, [Act("access", "one person", now, {"identifier_type": asked[0]})])
         return write_holdings(warehouse, settings, person_id, file)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -43,7 +44,7 @@ def access(common: Common, asked: Identifier, dest: Path) -> None:
     """
     settings = common.settings()
     warehouse = Warehouse(common.spark(settings), settings.warehouse, run_id=str(uuid.uuid4()))
-    rows = hand_over(warehouse, settings, asked, dest)
+    rows = hand_over(warehouse, settings, asked, dest, datetime.now(UTC))
     common.progress().note(f"{rows:,} rows on one person are in {dest}.")
 
 

@@ -61,12 +61,10 @@ def retire(common: Common, number: int, reason: str) -> None:
 
     Its rows stay, so that it can be looked at and compared.
     """
-    if not reason.strip():
-        raise click.UsageError("--reason says why the version is retired: it must not be empty.")
     settings = common.settings()
     warehouse = Warehouse(common.spark(settings), settings.warehouse, run_id=str(uuid.uuid4()))
     with warehouse.lock():
-        retire_version(warehouse, number, datetime.now(UTC), reason.strip())
+        retire_version(warehouse, number, datetime.now(UTC), reason)
     common.progress().note(f"Version {number} is retired.")
 
 
