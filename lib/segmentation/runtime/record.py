@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
@@ -14,17 +16,21 @@ from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.runtime.stage import Outcome, Stage
 from segmentation.runtime.warehouse import Warehouse
 
+PATIENCE = 30.0
+"""Seconds of work that a run may do before it is written down."""
+
 
 class RunRecord:
     """The rows of one run, one a stage.
 
-    On small data a commit costs more than most stages, so the end of a stage is written together with the beginning
-    of the next, and the last end when the run is over. A run that is killed in between leaves `running` for a stage
-    that had ended: it is done again, with the same result.
+    On small data a commit costs more than most stages. So what became of a stage is written when the run is over, or
+    with the beginning of the first stage that comes `PATIENCE` or more after the last commit: a run that is killed in
+    between leaves `running` for a stage that had ended, which is done again, with the same result.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
+        self._written_at = -math.inf
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._written: dict[str, Mapping[str, Any]] = {}
         self._newest: tuple[int | None, date | None] = (None, None)
@@ -38,9 +44,10 @@ class RunRecord:
         self._write()
 
     def begin(self, row: Mapping[str, Any]) -> None:
-        """Says that a stage is at work, before it writes anything."""
+        """Says that a stage is at work."""
         self._rows[row["stage"]] = row
-        self._write()
+        if time.monotonic() - self._written_at >= PATIENCE:
+            self._write()
 
     def end(self, row: Mapping[str, Any]) -> None:
         """Says what became of a stage."""
@@ -88,4 +95,4 @@ class RunRecord:
             self.warehouse.replace_slice("runs", rows, run_id=self.warehouse.run_id)
         else:
             self.warehouse.append("runs", rows)
-        self._written = dict(self._rows)
+        self._written, self._written_at = dict(self._rows), time.monotonic()

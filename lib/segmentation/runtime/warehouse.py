@@ -35,6 +35,7 @@ _RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _MOVES_ONLY = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "REORG")
 """Operations of Delta after which a table has the same rows."""
 
+_VACUUM_COMMITS = "spark.databricks.delta.vacuum.logging.enabled"
 _LISTING_TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
 
 
@@ -193,7 +194,8 @@ class Warehouse:
         Delta goes by the table's property, and refuses to read what is older than that: it is `keep` meanwhile, and
         afterwards what reads everything that is left.
         """
-        before = self._bytes(name)
+        (location,) = self._delta(name).detail().select("location").collect()[0]
+        before = self._bytes(location)
         tasks = str(self.spark.sparkContext.defaultParallelism)
         with self._configured({_LISTING_TASKS: tasks, _USER_METADATA: self.run_id}):
             try:
@@ -202,18 +204,22 @@ class Warehouse:
             finally:
                 self._set_retention(name, keep + READABLE)
         self._versions.pop(name, None)
-        return before - self._bytes(name)
+        return before - self._bytes(location)
 
     def purge(self, name: str) -> int:
         """Deletes every file that the newest version of a table does not need, whatever its age; returns that version.
         Older ones cannot be read any more, and readers of them fail: under the lock only."""
-        if self._delta(name).detail().where("properties['delta.enableDeletionVectors'] = 'true'").count():
+        (detail,) = self._delta(name).detail().select("location", "sizeInBytes", "properties").collect()
+        has_vectors = detail["properties"].get("delta.enableDeletionVectors") == "true"
+        if has_vectors:
             self.spark.sql(f"REORG TABLE {self._place(name)} APPLY (PURGE)")
             self._versions.pop(name, None)
-        # Delta lists a folder in as many tasks as Spark would take for any number of partitions: ten thousand.
-        tasks = str(self.spark.sparkContext.defaultParallelism)
-        with self._configured({_RETENTION_CHECK: "false", _LISTING_TASKS: tasks}):
-            self._delta(name).vacuum(0)
+        # Files never change, so a folder as large as the newest version has no other.
+        if has_vectors or self._bytes(detail["location"]) != detail["sizeInBytes"]:
+            # Delta lists a folder in as many tasks as Spark would take for any number of partitions: ten thousand.
+            tasks = str(self.spark.sparkContext.defaultParallelism)
+            with self._configured({_RETENTION_CHECK: "false", _LISTING_TASKS: tasks, _VACUUM_COMMITS: "false"}):
+                self._delta(name).vacuum(0)
         version = self.version(name)
         assert version is not None, "a table that was purged has a version"
         return version
@@ -321,9 +327,8 @@ class Warehouse:
         properties = ", ".join(f"'{key}' = '{interval}'" for key in keys)
         self.spark.sql(f"ALTER TABLE {self._place(name)} SET TBLPROPERTIES ({properties})")
 
-    def _bytes(self, name: str) -> int:
-        """Size of all files of rows in the table's folder, also of those that its newest version does not need."""
-        (location,) = self._delta(name).detail().select("location").collect()[0]
+    def _bytes(self, location: str) -> int:
+        """Size of all files of rows in a table's folder, also of those that its newest version does not need."""
         jvm = self.spark._jvm
         assert jvm is not None, "a session has its machine"
         path, log = (jvm.org.apache.hadoop.fs.Path(place) for place in (location, f"{location}/_delta_log"))

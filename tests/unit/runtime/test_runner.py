@@ -15,6 +15,7 @@ from tests.factories import minimal_settings
 from segmentation.config.settings import Settings
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import ConfigError, InputError, WarehouseBusyError
+from segmentation.runtime import record
 from segmentation.runtime.progress import Progress
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Outcome, Stage, StageContext
@@ -104,9 +105,14 @@ def test_two_runs_at_once(spark: SparkSession, settings: Settings) -> None:
         _run(spark, settings, _stage())
 
 
-def test_a_stage_at_work_finds_those_before_it_ended_and_itself_running(
-    spark: SparkSession, settings: Settings
+@pytest.mark.parametrize(
+    ("patience", "said"),
+    [(0, {"identity": "succeeded", "sessions": "running"}), (3600, {"identity": "running"})],
+)
+def test_work_is_written_down_when_there_has_been_enough_of_it(
+    patience: float, said: dict[str, str], spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(record, "PATIENCE", patience)
     seen = {}
 
     def look(context: StageContext) -> Outcome:
@@ -115,7 +121,9 @@ def test_a_stage_at_work_finds_those_before_it_ended_and_itself_running(
 
     stages = [_stage(), _stage(look, name="sessions", writes=())]
     run_stages(spark, settings, stages, Request(), Progress("json", io.StringIO()))
-    assert seen == {"identity": "succeeded", "sessions": "running"}
+    assert seen == said
+    ended = {row["stage"]: row["status"] for row in spark.read.format("delta").load(f"{settings.warehouse}/runs").collect()}
+    assert ended == {"identity": "succeeded", "sessions": "succeeded"}
     warehouse = Warehouse(spark, settings.warehouse)
     rows = warehouse.read("runs").collect()
     assert {row["stage"]: row["status"] for row in rows} == {"identity": "succeeded", "sessions": "succeeded"}
