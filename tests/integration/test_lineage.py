@@ -30,7 +30,11 @@ def test_a_run_says_which_table_was_made_from_which(tmp_path: Path) -> None:
         "master": "local[2]",
         "driver_memory": "2g",
         "openlineage": {"file": "said/lineage.jsonl", "namespace": "shop"},
-        "conf": {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1", "spark.sql.shuffle.partitions": 2},
+        "conf": {
+            "spark.sql.shuffle.partitions": 2,
+            "spark.sql.codegen.wholeStage": False,
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        },
     }
     config = tmp_path / "shop.yml"
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")

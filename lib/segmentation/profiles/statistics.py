@@ -84,20 +84,17 @@ def profile_segments(
     people = (
         assigned.select("person_id", "segment_id")
         .join(features.select("person_id", *finite), "person_id", "left")
-        .persist()
+        .localCheckpoint()
     )
-    try:
-        everyone = people.agg(F.count("*").alias("people"), *(c for name in names for c in _bounds(name))).first()
-        if everyone is None or everyone["people"] == 0:
-            raise InputError("Nobody is assigned to a segment: there is nothing to profile.")
-        bits = min(_GRID_BITS, _SUM_BITS - int(everyone["people"]).bit_length())
-        grids = {name: _Grid(everyone[f"{name}:low"] or 0.0, everyone[f"{name}:high"] or 0.0, bits) for name in names}
-        sums = [column for name in names for column in _sums(name, grids[name])]
-        money = [F.sum(F.col(revenue).cast(DecimalType(28, 4))).alias(":revenue")] if revenue in names else []
-        collected = people.groupBy("segment_id").agg(F.count("*").alias("people"), *sums, *money).collect()
-        rows = [row.asDict() for row in collected]
-    finally:
-        people.unpersist()
+    everyone = people.agg(F.count("*").alias("people"), *(c for name in names for c in _bounds(name))).first()
+    if everyone is None or everyone["people"] == 0:
+        raise InputError("Nobody is assigned to a segment: there is nothing to profile.")
+    bits = min(_GRID_BITS, _SUM_BITS - int(everyone["people"]).bit_length())
+    grids = {name: _Grid(everyone[f"{name}:low"] or 0.0, everyone[f"{name}:high"] or 0.0, bits) for name in names}
+    sums = [column for name in names for column in _sums(name, grids[name])]
+    money = [F.sum(F.col(revenue).cast(DecimalType(28, 4))).alias(":revenue")] if revenue in names else []
+    collected = people.groupBy("segment_id").agg(F.count("*").alias("people"), *sums, *money).collect()
+    rows = [row.asDict() for row in collected]
     return _segments(rows, everyone, grids)
 
 

@@ -55,20 +55,17 @@ def run(context: StageContext) -> Outcome:
     features = choose_rows(context.read("features"), context.as_of, model)
     fitted = _load(context, model)
     context.tell("scoring")
-    placed = place_people(features, fitted, model.features, settings).persist()
-    try:
-        overlap = count_overlap(placed, _people(context, baseline), settings)
-        continuity = carry_on(overlap, model, baseline, settings)
-        metrics = version_metrics(overlap, continuity, settings.fallback.segment_id, baseline is not None)
-        assigned = name_clusters(placed, continuity.segments, settings)
-        names = _write_profiles(context, draft.segment_version, assigned, features, model, baseline)
-        context.tell("writing segments")
-        rows = membership_rows(assigned, draft.segment_version, names)
-        context.warehouse.replace_slice("segments", rows, segment_version=draft.segment_version)
-        now = Placing(model, fitted, continuity.segments)
-        metrics |= _write_changes(context, draft.segment_version, assigned, features, now, baseline)
-    finally:
-        placed.unpersist()
+    placed = place_people(features, fitted, model.features, settings).localCheckpoint()
+    overlap = count_overlap(placed, _people(context, baseline), settings)
+    continuity = carry_on(overlap, model, baseline, settings)
+    metrics = version_metrics(overlap, continuity, settings.fallback.segment_id, baseline is not None)
+    assigned = name_clusters(placed, continuity.segments, settings)
+    names = _write_profiles(context, draft.segment_version, assigned, features, model, baseline)
+    context.tell("writing segments")
+    rows = membership_rows(assigned, draft.segment_version, names)
+    context.warehouse.replace_slice("segments", rows, segment_version=draft.segment_version)
+    now = Placing(model, fitted, continuity.segments)
+    metrics |= _write_changes(context, draft.segment_version, assigned, features, now, baseline)
     version = draft.with_results(metrics, continuity)
     if shadow:
         version = replace(version, reason=opinion(judge(metrics, settings.gates)))
@@ -149,22 +146,17 @@ def _write_changes(
     """Writes who moved and why (a first version moves nobody), and returns how many moved for each cause."""
     context.tell("explaining moves")
     settings = context.settings.segments
-    moves = find_moves(assigned, _people(context, baseline)).where(F.lit(baseline is not None)).persist()
+    moves = find_moves(assigned, _people(context, baseline)).where(F.lit(baseline is not None)).localCheckpoint()
     why = _why(context, features, now, baseline)
     changes = explain_moves(moves, why, settings).localCheckpoint()
     if evidence := _evidence(context, baseline):
         placing = now if isinstance(why, str) else why.before
         changes = blame_hindsight(
             changes, evidence, lambda measured: placing.place(measured, settings), context.settings
-        )
-    changes = changes.persist()
-    try:
-        rows = changes.withColumn("segment_version", F.lit(number).cast("bigint"))
-        context.warehouse.replace_slice("segment_changes", rows, segment_version=number)
-        return {f"cause_{row['cause']}": float(row["count"]) for row in changes.groupBy("cause").count().collect()}
-    finally:
-        changes.unpersist()
-        moves.unpersist()
+        ).localCheckpoint()
+    rows = changes.withColumn("segment_version", F.lit(number).cast("bigint"))
+    context.warehouse.replace_slice("segment_changes", rows, segment_version=number)
+    return {f"cause_{row['cause']}": float(row["count"]) for row in changes.groupBy("cause").count().collect()}
 
 
 def _why(context: StageContext, features: DataFrame, now: Placing, baseline: Baseline | None) -> Replay | str:

@@ -147,11 +147,8 @@ def _ship(context: StageContext, shipment: Shipment, folder: Folder, standing: S
     same = last is not None and last.fingerprint == shipment.fingerprint
     if same and folder.exists(shipment.file) and folder.exists(shipment.manifest):
         return None
-    records = _records(context, shipment).persist()
-    try:
-        return _deliver(context, shipment, folder, records, standing)
-    finally:
-        records.unpersist()
+    records = _records(context, shipment).localCheckpoint()
+    return _deliver(context, shipment, folder, records, standing)
 
 
 def _deliver(

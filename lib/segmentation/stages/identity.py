@@ -128,11 +128,11 @@ def resolve(context: StageContext, memory: Memory) -> Resolution:
     settings = context.settings.identity
     context.tell("reading identifiers")
     events = leave_out(context.read("events"), context.settings.traffic.leave_out)
-    combinations = combine_identifiers(events, settings.describing).persist()
+    combinations = combine_identifiers(events, settings.describing).localCheckpoint()
     batches = list_batches(combinations)
     if not batches:
         raise InputError("No event carries an identifier: map `identifiers` of a source in the configuration.")
-    identifiers = list_identifiers(combinations, settings).persist()
+    identifiers = list_identifiers(combinations, settings).localCheckpoint()
     _check(identifiers)
     earlier = read_decisions(context.read_or_empty("identity_overrides"))
     entries = read_overrides(settings.overrides) if settings.overrides else []
@@ -145,7 +145,7 @@ def resolve(context: StageContext, memory: Memory) -> Resolution:
         pairs = pairs.unionByName(pair_links(links, batches, settings.matching))
     context.tell("joining identifiers")
     steps = plan_steps(batches, decisions)
-    resolved = replay_batches(identifiers, pairs.persist(), steps, settings)
+    resolved = replay_batches(identifiers, pairs.localCheckpoint(), steps, settings)
     edges = judge_edges(resolved.edges, resolved.members, resolved.hubs, settings, steps[-1])
     confidence = None
     if settings.matching and links is not None:
@@ -160,16 +160,13 @@ def _match(
     """All likely links, those of this run among them."""
     context.tell("matching records")
     records = list_records(events, matching)
-    clear = reveal_values(records, context.read_or_empty("vault"), context.settings.identity).persist()
+    clear = reveal_values(records, context.read_or_empty("vault"), context.settings.identity).localCheckpoint()
     earlier = context.read_or_empty("identity_links")
-    try:
-        found = match_records(clear, matching)
-        if found is None:
-            context.tell("too few records are alike to learn from: none is matched")
-            return earlier
-        return memory.keep_links(earlier, new_links(found, earlier, newest, matching))
-    finally:
-        clear.unpersist()
+    found = match_records(clear, matching)
+    if found is None:
+        context.tell("too few records are alike to learn from: none is matched")
+        return earlier
+    return memory.keep_links(earlier, new_links(found, earlier, newest, matching))
 
 
 def _write_attributes(context: StageContext, found: Resolution) -> DataFrame | None:

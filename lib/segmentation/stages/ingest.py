@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -129,19 +128,15 @@ def _take_in(context: StageContext, ledger: Ledger, delivery: Delivery, batch: B
         stones, needing = context.warehouse.read("tombstones"), "Tombstones of people who were erased"
         trust = list(settings.identity.identifiers)
         conformed = turn_away_erased(conformed, stones, key or load_key(what=needing), trust)
-    rows = conformed.df.persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        with explained(source, delivery.files):
-            counts = count_rows(conformed)
-        if not counts.read and source.name not in ledger.done:
-            raise InputError(
-                f"Source '{source.name}' is empty: its files have no row; check the path and the delivery."
-            )
-        judge(batch, counts, conformed, source.max_bad_share)
-        changes = _schema_changes(ledger, delivery, batch)
-        return _write(context, delivery, batch, counts, rows, changes)
-    finally:
-        rows.unpersist()
+    with explained(source, delivery.files):
+        # Not cached: each of the many queries below would carry, and plan, all that conforming takes.
+        conformed = replace(conformed, df=conformed.df.localCheckpoint())
+        counts = count_rows(conformed)
+    if not counts.read and source.name not in ledger.done:
+        raise InputError(f"Source '{source.name}' is empty: its files have no row; check the path and the delivery.")
+    judge(batch, counts, conformed, source.max_bad_share)
+    changes = _schema_changes(ledger, delivery, batch)
+    return _write(context, delivery, batch, counts, conformed.df, changes)
 
 
 def _schema_changes(ledger: Ledger, delivery: Delivery, batch: Batch) -> list[str]:
@@ -239,7 +234,7 @@ def _without_duplicates(
     # another time, if not with one far away.
     source = delivery.source
     earlier = _events_around(context, batch, counts, source.duplicate_days if source.columns.event_id else 0)
-    suspects = find_suspects(good, earlier).hashes.persist()
+    suspects = find_suspects(good, earlier).hashes.localCheckpoint()
     new, count = good, 0
     if suspects.count():
         new, duplicates = split_duplicates(good, earlier, Suspects(suspects))
@@ -283,10 +278,10 @@ def _busy_days(context: StageContext, batch: Batch, counts: Counts, new: DataFra
     if not counts.good or not rates.limited:
         return None
     earlier = _events_around(context, batch, counts)
-    suspects = suspect_days(new, earlier, rates, *how).persist()
+    suspects = suspect_days(new, earlier, rates, *how).localCheckpoint()
     if suspects.isEmpty():
         return None
-    busy = busy_days(new, earlier, suspects, rates, *how).persist()
+    busy = busy_days(new, earlier, suspects, rates, *how).localCheckpoint()
     return None if busy.isEmpty() else busy
 
 
@@ -315,7 +310,7 @@ def _flag_earlier(context: StageContext, batch: Batch, counts: Counts, busy: Dat
     found = flag_busy_days(unflagged, busy, rates, trust).where("is_bot").select("event_id", "event_date", "is_bot")
     return context.warehouse.merge(
         "events",
-        found.persist(),
+        found.localCheckpoint(),
         ["event_id", "event_date"],
         lambda merge: merge.whenMatchedUpdate(set={"is_bot": "change.is_bot"}),
     )
