@@ -18,6 +18,7 @@ from segmentation.profiles.naming import name_segments
 from segmentation.profiles.rows import profile_rows
 from segmentation.profiles.rules import find_rules
 from segmentation.profiles.statistics import profile_segments
+from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.baseline import Baseline, carry_on, kept_names
 from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
@@ -55,17 +56,17 @@ def run(context: StageContext) -> Outcome:
     features = choose_rows(context.read("features"), context.as_of, model)
     fitted = _load(context, model)
     context.tell("scoring")
-    placed = place_people(features, fitted, model.features, settings).localCheckpoint()
-    overlap = count_overlap(placed, _people(context, baseline), settings)
-    continuity = carry_on(overlap, model, baseline, settings)
-    metrics = version_metrics(overlap, continuity, settings.fallback.segment_id, baseline is not None)
-    assigned = name_clusters(placed, continuity.segments, settings)
-    names = _write_profiles(context, draft.segment_version, assigned, features, model, baseline)
-    context.tell("writing segments")
-    rows = membership_rows(assigned, draft.segment_version, names)
-    context.warehouse.replace_slice("segments", rows, segment_version=draft.segment_version)
-    now = Placing(model, fitted, continuity.segments)
-    metrics |= _write_changes(context, draft.segment_version, assigned, features, now, baseline)
+    with settled(place_people(features, fitted, model.features, settings)) as placed:
+        overlap = count_overlap(placed, _people(context, baseline), settings)
+        continuity = carry_on(overlap, model, baseline, settings)
+        metrics = version_metrics(overlap, continuity, settings.fallback.segment_id, baseline is not None)
+        assigned = name_clusters(placed, continuity.segments, settings)
+        names = _write_profiles(context, draft.segment_version, assigned, features, model, baseline)
+        context.tell("writing segments")
+        rows = membership_rows(assigned, draft.segment_version, names)
+        context.warehouse.replace_slice("segments", rows, segment_version=draft.segment_version)
+        now = Placing(model, fitted, continuity.segments)
+        metrics |= _write_changes(context, draft.segment_version, assigned, features, now, baseline)
     version = draft.with_results(metrics, continuity)
     if shadow:
         version = replace(version, reason=opinion(judge(metrics, settings.gates)))

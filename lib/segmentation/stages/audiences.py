@@ -27,6 +27,7 @@ from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.experiments.holdouts import assign_arms
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.privacy.key import load_key
+from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import published, read_segment_names, read_versions
 from segmentation.sessions.attach import attach_persons, end_of, keep_behaviour
@@ -56,20 +57,21 @@ def run(context: StageContext) -> Outcome:
     audiences = context.settings.audiences
     shares = {audience.name: audience.holdout for audience in audiences if audience.holdout is not None}
     key = load_key(what="Control groups (`holdout`)") if shares else b""
-    now = (_members(context) if audiences else context.spark.createDataFrame([], _MEMBERS)).localCheckpoint()
-    members = update_members(context.read_or_empty("audience_members"), now, context.as_of).localCheckpoint()
-    # Control groups first: nobody ever sees a member whose arm is not known yet.
-    if shares or not context.warehouse.exists("holdouts"):
-        arms = assign_arms(context.read_or_empty("holdouts"), now, shares, key, context.as_of)
-        context.warehouse.replace("holdouts", arms)
-    today = F.lit(context.as_of)
-    counts = members.agg(
-        F.count_if(F.col("left_as_of").isNull()).alias("members"),
-        F.count_if(F.col("entered_as_of") == today).alias("entered"),
-        F.count_if(F.col("left_as_of") == today).alias("left"),
-    ).first()
-    assert counts is not None, "a global aggregate has one row"
-    written = context.warehouse.replace("audience_members", members)
+    found = _members(context) if audiences else context.spark.createDataFrame([], _MEMBERS)
+    earlier = context.read_or_empty("audience_members")
+    with settled(found) as now, settled(update_members(earlier, now, context.as_of)) as members:
+        # Control groups first: nobody ever sees a member whose arm is not known yet.
+        if shares or not context.warehouse.exists("holdouts"):
+            arms = assign_arms(context.read_or_empty("holdouts"), now, shares, key, context.as_of)
+            context.warehouse.replace("holdouts", arms)
+        today = F.lit(context.as_of)
+        counts = members.agg(
+            F.count_if(F.col("left_as_of").isNull()).alias("members"),
+            F.count_if(F.col("entered_as_of") == today).alias("entered"),
+            F.count_if(F.col("left_as_of") == today).alias("left"),
+        ).first()
+        assert counts is not None, "a global aggregate has one row"
+        written = context.warehouse.replace("audience_members", members)
     told = f"{len(audiences)} audience{'s'[: len(audiences) != 1]}, {counts['members']:,} memberships"
     return Outcome(
         rows_in=context.read("features").where(F.col("as_of") == today).count() if audiences else 0,

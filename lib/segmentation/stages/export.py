@@ -39,6 +39,7 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.activation import EXPORT_LOG, EXPORT_MEMBERS
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError, Problem, SegmentationError
 from segmentation.experiments.holdouts import control_group
+from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import Version, published, read_segment_names, read_versions
 
@@ -147,8 +148,8 @@ def _ship(context: StageContext, shipment: Shipment, folder: Folder, standing: S
     same = last is not None and last.fingerprint == shipment.fingerprint
     if same and folder.exists(shipment.file) and folder.exists(shipment.manifest):
         return None
-    records = _records(context, shipment).localCheckpoint()
-    return _deliver(context, shipment, folder, records, standing)
+    with settled(_records(context, shipment)) as records:
+        return _deliver(context, shipment, folder, records, standing)
 
 
 def _deliver(

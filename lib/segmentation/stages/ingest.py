@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -42,6 +43,7 @@ from segmentation.ingest.traffic import busy_days, flag_busy_days, flag_programs
 from segmentation.ingest.volume import find_anomalies, history_days, refuse_anomalies
 from segmentation.privacy.key import load_key
 from segmentation.privacy.vault import new_vault_rows
+from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Written
 
@@ -128,15 +130,17 @@ def _take_in(context: StageContext, ledger: Ledger, delivery: Delivery, batch: B
         stones, needing = context.warehouse.read("tombstones"), "Tombstones of people who were erased"
         trust = list(settings.identity.identifiers)
         conformed = turn_away_erased(conformed, stones, key or load_key(what=needing), trust)
-    with explained(source, delivery.files):
-        # Not cached: each of the many queries below would carry, and plan, all that conforming takes.
-        conformed = replace(conformed, df=conformed.df.localCheckpoint())
-        counts = count_rows(conformed)
-    if not counts.read and source.name not in ledger.done:
-        raise InputError(f"Source '{source.name}' is empty: its files have no row; check the path and the delivery.")
-    judge(batch, counts, conformed, source.max_bad_share)
-    changes = _schema_changes(ledger, delivery, batch)
-    return _write(context, delivery, batch, counts, conformed.df, changes)
+    with ExitStack() as kept:
+        with explained(source, delivery.files):
+            rows = kept.enter_context(settled(conformed.df))
+            counts = count_rows(replace(conformed, df=rows))
+        if not counts.read and source.name not in ledger.done:
+            raise InputError(
+                f"Source '{source.name}' is empty: its files have no row; check the path and the delivery."
+            )
+        judge(batch, counts, conformed, source.max_bad_share)
+        changes = _schema_changes(ledger, delivery, batch)
+        return _write(context, delivery, batch, counts, rows, changes)
 
 
 def _schema_changes(ledger: Ledger, delivery: Delivery, batch: Batch) -> list[str]:

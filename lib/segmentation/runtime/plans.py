@@ -1,0 +1,29 @@
+"""Plans that have grown long, cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+
+
+@contextmanager
+def settled(df: DataFrame) -> Iterator[DataFrame]:
+    """The same rows, kept while the block lasts, under a plan that begins at them.
+
+    What is only cached brings all that it took to make it into each query that reads it, to be analysed, compared and
+    described again: on some thousand rows that is most of the work. `localCheckpoint` cuts the plan too, but it forgets
+    where the rows come from, so a lost executor would end the run, and lineage would begin here. Spark has no public
+    call that does the one without the other.
+    """
+    kept = df.persist(StorageLevel.MEMORY_AND_DISK)
+    frame: Any = kept._jdf
+    session: Any = df.sparkSession
+    try:
+        rows = session._jsparkSession.internalCreateDataFrame(frame.queryExecution().toRdd(), frame.schema(), False)
+        yield DataFrame(rows, session)
+    finally:
+        kept.unpersist()
