@@ -19,7 +19,7 @@ from segmentation.runtime.cli import cli
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context
 from segmentation.stages.audiences import STAGE
-from segmentation.stages.measure import READS, measure
+from segmentation.stages.measure import READS, find_held_out, measure
 
 AUDIENCES: list[dict[str, Any]] = [
     {"name": "lapsing", "who": {"all": [{"segment": "s-1"}, {"feature": "recency", "at_least": 30}]}},
@@ -132,6 +132,38 @@ def test_a_control_group_is_kept_and_not_delivered(
     assert 0.05 < found.everyone.bought.p_value < 1
     with pytest.raises(InputError, match="run `segmentation audiences` first"):
         measure(context, ["all", "other"])
+
+
+def test_some_people_are_held_out_of_every_campaign(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", "0123456789abcdef" * 4)
+    audience = {"name": "all", "who": {"feature": "recency", "at_least": 0}}
+    mail = {"name": "mail", "audience": "all", "columns": ["person_id"]}
+    crm = {"name": "crm", "columns": ["person_id"]}
+    shop = Shop(spark, tmp_path, mail, crm, audiences=[audience], universal_control=0.25)
+    people = {f"p{number:02}": "s-1" for number in range(20)}
+    shop.publish(1, v1=people)
+    shop.measure(AS_OF, **dict.fromkeys(people, 1.0))
+    shop.happen({"person_id": "p00"})
+    shop.run(STAGE)
+    arms = {row["person_id"]: row["arm"] for row in shop.warehouse.read("holdouts").collect()}
+    assert sorted(arms) == sorted(people)
+    treated = sorted(person for person, arm in arms.items() if arm == "treated")
+    assert len(treated) == 15
+    shop.export()
+    exports = tmp_path / "warehouse" / "_exports"
+    assert (exports / "mail" / "mail-v1.csv").read_text().splitlines()[1:] == treated
+    assert (exports / "crm" / "crm-v1.csv").read_text().splitlines()[1:] == sorted(people), "no campaign, but a list"
+
+    shop.happen({"person_id": treated[0], "event_name": "buy", "amount": 5, "event_ts": datetime(2026, 3, 1, 9)})
+    context = open_context(RunRecord(shop.warehouse), shop.settings, READS, Request(NEXT), lambda _: None)
+    (found,) = measure(context, find_held_out(shop.settings))
+    assert (found.audience, found.everyone.treated, found.everyone.control) == (
+        "all_campaigns",
+        Arm(15, 1, 5.0, 25.0),
+        Arm(5, 0, 0.0, 0.0),
+    )
 
 
 def test_a_withdrawal_takes_the_person_out_of_every_audience_and_destination(

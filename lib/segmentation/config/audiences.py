@@ -101,6 +101,10 @@ class PersonRule(Comparison):
             yield from part.walk(f"{key}.{name}")
 
 
+ALL_CAMPAIGNS = "all_campaigns"
+"""Name of the control group of all audiences together, where an audience's own would stand."""
+
+
 class AudienceSettings(Section):
     """One audience."""
 
@@ -125,6 +129,8 @@ class AudienceSettings(Section):
     def _is_free(cls, name: str) -> str:
         if name in get_args(Readers):
             raise ValueError(f"'{name}' says who reads the file of an export: call the audience something else")
+        if name == ALL_CAMPAIGNS:
+            raise ValueError(f"'{name}' is the control group of all audiences: call the audience something else")
         return name
 
     @field_validator("who", mode="before")

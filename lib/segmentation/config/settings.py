@@ -50,11 +50,23 @@ class Settings(Section):
         None, description="Which events carry a Global Privacy Control signal, and what that says no to."
     )
     audiences: list[AudienceSettings] = Field([], description="People whom a rule names, beside the segments.")
+    universal_control: float | None = Field(
+        None,
+        gt=0,
+        le=0.5,
+        description="The share of everyone whom no export of an audience delivers: the control group of all campaigns "
+        "together, of each segment in proportion. Once in it, always in it. Needs a key, as personal identifiers do.",
+    )
     exports: list[ExportSettings] = Field([], description="Where published segments are delivered.")
     maintenance: Maintenance = Field(Maintenance(), description="How long rows and older versions are kept.")
     monitoring: MonitoringSettings = Field(MonitoringSettings(), description="Where others may look how runs went.")
     report: ReportSettings = Field(ReportSettings(), description="What the report says beside its figures.")
     spark: SparkSettings = Field(SparkSettings(), description="How Spark is started in local mode.")
+
+    @property
+    def has_control_groups(self) -> bool:
+        """Whether anybody is held out of a campaign, which needs a key."""
+        return self.universal_control is not None or any(audience.holdout for audience in self.audiences)
 
     @field_validator("sources", "audiences", "exports")
     @classmethod

@@ -4,11 +4,11 @@ from segmentation.contracts.table import DATE, STRING, Col, Table
 
 HOLDOUTS = Table(
     name="holdouts",
-    grain="one person in one audience that has a control group",
+    grain="one person in one audience that has a control group, or in all of them together",
     keys=("audience", "person_id"),
     unindexed=("person_id",),
     columns=(
-        Col("audience", STRING, "name of the audience in the configuration", required=True),
+        Col("audience", STRING, "its name; all_campaigns: everyone, by `universal_control`", required=True),
         Col("person_id", STRING, "who", required=True),
         Col("arm", STRING, "control: never delivered; treated. Once assigned, it stays", required=True),
         Col("stratum", STRING, "the person's segment when it was assigned", required=True),

@@ -8,6 +8,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
+from segmentation.config.audiences import ALL_CAMPAIGNS
 from segmentation.contracts.experiments import HOLDOUTS
 from segmentation.contracts.table import check_columns
 from segmentation.privacy.tokens import hmac_sha256, with_token_key
@@ -66,9 +67,30 @@ def assign_arms(
     return earlier.select(*HOLDOUTS.column_names).unionByName(assigned)
 
 
-def control_group(holdouts: DataFrame, audience: str) -> DataFrame:
-    """Rows of `holdouts` -> `person_id` of whoever is held out of an audience's campaigns."""
-    return holdouts.where((F.col("audience") == audience) & (F.col("arm") == CONTROL)).select("person_id")
+def assign_apart(
+    before: DataFrame,
+    everyone: DataFrame,
+    members: DataFrame,
+    universal: float,
+    shares: Mapping[str, float],
+    key: bytes,
+    as_of: date,
+) -> DataFrame:
+    """As `assign_arms`, with a share of `everyone` (`person_id`, `segment_id`) held out of the campaigns of every
+    audience. Who is held out so has no arm in an audience from then on: neither group of its test is to hold people
+    of whom the other has none. Who had one before keeps it, as treated.
+    """
+    of_all = F.col("audience") == ALL_CAMPAIGNS
+    named = everyone.select(F.lit(ALL_CAMPAIGNS).alias("audience"), "person_id", "segment_id")
+    overall = assign_arms(before.where(of_all), named, {ALL_CAMPAIGNS: universal}, key, as_of)
+    others = members.join(control_group(overall, ALL_CAMPAIGNS), "person_id", "left_anti")
+    return overall.unionByName(assign_arms(before.where(~of_all), others, shares, key, as_of))
+
+
+def control_group(holdouts: DataFrame, *audiences: str) -> DataFrame:
+    """Rows of `holdouts` -> `person_id` of whoever is held out of the campaigns of one of these, each once."""
+    held_out = holdouts.where(F.col("audience").isin(*audiences) & (F.col("arm") == CONTROL))
+    return held_out.select("person_id").distinct()
 
 
 def _share(shares: Mapping[str, float]) -> Column:

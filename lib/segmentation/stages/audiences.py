@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
@@ -24,12 +24,12 @@ from segmentation.activation.sentences import describe_rule
 from segmentation.config.audiences import AudienceSettings, PersonRule
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
-from segmentation.experiments.holdouts import assign_arms
+from segmentation.experiments.holdouts import assign_apart, assign_arms
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.privacy.key import load_key
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.segments.versions import published, read_segment_names, read_versions
+from segmentation.segments.versions import Version, published, read_segment_names, read_versions
 from segmentation.sessions.attach import attach_persons, end_of, keep_behaviour
 
 _MEMBERS = "audience string, person_id string, segment_id string"
@@ -56,14 +56,13 @@ def run(context: StageContext) -> Outcome:
     """
     audiences = context.settings.audiences
     shares = {audience.name: audience.holdout for audience in audiences if audience.holdout is not None}
-    key = load_key(what="Control groups (`holdout`)") if shares else b""
+    key = load_key(what="Control groups (`holdout`)") if context.settings.has_control_groups else b""
     found = _members(context) if audiences else context.spark.createDataFrame([], _MEMBERS)
     earlier = context.read_or_empty("audience_members")
     with settled(found) as now, settled(update_members(earlier, now, context.as_of)) as members:
         # Control groups first: nobody ever sees a member whose arm is not known yet.
-        if shares or not context.warehouse.exists("holdouts"):
-            arms = assign_arms(context.read_or_empty("holdouts"), now, shares, key, context.as_of)
-            context.warehouse.replace("holdouts", arms)
+        if context.settings.has_control_groups or not context.warehouse.exists("holdouts"):
+            context.warehouse.replace("holdouts", _arms(context, now, shares, key))
         today = F.lit(context.as_of)
         counts = members.agg(
             F.count_if(F.col("left_as_of").isNull()).alias("members"),
@@ -79,6 +78,28 @@ def run(context: StageContext) -> Outcome:
         figures=counts.asDict(),
         message=told if audiences else "no audiences are configured",
     )
+
+
+def _arms(context: StageContext, members: DataFrame, shares: Mapping[str, float], key: bytes) -> DataFrame:
+    """Rows of `holdouts` with everyone who is new in an arm."""
+    before, universal = context.read_or_empty("holdouts"), context.settings.universal_control
+    if universal is None:
+        return assign_arms(before, members, shares, key, context.as_of)
+    version = _published(context)
+    own = F.col("segment_version") == version.segment_version
+    people = context.read("features").where(F.col("as_of") == F.lit(context.as_of)).select("person_id")
+    segments = context.read("segments").where(own).select("person_id", "segment_id")
+    everyone = people.join(segments, "person_id", "left")
+    return assign_apart(before, everyone, members, universal, shares, key, context.as_of)
+
+
+def _published(context: StageContext) -> Version:
+    version = published(read_versions(context.read_or_empty("segment_versions")))
+    if version is None:
+        raise InputError(
+            "No segment version is published, so there are no people to choose from: run `segmentation publish` first."
+        )
+    return version
 
 
 def find_audience(settings: Settings, name: str) -> AudienceSettings:
@@ -138,11 +159,7 @@ def _describe_purpose(purpose: str | None) -> str:
 def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tuple[DataFrame, int]:
     """One row a person as of `judge_people`, and the segment version that it goes by."""
     settings, as_of = context.settings, context.as_of
-    version = published(read_versions(context.read_or_empty("segment_versions")))
-    if version is None:
-        raise InputError(
-            "No segment version is published, so there are no people to choose from: run `segmentation publish` first."
-        )
+    version = _published(context)
     names = read_segment_names(context.read("segment_profiles"), version.segment_version)
     if problems := check_segments(settings.audiences, names):
         raise ConfigError(problems)
@@ -158,7 +175,7 @@ def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tupl
 
 def _depends_on(settings: Settings) -> object:
     trust = tuple(settings.identity.identifiers)
-    return settings.audiences, settings.traffic.leave_out, trust, settings.point_in_time
+    return settings.audiences, settings.universal_control, settings.traffic.leave_out, trust, settings.point_in_time
 
 
 STAGE = Stage(

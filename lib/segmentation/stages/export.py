@@ -34,6 +34,7 @@ from segmentation.activation.members import (
     select_members,
 )
 from segmentation.activation.records import add_values, count_refusals, keep_found, make_records, needs_purposes
+from segmentation.config.audiences import ALL_CAMPAIGNS
 from segmentation.config.exports import ExportSettings
 from segmentation.config.settings import Settings
 from segmentation.contracts.activation import EXPORT_LOG, EXPORT_MEMBERS
@@ -139,7 +140,10 @@ def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
 
 
 def _has_control_group(context: StageContext, export: ExportSettings) -> bool:
-    return any(audience.name == export.audience and audience.holdout for audience in context.settings.audiences)
+    if export.audience is None:
+        return False
+    own = any(audience.name == export.audience and audience.holdout for audience in context.settings.audiences)
+    return own or context.settings.universal_control is not None
 
 
 def _ship(context: StageContext, shipment: Shipment, folder: Folder, standing: Standing) -> Delivery | None:
@@ -281,7 +285,8 @@ def _members(context: StageContext, shipment: Shipment) -> DataFrame:
     if export.audience is not None:
         inside = current_members(context.read("audience_members"), export.audience)
         if _has_control_group(context, export):
-            controls = control_group(context.read_or_empty("holdouts"), export.audience)
+            overall = () if context.settings.universal_control is None else (ALL_CAMPAIGNS,)
+            controls = control_group(context.read_or_empty("holdouts"), export.audience, *overall)
             inside = inside.join(controls, "person_id", "left_anti")
         rows = inside.join(rows, "person_id", "left").withColumn("segment_version", F.lit(version).cast("long"))
     if export.purpose is not None:

@@ -8,6 +8,7 @@ from datetime import date
 
 from pyspark.sql import functions as F
 
+from segmentation.config.audiences import ALL_CAMPAIGNS
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.experiments.holdouts import CONTROL, TREATED
@@ -79,8 +80,12 @@ def measure(context: StageContext, audiences: Sequence[str]) -> list[Measurement
 
 
 def find_held_out(settings: Settings, asked: str | None = None) -> list[str]:
-    """The audience asked for, or every one that has a control group. Raises `ConfigError` where there is none."""
+    """The audience asked for, or every one that has a control group, and all of them together where they have one.
+
+    Raises `ConfigError` where there is none.
+    """
     held_out = [one.name for one in settings.audiences if one.holdout]
+    held_out += [] if settings.universal_control is None else [ALL_CAMPAIGNS]
     if not held_out or (asked is not None and asked not in held_out):
         there = f"those with one are {', '.join(held_out)}" if held_out else "no audience has one"
         what = f"'{asked}' has no control group" if asked else "there is nothing to compare"

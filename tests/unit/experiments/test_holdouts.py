@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from tests.factories import table_rows
 
-from segmentation.experiments.holdouts import assign_arms, control_group
+from segmentation.experiments.holdouts import assign_apart, assign_arms, control_group
 
 KEY = b"0123456789abcdef" * 4
 DAYS = [date(2026, 3, day) for day in range(1, 5)]
@@ -73,3 +73,33 @@ def test_few_who_come_one_by_one_are_held_out_by_chance(spark: SparkSession) -> 
     held = _rows(assign_arms(table_rows(spark, "holdouts", []), alone, {"a": 0.3}, KEY, DAYS[0]))
     share = sum(row[2] == "control" for row in held) / 1000
     assert 0.25 < share < 0.35, "each the only one of a segment"
+
+
+def test_the_control_group_of_all_campaigns_is_in_no_test_of_one(spark: SparkSession) -> None:
+    everyone = _members(spark, "loyal", people=400).drop("audience")
+    members = _members(spark, "loyal", "lapsing", people=300)
+    before = assign_arms(
+        table_rows(spark, "holdouts", []), _members(spark, "loyal", people=40), {"loyal": 0.5}, KEY, DAYS[0]
+    ).localCheckpoint()
+
+    found = assign_apart(before, everyone, members, 0.1, SHARES, KEY, DAYS[1]).localCheckpoint()
+    rows = _rows(found)
+    assert _rows(before) < rows, "who had an arm keeps it"
+    overall = {person: arm for audience, person, arm, *_ in rows if audience == "all_campaigns"}
+    assert len(overall) == 400
+    assert {(c, round(n)) for (a, c), n in _controls(rows).items() if a == "all_campaigns"} == {
+        ("s-1", 30),
+        ("s-2", 5),
+        ("none", 5),
+    }
+    held_out = {person for person, arm in overall.items() if arm == "control"}
+    had = {person for _, person, *_ in _rows(before)}
+    tested = {(audience, person) for audience, person, *_ in rows if audience != "all_campaigns"}
+    assert tested == {(a, f"p{n:05}") for a in SHARES for n in range(300) if f"p{n:05}" not in held_out} | {
+        ("loyal", person) for person in had
+    }
+    assert {row[0] for row in control_group(found, "lapsing", "all_campaigns").collect()} == held_out | {
+        person for audience, person, arm, *_ in rows if (audience, arm) == ("lapsing", "control")
+    }
+    assert _rows(assign_apart(found, everyone, members, 0.1, SHARES, KEY, DAYS[1])) == rows, "run again"
+    assert _rows(assign_apart(found, everyone, members, 0.1, SHARES, KEY, DAYS[2])) == rows, "nobody new"

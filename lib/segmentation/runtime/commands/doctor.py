@@ -72,7 +72,7 @@ def examine(settings: Settings | None) -> list[Finding]:
         _memory(spark),
         _disk(settings),
     ]
-    if settings and (_personal(settings) or any(audience.holdout for audience in settings.audiences)):
+    if settings and (_personal(settings) or settings.has_control_groups):
         findings.append(_attempt("key", lambda: _key(settings), "see the README on keys"))
     if all(finding.ok for finding in findings if finding.what in {"Java", "jars"}):
         findings.append(_attempt("Spark", lambda: _starts(spark), "look at the `spark` section of the configuration"))

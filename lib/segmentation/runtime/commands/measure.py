@@ -23,10 +23,10 @@ _SIGNIFICANT = 0.05
 
 
 @click.command(epilog="\b\nExample:\n  segmentation measure --audience lapsing --config conf/example.yml")
-@click.option("--audience", metavar="NAME", help="Default: every audience that has a control group.")
+@click.option("--audience", metavar="NAME", help="Default: every one that has a control group, and all_campaigns.")
 @common_options
 def measure(common: Common, audience: str | None) -> None:
-    """Say what the campaigns of an audience add, against its control group.
+    """Say what the campaigns of an audience add, against its control group, and what all add together.
 
     Of what people spent, the first figure is the plain difference (Welch), the second takes out what they had spent
     before anyway (CUPED). p is of the share who bought, corrected for the number of segments (Holm).
