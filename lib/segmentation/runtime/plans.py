@@ -20,7 +20,7 @@ def settled(df: DataFrame) -> Iterator[DataFrame]:
     call that does the one without the other.
     """
     kept = df.persist(StorageLevel.MEMORY_AND_DISK)
-    frame: Any = kept._jdf
+    frame: Any = kept.select("*")._jdf  # planned from here on, and so from what is kept
     session: Any = df.sparkSession
     try:
         rows = session._jsparkSession.internalCreateDataFrame(frame.queryExecution().toRdd(), frame.schema(), False)
