@@ -24,7 +24,7 @@ RUNS = Table(
         Col("fingerprint", STRING, "hash of all that the stage's result depends on"),
         Col("figures", LONG_MAP, "further counts, by name: refused, duplicates, …"),
     ),
-    # A run replaces its own rows at each stage: a whole partition is taken out without reading it.
+    # A run replaces its own rows each time it writes: a whole partition is taken out without reading it.
     partition_by=("run_id",),
     aged_by="started_ts",
 )
