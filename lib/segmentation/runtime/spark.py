@@ -17,6 +17,7 @@ from segmentation.config.spark import OpenLineageSettings, SparkSettings
 from segmentation.contracts.errors import ConfigError
 from segmentation.runtime.jars import COORDINATES, OPENLINEAGE, jar_paths
 from segmentation.runtime.jvm import java_options, launch
+from segmentation.runtime.plans import LINEAGE_LISTENER
 
 _STATIC = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -40,7 +41,7 @@ _LOCAL = {
     "spark.sql.catalogImplementation": "in-memory",
 }
 
-_LISTENERS, _LINEAGE = "spark.extraListeners", "io.openlineage.spark.agent.OpenLineageSparkListener"
+_LISTENERS = "spark.extraListeners"
 
 _RUNTIME = {
     "spark.sql.session.timeZone": "UTC",
@@ -74,10 +75,10 @@ def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkS
             "Spark was started without Delta Lake: start it with --properties-file conf/spark-defaults.conf --packages "
             f"{COORDINATES[0]}, and with GraphFrames as the README says."
         )
-    if settings.openlineage and _LINEAGE not in (spark.conf.get(_LISTENERS, None) or ""):
+    if settings.openlineage and LINEAGE_LISTENER not in (spark.conf.get(_LISTENERS, None) or ""):
         raise ConfigError(
             "spark.openlineage: Spark was started without its listener; start it with "
-            f"--packages {OPENLINEAGE[0]} --conf {_LISTENERS}={_LINEAGE}, or leave the key out."
+            f"--packages {OPENLINEAGE[0]} --conf {_LISTENERS}={LINEAGE_LISTENER}, or leave the key out."
         )
     for key, value in _RUNTIME.items():
         spark.conf.set(key, value)
@@ -126,7 +127,7 @@ def _lineage_conf(settings: OpenLineageSettings) -> dict[str, str]:
         Path(settings.file).parent.mkdir(parents=True, exist_ok=True)
     to = {"type": "file", "location": settings.file} if settings.file else {"type": "http", "url": settings.url}
     return {
-        _LISTENERS: _LINEAGE,
+        _LISTENERS: LINEAGE_LISTENER,
         **{f"spark.openlineage.transport.{key}": str(value) for key, value in to.items()},
         "spark.openlineage.namespace": settings.namespace,
         # A plan quotes what rows are compared with.
