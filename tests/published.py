@@ -114,6 +114,10 @@ class Shop:
         """Delivers; returns what it said."""
         return self.run(export.STAGE, **options).message
 
+    def dry_run(self) -> Outcome:
+        """What a delivery would be."""
+        return self.run(export.STAGE, dry_run=True)
+
     def log(self) -> list[Row]:
         """Deliveries in order, in short."""
         columns = ["delivery", "segment_version", "added", "removed", "changed", "unchanged", "status"]

@@ -55,6 +55,7 @@ class World(Shop):
             spark,
             root,
             {"name": "mail", "path": str(root / "out")},
+            {"name": "lake", "type": "delta", "path": str(root / "lake")},
             sources=[web],
             identity={"identifiers": kinds},
             consent=[{"purpose": "marketing", "grants": {"event": "sign_up"}}],
@@ -172,9 +173,11 @@ def test_who_is_erased_is_nowhere_any_more_and_does_not_come_back(
     assert [(row["raw"], row["identifiers"]) for row in refused] == [(None, {})] * 5
     world.stages(export.STAGE)
     assert world.fresh("export_log").orderBy(F.desc("delivery")).first()["removed"] == 1
+    lake = world.spark.read.format("delta").load(str(world.root / "lake"))
+    assert [row["person_id"] for row in lake.collect()] == [people[BOB]]
     assert {value: _places(world, value) for value in values if _places(world, value)} == {}
     actions = [row["action"] for row in world.fresh("audit_log").orderBy("entry").collect()]
-    assert [action for action in actions if action != "access"] == ["export", "erasure", "export"]
+    assert [action for action in actions if action != "access"] == ["export"] * 2 + ["erasure"] + ["export"] * 2
 
 
 def _places(world: World, value: str) -> list[str]:

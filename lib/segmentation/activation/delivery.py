@@ -1,12 +1,13 @@
-"""One delivery: a file and its manifest, each whole or not at all, the manifest last."""
+"""One delivery: files and their manifest, each whole or not at all, the manifest last."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from pathlib import PurePosixPath
 from typing import Any
 
 from pyspark.errors import PySparkException
@@ -17,7 +18,7 @@ from segmentation.activation.folder import Folder
 from segmentation.activation.records import file_fields
 from segmentation.activation.rendering import LINE_ENDINGS, header, render_lines
 from segmentation.config.destinations import FileType
-from segmentation.config.exports import ExportSettings
+from segmentation.config.exports import PERSON_ID, ExportSettings
 from segmentation.contracts.errors import DeliveryError
 
 
@@ -26,7 +27,9 @@ class Shipment:
     """What is to be delivered where: an export, the published version, and the segments chosen (None: all).
 
     `platform`: whose format the file has; None for one of the project's own.
-    `pinned`: Delta versions of the further tables that decide who is in it, such as `audience_members`.
+    `names`: id -> name of all published segments; `labels`: what the destination calls them, those that it had before
+    among them. `pinned`: Delta versions of the further tables that decide who is in it, such as `audience_members`.
+    `number`: 1, 2, 3, … of this destination.
     """
 
     export: ExportSettings
@@ -35,11 +38,19 @@ class Shipment:
     as_of: date
     segment_ids: Sequence[str] | None
     names: Mapping[str, str]
+    labels: Mapping[str, str]
     pinned: Mapping[str, int]
+    number: int
 
     @property
     def file(self) -> str:
-        return self.export.file_name(self.segment_version)
+        return self.export.file_name(self.segment_version, self.number)
+
+    @property
+    def removed_file(self) -> str:
+        """The file of those to be taken out, where changes are sent."""
+        name = PurePosixPath(self.file)
+        return str(name.with_name(f"{name.stem}-removed{name.suffix}"))
 
     @property
     def manifest(self) -> str:
@@ -51,6 +62,15 @@ class Shipment:
         if self.platform is None:
             return self.export.columns
         return [field.header for field in file_fields(self.platform, self.export.fields)]
+
+    @property
+    def finders(self) -> Sequence[str]:
+        """The columns by which the destination finds a person."""
+        if self.platform is None:
+            return [PERSON_ID]
+        together = set(self.platform.found_together)
+        fields = file_fields(self.platform, self.export.fields)
+        return [field.header for field in fields if field.finds or field.header in together]
 
     @property
     def format(self) -> FileType:
@@ -73,48 +93,65 @@ class Shipment:
     def fingerprint(self) -> str:
         """Hash of all that the file depends on, given that a version's members never change."""
         said = self.export.model_dump(mode="json")
-        told = [said, self.rules, self.segment_version, dict(self.names), dict(self.pinned)]
+        told = [said, self.rules, self.segment_version, dict(self.labels), dict(self.pinned)]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def deliver(shipment: Shipment, folder: Folder, members: DataFrame, rows: int, left_out: Mapping[str, int]) -> str:
-    """Writes the file, then its manifest; returns the SHA-256 of the file's bytes. Raises `DeliveryError`.
+@dataclass(frozen=True)
+class Load:
+    """What one delivery carries.
 
-    `members`: one row a person with the columns of the export; `rows`: how many they are;
-    `left_out`: why a value or a person is not in the file -> people.
+    `rows`: a row a person with the columns of the export: everyone, or those who are new or told otherwise.
+    `removed`: those to be taken out, by what the destination finds them by; None: whoever is not in `rows`.
+    `why`: a clause that says why it is everyone though changes are sent.
+    `left_out`: why a value or a person is not in it -> people.
     """
-    export = shipment.export
-    try:
-        if shipment.format == "parquet":
-            sha256 = folder.write_parquet(shipment.file, members, shipment.columns, "person_id")
-        else:
-            lines = render_lines(members, shipment.columns, shipment.format, export.readers)
-            first = header(shipment.columns, shipment.format, export.line_ending)
-            sha256 = folder.write_lines(shipment.file, lines, first, LINE_ENDINGS[export.line_ending])
-    except PySparkException as error:
-        kind = error.getCondition() or type(error).__name__
-        raise DeliveryError(
-            f"The export '{export.name}' could not be written ({kind}): nothing was delivered."
-        ) from error
-    folder.write_text(
-        shipment.manifest, json.dumps(_manifest(shipment, rows, left_out, sha256), indent=2, ensure_ascii=False) + "\n"
-    )
+
+    rows: DataFrame
+    count: int
+    removed: DataFrame | None = None
+    removals: int = 0
+    why: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> str:
+        return "everyone" if self.removed is None else "changes"
+
+
+def deliver(shipment: Shipment, folder: Folder, load: Load) -> str:
+    """Writes the files, then their manifest; returns the SHA-256 of the bytes of the first. Raises `DeliveryError`."""
+    sha256 = _write(shipment, folder, shipment.file, load.rows, shipment.columns)
+    removed = None
+    if load.removed is not None:
+        columns = shipment.columns if shipment.platform else shipment.finders
+        digest = _write(shipment, folder, shipment.removed_file, load.removed, columns)
+        removed = {"file": shipment.removed_file, "rows": load.removals, "sha256": digest}
+    manifest = {**describe(shipment, load), "file": shipment.file, "sha256": sha256, "removed": removed}
+    folder.write_text(shipment.manifest, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return sha256
 
 
-def _manifest(shipment: Shipment, rows: int, left_out: Mapping[str, int], sha256: str) -> dict[str, Any]:
-    export = shipment.export
+def list_files(shipment: Shipment, load: Load) -> list[str]:
+    """The files that `deliver` writes, in order: who has the last one has all."""
+    return [shipment.file, *([] if load.removed is None else [shipment.removed_file]), shipment.manifest]
+
+
+def describe(shipment: Shipment, load: Load) -> dict[str, Any]:
+    """What a delivery is, without anybody in it."""
+    export, is_text = shipment.export, shipment.export.is_text
     ids = sorted(shipment.names) if shipment.segment_ids is None else shipment.segment_ids
     return {
         "destination": export.name,
-        "file": shipment.file,
-        "rows": rows,
-        "left_out": dict(left_out),
-        "sha256": sha256,
+        "delivery": shipment.number,
+        "sent": load.sent,
+        **({"why": load.why} if load.why else {}),
+        "rows": load.count,
+        "left_out": dict(load.left_out),
         "type": export.type,
         "rules_of": shipment.rules,
-        "encoding": None if shipment.format == "parquet" else "UTF-8",
-        "line_ending": None if shipment.format == "parquet" else export.line_ending,
+        "encoding": "UTF-8" if is_text else None,
+        "line_ending": export.line_ending if is_text else None,
         "audience": export.audience,
         "purpose": export.purpose,
         "readers": export.readers,
@@ -123,4 +160,20 @@ def _manifest(shipment: Shipment, rows: int, left_out: Mapping[str, int], sha256
         "as_of": shipment.as_of.isoformat(),
         "tables": dict(shipment.pinned),
         "segments": {segment_id: shipment.names[segment_id] for segment_id in ids},
+        "labels": {segment_id: shipment.labels[segment_id] for segment_id in ids},
     }
+
+
+def _write(shipment: Shipment, folder: Folder, file: str, rows: DataFrame, columns: Sequence[str]) -> str:
+    export = shipment.export
+    try:
+        if shipment.format == "parquet":
+            return folder.write_parquet(file, rows, columns, PERSON_ID)
+        lines = render_lines(rows, columns, shipment.format, export.readers)
+        first = header(columns, shipment.format, export.line_ending)
+        return folder.write_lines(file, lines, first, LINE_ENDINGS[export.line_ending])
+    except PySparkException as error:
+        kind = error.getCondition() or type(error).__name__
+        raise DeliveryError(
+            f"The export '{export.name}' could not be written ({kind}): nothing was delivered."
+        ) from error

@@ -85,11 +85,15 @@ class Folder:
         """A small file as text; None where it is not there."""
         if not self.exists(file):
             return None
-        source = self._try(lambda: self._files.open(self._java(self.path(file))))
+        source = self.open(file)
         try:
             return str(self._jvm.org.apache.commons.io.IOUtils.toString(source, "UTF-8"))
         finally:
             source.close()
+
+    def open(self, file: str) -> Any:
+        """A file's bytes, as a Java stream that the caller closes. Raises `DeliveryError`."""
+        return self._try(lambda: self._files.open(self._java(self.path(file))))
 
     @property
     def _local(self) -> Path | None:

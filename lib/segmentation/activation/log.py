@@ -10,8 +10,8 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from segmentation.activation.changes import Difference
 from segmentation.activation.delivery import Shipment
-from segmentation.activation.members import Difference
 from segmentation.contracts.activation import EXPORT_LOG
 from segmentation.privacy.audit import Act
 
@@ -20,12 +20,13 @@ DELIVERED, FAILED = "delivered", "failed"
 
 @dataclass(frozen=True)
 class LastDelivery:
-    """What a destination holds: the delivery's number, the version, and the file's hash."""
+    """What a destination holds: the delivery's number, the version, the file's hash, and what segments are called."""
 
     delivery: int
     segment_version: int
-    sha256: str
+    sha256: str | None
     fingerprint: str
+    labels: Mapping[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Standing:
 
 def read_standings(log: DataFrame) -> dict[str, Standing]:
     """Destination -> where it stands: one row each comes to the driver."""
-    held = F.struct("delivery", "segment_version", "sha256", "fingerprint")
+    held = F.struct("delivery", "segment_version", "sha256", "fingerprint", "labels")
     delivered = F.col("status") == DELIVERED
     rows = (
         log.groupBy("destination")
@@ -57,13 +58,12 @@ def read_standings(log: DataFrame) -> dict[str, Standing]:
 def log_row(
     spark: SparkSession,
     shipment: Shipment,
-    number: int,
     difference: Difference,
     run_id: str,
     now: datetime,
     outcome: Mapping[str, Any],
 ) -> DataFrame:
-    """The row for one delivery; `outcome` has `status`, and `path` and `sha256` or `reason`."""
+    """The row for one delivery; `outcome` has `status`, and `path`, `sha256` and `sent`, or `reason`."""
     row = {
         "destination": shipment.export.name,
         "segment_version": shipment.segment_version,
@@ -73,9 +73,10 @@ def log_row(
         "changed": difference.changed,
         "run_id": run_id,
         "delivered_ts": now,
-        "delivery": number,
+        "delivery": shipment.number,
         "segments": shipment.segment_ids,
         "fingerprint": shipment.fingerprint,
+        "labels": dict(shipment.labels),
         **outcome,
     }
     return spark.createDataFrame([tuple(row.get(name) for name in EXPORT_LOG.column_names)], EXPORT_LOG.schema)

@@ -1,9 +1,8 @@
-"""Who is delivered, and what changed since the last delivery."""
+"""Who is delivered."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 
@@ -14,27 +13,6 @@ from segmentation.contracts.errors import ConfigError, Problem
 from segmentation.contracts.table import check_columns
 
 KEY = "person_id"
-
-FORGOTTEN = "erased-"
-"""How the name begins under which `export_members` keeps somebody who was erased, until the destination was told."""
-
-_OF_THE_VERSION = ("segment_version", "as_of")
-"""Columns that say when a row was made, not what it says of the person: they make no difference."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """People of one delivery against the one before."""
-
-    added: int
-    removed: int
-    unchanged: int
-    changed: int
-
-    @property
-    def rows(self) -> int:
-        """People in the newer of the two."""
-        return self.added + self.unchanged + self.changed
 
 
 def choose_segments(wanted: Sequence[str], names: Mapping[str, str], key: str) -> list[str] | None:
@@ -79,42 +57,25 @@ def current_members(members: DataFrame, audience: str) -> DataFrame:
 
 
 def select_members(
-    segments: DataFrame, segment_ids: Sequence[str] | None, columns: Sequence[str], as_of: date
+    segments: DataFrame,
+    segment_ids: Sequence[str] | None,
+    columns: Sequence[str],
+    as_of: date,
+    labels: Mapping[str, str],
 ) -> DataFrame:
     """One row a person of one segment version -> `person_id`, then the `columns` of the file (`person_id` once).
 
-    `segment_ids`: only these; None: all.
+    `segment_ids`: only these; None: all. `labels`: segment id -> what the destination calls it, where that is not its
+    name.
     """
     needed = ["segment_id", *(column for column in {KEY, *columns} if column != "as_of")]
     check_columns(segments, needed, "the published segments")
     chosen = segments if segment_ids is None else segments.where(F.col("segment_id").isin(*segment_ids))
-    return chosen.select(KEY, *(_column(name, as_of) for name in columns if name != KEY))
+    return chosen.select(KEY, *(_column(name, as_of, labels) for name in columns if name != KEY))
 
 
-def hash_members(members: DataFrame) -> DataFrame:
-    """People with the columns of a file -> `person_id`, and `told`: a hash of what the destination is told of them."""
-    told = [name for name in members.columns if name not in (KEY, *_OF_THE_VERSION)]
-    return members.select(KEY, F.xxhash64(F.lit(",".join(told)), *told).alias("told"))
-
-
-def count_difference(before: DataFrame | None, now: DataFrame) -> Difference:
-    """Counts people of `now` against those of `before` (None: nothing was delivered yet), in one pass over both.
-
-    In: one row a person as of `hash_members`.
-    """
-    if before is None:
-        return Difference(added=now.count(), removed=0, unchanged=0, changed=0)
-    both = before.select(KEY, F.col("told").alias("was")).join(now, KEY, "full_outer")
-    was, is_ = F.col("was"), F.col("told")
-    row = both.agg(
-        F.count_if(was.isNull()).alias("added"),
-        F.count_if(is_.isNull()).alias("removed"),
-        F.count_if(was == is_).alias("unchanged"),
-        F.count_if(was != is_).alias("changed"),
-    ).first()
-    assert row is not None, "a global aggregate has one row"
-    return Difference(**row.asDict())
-
-
-def _column(name: str, as_of: date) -> Column:
+def _column(name: str, as_of: date, labels: Mapping[str, str]) -> Column:
+    if name == "segment_name" and labels:
+        known = F.create_map(*(F.lit(text) for pair in sorted(labels.items()) for text in pair))
+        return F.coalesce(F.element_at(known, F.col("segment_id")), F.col(name)).alias(name)
     return F.lit(as_of).alias(name) if name == "as_of" else F.col(name)

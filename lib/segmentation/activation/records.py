@@ -81,13 +81,15 @@ def make_records(people: DataFrame, platform: Destination, fields: Collection[st
     )
 
 
-def count_refusals(records: DataFrame) -> dict[str, int]:
-    """Why a value, or a person, is not in the file -> people, in the order of the reasons: a handful of rows.
-
-    In: `make_records`.
-    """
+def list_refusals(records: DataFrame) -> DataFrame:
+    """`make_records` -> `person_id`, `reasons` and `left_out` of people of whom not all could be told, or nothing."""
     why = F.when(F.col(FOUND), F.col(REASONS)).otherwise(F.array_append(REASONS, F.lit(_NOT_FOUND)))
-    rows = records.select(F.explode(why).alias("why")).groupBy("why").agg(F.count("*").alias("people")).collect()
+    return records.select(PERSON_ID, why.alias(REASONS), (~F.col(FOUND)).alias("left_out")).where(F.size(REASONS) > 0)
+
+
+def count_refusals(refusals: DataFrame) -> dict[str, int]:
+    """`list_refusals` -> why a value, or a person, is not in the file -> people, by reason: a handful of rows."""
+    rows = refusals.select(F.explode(REASONS).alias("why")).groupBy("why").agg(F.count("*").alias("people")).collect()
     return dict(sorted((row["why"], row["people"]) for row in rows))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 FileType = Literal["csv", "jsonl", "parquet"]
+TableType = Literal["delta", "table"]
 PlatformType = Literal[
     "google_customer_match", "meta", "tiktok", "linkedin", "braze", "salesforce_marketing_cloud", "klaviyo"
 ]
-DestinationType = Literal[FileType, PlatformType]
+DestinationType = Literal[FileType, TableType, PlatformType]
 
-FILE_TYPES = get_args(FileType)
+FILE_TYPES, TABLE_TYPES = get_args(FileType), get_args(TableType)
 
 _PROFILE = ("email", "phone", "first_name", "last_name", "country", "city")
 

@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from segmentation.config.destinations import CLEAR, FILE_TYPES, PLATFORM_FIELDS, DestinationType
+from segmentation.config.destinations import CLEAR, PLATFORM_FIELDS, TABLE_TYPES, DestinationType
 from segmentation.config.model import Name, Section
+from segmentation.config.servers import Database, SftpServer
 from segmentation.contracts.errors import Problem
 
 ExportColumn = Literal[
@@ -25,7 +26,7 @@ Readers = Literal["machine", "people"]
 PERSON_ID, ATTRIBUTE = "person_id", "attributes."
 """What feeds a field beside identifier types: the person's id, and an attribute of the table `persons`."""
 
-_PLACES = {"name", "version", "type"}
+_PLACES = {"name", "version", "delivery", "type"}
 
 
 class ExportSettings(Section):
@@ -34,15 +35,39 @@ class ExportSettings(Section):
     name: Name = Field(description="Its name in `export_log.destination`.")
     type: DestinationType = Field(
         "csv",
-        description="A file: CSV as in RFC 4180, one JSON object a line, or Parquet. Or the platform that it is for, "
-        "in whose own format it is written.",
+        description="A file: CSV as in RFC 4180, one JSON object a line, or Parquet. A table, which each delivery "
+        "brings up to date in one transaction: a Delta table at `path`, or a `table` of the `database`. Or the "
+        "platform that a file is for, in whose own format it is written.",
     )
     path: str | None = Field(
-        None, description="The folder (or URI of one) to deliver to. Default: `_exports/NAME` in the warehouse."
+        None,
+        description="The folder (or URI of one) to deliver to, or that is the Delta table. Default: `_exports/NAME` in "
+        "the warehouse.",
     )
-    file: str = Field(
-        "{name}-v{version}.{type}",
-        description="The file inside the folder; `{name}`, `{version}` (of the segments) and `{type}` are filled in.",
+    sftp: SftpServer | None = Field(None, description="A server to which each file is sent from there.")
+    database: Database | None = Field(None, description="For the type `table`: where it is.")
+    file: str | None = Field(
+        None,
+        description="The file inside the folder; `{name}`, `{version}` (of the segments), `{delivery}` (a number) and "
+        "`{type}` are filled in. Default: `{name}-v{version}.{type}`, or `{name}-{delivery}.{type}` where changes are "
+        "sent.",
+    )
+    sends: Literal["everyone", "changes"] = Field(
+        "everyone",
+        description="What a file has: `everyone` each time; or the `changes` since what the destination acknowledged "
+        "last, who is new or told otherwise in one file and who is to be taken out in another, `…-removed`. The first "
+        "has everyone, as does one after which the destination could not name whom to take out (somebody was erased, "
+        "or is found by other values now), and one that is asked for with `segmentation export --full NAME`.",
+    )
+    mode: Literal["mirror", "upsert"] = Field(
+        "mirror",
+        description="`mirror`: who is not meant any more is taken out there. `upsert`: stays, unless they said no or "
+        "were erased; for `sends: changes`, and tables.",
+    )
+    labels: dict[str, str] = Field(
+        {},
+        description="Segment id -> what this destination calls the segment. Default: the name under which it had the "
+        "segment first, so that a new name here breaks nothing there.",
     )
     segments: list[str] = Field(
         [], description="Ids or names of the segments whose people are delivered. Default: all."
@@ -97,13 +122,15 @@ class ExportSettings(Section):
 
     @field_validator("file")
     @classmethod
-    def _stays_inside(cls, file: str) -> str:
+    def _stays_inside(cls, file: str | None) -> str | None:
+        if file is None:
+            return None
         try:
             unknown = {name for _, name, _, _ in Formatter().parse(file) if name is not None} - _PLACES
         except ValueError:
             raise ValueError(f"'{file}' has a brace that is not closed") from None
         if unknown:
-            raise ValueError(f"'{file}' may hold {{name}}, {{version}} and {{type}} only")
+            raise ValueError(f"'{file}' may hold {{name}}, {{version}}, {{delivery}} and {{type}} only")
         path = PurePosixPath(file)
         if path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file or not path.name.strip("."):
             raise ValueError(f"'{file}' must be a file inside the export's folder")
@@ -120,9 +147,12 @@ class ExportSettings(Section):
     def _fits_its_type(self) -> ExportSettings:
         if not self.is_platform:
             if self.fields or self.rules_of:
-                raise ValueError(f"fields and rules_of are for platforms, and '{self.type}' is a file: it has columns")
-            if self.type == "parquet" and self.model_fields_set & {"readers", "line_ending"}:
-                raise ValueError("readers and line_ending are for text, and Parquet is none")
+                kind = "table" if self.is_table else "file"
+                raise ValueError(
+                    f"fields and rules_of are for platforms, and '{self.type}' is a {kind}: it has columns"
+                )
+            if not self.is_text and self.model_fields_set & {"readers", "line_ending"}:
+                raise ValueError(f"readers and line_ending are for text, and '{self.type}' is none")
             return self
         known = PLATFORM_FIELDS[self.type]
         if not self.fields:
@@ -140,15 +170,47 @@ class ExportSettings(Section):
             raise ValueError(f"path is missing: a file for {self.type} has personal values, so not in the warehouse")
         return self
 
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> ExportSettings:
+        if (self.type == "table") != (self.database is not None):
+            raise ValueError("the type 'table' and a 'database' go together")
+        if self.is_table and (self.sftp or self.file):
+            raise ValueError(f"sftp and file are for files, and '{self.type}' is a table")
+        if self.type == "table" and self.path:
+            raise ValueError("path is for files and Delta tables, and a table of a database has none")
+        if self.sends_changes and not self.is_platform and PERSON_ID not in self.columns:
+            raise ValueError(f"columns must have {PERSON_ID}: by it a change is told")
+        if self.mode == "upsert" and not self.sends_changes:
+            raise ValueError("mode: upsert needs sends: changes, or who says no could not be taken out there")
+        if self.sends == "changes" and self.file and "{delivery}" not in self.file:
+            raise ValueError(f"'{self.file}' needs {{delivery}} in it, or one delivery would overwrite another")
+        return self
+
     @property
     def is_platform(self) -> bool:
         """Whether it goes to a platform, in whose own format it is written."""
-        return self.type not in FILE_TYPES
+        return self.type in PLATFORM_FIELDS
 
-    def file_name(self, version: int) -> str:
-        """The file of one segment version, relative to the folder."""
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table, which is brought up to date, and no file."""
+        return self.type in TABLE_TYPES
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a file of lines."""
+        return not self.is_table and self.type != "parquet"
+
+    @property
+    def sends_changes(self) -> bool:
+        """Whether a delivery has only what changed."""
+        return self.is_table or self.sends == "changes"
+
+    def file_name(self, version: int, delivery: int) -> str:
+        """The file of one delivery of a segment version, relative to the folder."""
+        usual = "{name}-{delivery}.{type}" if self.sends == "changes" else "{name}-v{version}.{type}"
         kind = "csv" if self.is_platform else self.type
-        return self.file.format(name=self.name, version=version, type=kind)
+        return (self.file or usual).format(name=self.name, version=version, delivery=delivery, type=kind)
 
 
 def check_feeds(raw: Mapping[str, Any]) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from segmentation.contracts.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from segmentation.config.servers import SftpServer
     from segmentation.config.settings import Settings
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -41,7 +43,12 @@ def resolve(settings: Settings, base: Path) -> Settings:
         for number, source in enumerate(settings.sources)
     ]
     exports = [
-        export.model_copy(update={"path": place(export.path, f"exports.{number}.path") if export.path else None})
+        export.model_copy(
+            update={
+                "path": place(export.path, f"exports.{number}.path") if export.path else None,
+                "sftp": _with_key(export.sftp, place, f"exports.{number}.sftp.key_file"),
+            }
+        )
         for number, export in enumerate(settings.exports)
     ]
     overrides = place(settings.identity.overrides, "identity.overrides") if settings.identity.overrides else None
@@ -65,6 +72,12 @@ def resolve(settings: Settings, base: Path) -> Settings:
             "monitoring": settings.monitoring.model_copy(update=watched),
         }
     )
+
+
+def _with_key(server: SftpServer | None, place: Callable[[str, str], str], key: str) -> SftpServer | None:
+    if server is None or server.key_file is None:
+        return server
+    return server.model_copy(update={"key_file": place(server.key_file, key)})
 
 
 def is_catalog(warehouse: str) -> bool:

@@ -1,6 +1,6 @@
 """Tables of audiences and deliveries."""
 
-from segmentation.contracts.table import DATE, LONG, STRING, STRINGS, TIMESTAMP, Col, Table
+from segmentation.contracts.table import BOOLEAN, DATE, LONG, STRING, STRING_MAP, STRINGS, TIMESTAMP, Col, Table
 
 AUDIENCE_MEMBERS = Table(
     name="audience_members",
@@ -26,6 +26,23 @@ EXPORT_MEMBERS = Table(
         Col("delivery", LONG, "number of the delivery in `export_log`", required=True),
         Col("person_id", STRING, "who was in it", required=True),
         Col("told", LONG, "hash of what the destination was told of the person", required=True),
+        Col("found_by", LONG, "hash of that by which the destination finds the person"),
+    ),
+)
+
+EXPORT_REFUSALS = Table(
+    name="export_refusals",
+    grain="one person of whom a destination's last delivery could not say all, or anything",
+    keys=("destination", "person_id"),
+    partition_by=("destination",),
+    unindexed=("person_id",),
+    on_demand=True,
+    columns=(
+        Col("destination", STRING, "name of the export in the configuration", required=True),
+        Col("delivery", LONG, "number of the delivery in `export_log`", required=True),
+        Col("person_id", STRING, "who", required=True),
+        Col("reasons", STRINGS, "what is wrong with which field, without the value", required=True),
+        Col("left_out", BOOLEAN, "whether the whole person is not in the delivery", required=True),
     ),
 )
 
@@ -40,7 +57,7 @@ EXPORT_LOG = Table(
         Col("removed", LONG, "people no longer there", required=True),
         Col("unchanged", LONG, "people there as before", required=True),
         Col("changed", LONG, "people there before with other values, such as another segment", required=True),
-        Col("path", STRING, "where the file is"),
+        Col("path", STRING, "where the file, or the table, is"),
         Col("sha256", STRING, "of the file's bytes"),
         Col("status", STRING, "delivered, failed", required=True),
         Col("reason", STRING, "why it failed"),
@@ -49,7 +66,9 @@ EXPORT_LOG = Table(
         Col("delivery", LONG, "1, 2, 3, … of this destination, failed ones among them", required=True),
         Col("segments", STRINGS, "ids of the segments whose people were to be there; null: all"),
         Col("fingerprint", STRING, "hash of the export's settings, the version and the segments' names", required=True),
+        Col("labels", STRING_MAP, "segment id -> what the destination calls it"),
+        Col("sent", STRING, "what was sent: everyone, or the changes"),
     ),
 )
 
-TABLES = (AUDIENCE_MEMBERS, EXPORT_MEMBERS, EXPORT_LOG)
+TABLES = (AUDIENCE_MEMBERS, EXPORT_MEMBERS, EXPORT_REFUSALS, EXPORT_LOG)

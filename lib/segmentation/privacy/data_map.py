@@ -57,6 +57,7 @@ DATA_MAP: dict[str, Held] = {
     "holdouts": _OF_A_PERSON,
     "audience_members": _OF_A_PERSON,
     "export_members": _OF_A_PERSON,
+    "export_refusals": _OF_A_PERSON,
     "export_log": Held(nothing="counts of whole deliveries"),
     "tombstones": Held(nothing="keyed tokens, to keep erased people out; nobody can read them back"),
     "erasure_work": Held(person="person_id", identifiers=(_OF_AN_IDENTIFIER,)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame
@@ -20,8 +21,14 @@ def find_files(paths: Sequence[str], values: DataFrame) -> list[str]:
     if not paths:
         return []
     spark = values.sparkSession
-    lines = spark.read.option("recursiveFileLookup", True).text(list(paths))
-    words = lines.select(F.col("_metadata.file_path").alias("file"), F.explode(_words("value")).alias("word"))
+    parquet = [path for path in paths if path.endswith(".parquet")]
+    texts = [path for path in paths if path not in parquet]
+    # Each Parquet file may have other columns, so each is read by itself.
+    frames = [spark.read.parquet(path).withColumn("value", F.to_json(F.struct("*"))) for path in parquet]
+    frames += [spark.read.option("recursiveFileLookup", True).text(texts)] if texts else []
+    named = [frame.select(F.col("_metadata.file_path").alias("file"), "value") for frame in frames]
+    lines = reduce(DataFrame.unionByName, named)
+    words = lines.select("file", F.explode(_words("value")).alias("word"))
     sized = F.transform(_words("value"), lambda word: F.struct(F.length(word).alias("size"), word.alias("word")))
     sought = values.select(F.array_max(sized)["word"].alias("word")).where("word != ''")
     found = words.join(F.broadcast(sought), "word", "left_semi").select("file").distinct()

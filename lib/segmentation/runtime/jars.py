@@ -28,6 +28,9 @@ COORDINATES = (
     f"io.delta:delta-storage:{DELTA_VERSION}",
     # Carries GraphFrames 0.9.2 under its own class names; GraphFrames' own artifact does as well where it can be had.
     "org.apache.sedona:sedona-spark-shaded-4.0_2.13:1.8.0",
+    # For deliveries: to a table of PostgreSQL, and to an SFTP server.
+    "org.postgresql:postgresql:42.7.8",
+    "com.github.mwiede:jsch:2.27.7",
 )
 """Maven coordinates; `spark.packages` in the configuration takes their place, and may also name local jar files."""
 

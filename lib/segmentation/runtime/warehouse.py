@@ -24,6 +24,7 @@ from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError, WarehouseBusyError
 from segmentation.contracts.table import Table
 from segmentation.runtime.commits import Commit, newest_commit
+from segmentation.runtime.configured import configured
 
 READABLE = timedelta(days=365)
 """How long what is removed from a table stays readable, unless maintenance takes it away sooner."""
@@ -31,7 +32,7 @@ READABLE = timedelta(days=365)
 Clauses = Callable[[DeltaMergeBuilder], DeltaMergeBuilder]
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-_RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _MOVES_ONLY = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "REORG")
 """Operations of Delta after which a table has the same rows."""
 
@@ -104,11 +105,15 @@ class Warehouse:
         reader = self.spark.read
         if version is not None:
             reader = reader.option("versionAsOf", self._readable(name, version))
-        return (
+        df = (
             reader.table(f"{self.root}.{name}")
             if is_catalog(self.root)
             else reader.format("delta").load(self._path(name))
         )
+        # A table that was made before a column of it was declared has nothing in it.
+        there = set(df.columns)
+        later = {col.name: F.lit(None).cast(col.type) for col in CATALOGUE[name].columns if col.name not in there}
+        return df.withColumns(later) if later else df
 
     def read_or_empty(self, name: str, version: int | None = None) -> DataFrame:
         """A table, or no rows of its schema where it does not exist yet."""
@@ -155,7 +160,7 @@ class Warehouse:
         if not self.exists(name) or self.read(name).join(changes, list(on), "left_semi").isEmpty():
             return 0
         same = " AND ".join(f"row.`{column}` = change.`{column}`" for column in on)
-        with self._configured({_USER_METADATA: self.run_id}):
+        with configured(self.spark, {_USER_METADATA: self.run_id}):
             clauses(self._delta(name).alias("row").merge(changes.alias("change"), same)).execute()
         last = self._last_commit(name)
         self._note(name, last)
@@ -168,7 +173,7 @@ class Warehouse:
         older = F.col(column) < F.lit(day)
         rows = self.read(name).where(older).count()
         if rows:
-            with self._configured({_USER_METADATA: self.run_id}):
+            with configured(self.spark, {_USER_METADATA: self.run_id}):
                 self._delta(name).delete(older)
             self._note(name, self._last_commit(name))
         return rows
@@ -176,7 +181,7 @@ class Warehouse:
     def compact(self, name: str) -> int:
         """Puts small files of a table together, in the order of its clustering columns; returns by how many fewer there
         are. No row changes, and who reads an older version still can."""
-        with self._configured({_USER_METADATA: self.run_id}):
+        with configured(self.spark, {_USER_METADATA: self.run_id}):
             (done,) = self._delta(name).optimize().executeCompaction().select("metrics.*").collect()
         self._versions.pop(name, None)
         return int(done["numFilesRemoved"] - done["numFilesAdded"])
@@ -197,7 +202,7 @@ class Warehouse:
         (location,) = self._delta(name).detail().select("location").collect()[0]
         before = self._bytes(location)
         tasks = str(self.spark.sparkContext.defaultParallelism)
-        with self._configured({_LISTING_TASKS: tasks, _USER_METADATA: self.run_id}):
+        with configured(self.spark, {_LISTING_TASKS: tasks, _USER_METADATA: self.run_id}):
             try:
                 self._set_retention(name, keep)
                 self._delta(name).vacuum()
@@ -218,7 +223,7 @@ class Warehouse:
         if has_vectors or self._bytes(detail["location"]) != detail["sizeInBytes"]:
             # Delta lists a folder in as many tasks as Spark would take for any number of partitions: ten thousand.
             tasks = str(self.spark.sparkContext.defaultParallelism)
-            with self._configured({_RETENTION_CHECK: "false", _LISTING_TASKS: tasks, _VACUUM_COMMITS: "false"}):
+            with configured(self.spark, {RETENTION_CHECK: "false", _LISTING_TASKS: tasks, _VACUUM_COMMITS: "false"}):
                 self._delta(name).vacuum(0)
         version = self.version(name)
         assert version is not None, "a table that was purged has a version"
@@ -252,21 +257,6 @@ class Warehouse:
                 yield
             finally:
                 self._alone = False
-
-    @contextmanager
-    def _configured(self, changed: dict[str, str]) -> Iterator[None]:
-        """The session's configuration with these keys changed, for what takes them from nowhere else."""
-        before = {key: self.spark.conf.get(key, None) for key in changed}
-        try:
-            for key, value in changed.items():
-                self.spark.conf.set(key, value)
-            yield
-        finally:
-            for key, old in before.items():
-                if old is None:
-                    self.spark.conf.unset(key)
-                else:
-                    self.spark.conf.set(key, old)
 
     def _readable(self, name: str, version: int) -> int:
         if version == self.version(name) or not self.exists("erasures"):

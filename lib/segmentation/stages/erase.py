@@ -18,11 +18,11 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from delta.tables import DeltaMergeBuilder
+from delta.tables import DeltaMergeBuilder, DeltaTable
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from segmentation.activation.members import FORGOTTEN
+from segmentation.activation.changes import FORGOTTEN
 from segmentation.clustering import fitted
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
@@ -34,8 +34,9 @@ from segmentation.privacy.files import find_files
 from segmentation.privacy.holdings import IDENTIFIER, carried
 from segmentation.privacy.tokens import with_token_key
 from segmentation.privacy.tombstones import tombstone_column
+from segmentation.runtime.configured import configured
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.runtime.warehouse import Warehouse
+from segmentation.runtime.warehouse import RETENTION_CHECK, Warehouse
 from segmentation.stages import identity, report
 
 _OWN_FILES = (report.FOLDER, fitted.FOLDER)
@@ -253,7 +254,8 @@ def _with_words(rows: DataFrame, held: Held, keys: Sequence[str], identifiers: D
 
 def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFrame) -> int:
     """Deletes the delivered files that hold somebody: all of a destination that was told of one (in what form, only
-    its platform knows), and others in which a value stands. The next export delivers without them. Returns how many.
+    its platform knows), and others in which a value stands, and takes people out of delivered tables. The next export
+    delivers without them. Returns how many files were deleted.
 
     Raises `InputError` where a model or a report holds somebody, which neither should.
     """
@@ -262,6 +264,10 @@ def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFram
     told = told.select("destination", F.lit(True).alias("told")).distinct()
     delivered = log.join(told, "destination", "left").groupBy("path").agg(F.max("told").alias("told")).collect()
     there = [row for row in delivered if _is_there(warehouse.spark, row["path"])]
+    tables = [row["path"] for row in there if DeltaTable.isDeltaTable(warehouse.spark, row["path"])]
+    for path in tables:
+        _take_out_of_table(warehouse.spark, path, people)
+    there = [row for row in there if row["path"] not in tables]
     doomed = [row["path"] for row in there if row["told"]]
     values = _values_of(warehouse, people, identifiers)
     doomed += find_files([row["path"] for row in there if not row["told"]], values)
@@ -275,6 +281,15 @@ def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFram
             "then start again."
         )
     return len(doomed)
+
+
+def _take_out_of_table(spark: SparkSession, path: str, people: DataFrame) -> None:
+    """Deletes people from a Delta table that was delivered, and every file that an older version of it needs."""
+    table = DeltaTable.forPath(spark, path)
+    same = "row.person_id = gone.person_id"
+    table.alias("row").merge(people.alias("gone"), same).whenMatchedDelete().execute()
+    with configured(spark, {RETENTION_CHECK: "false"}):
+        table.vacuum(0)
 
 
 def _values_of(warehouse: Warehouse, people: DataFrame, identifiers: DataFrame) -> DataFrame:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 import click
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from segmentation.activation.consent import consenting_people, refusing_people
-from segmentation.activation.delivery import Shipment, deliver
+from segmentation.activation import lake
+from segmentation.activation.changes import (
+    FORGOTTEN,
+    Difference,
+    count_difference,
+    count_misnamed,
+    find_gone,
+    find_new,
+    hash_members,
+)
+from segmentation.activation.database import DatabaseTable
+from segmentation.activation.delivery import Load, Shipment, deliver, describe, list_files
 from segmentation.activation.destinations import PLATFORMS, platform
 from segmentation.activation.destinations.destination import Destination
 from segmentation.activation.folder import Folder
+from segmentation.activation.limits import check_removals, check_size, warn_of_size
 from segmentation.activation.log import (
     DELIVERED,
     FAILED,
@@ -24,25 +35,54 @@ from segmentation.activation.log import (
     log_row,
     read_standings,
 )
-from segmentation.activation.members import (
-    FORGOTTEN,
-    Difference,
-    choose_segments,
-    count_difference,
-    current_members,
-    hash_members,
-    select_members,
-)
-from segmentation.activation.records import add_values, count_refusals, keep_found, make_records, needs_purposes
-from segmentation.config.audiences import ALL_CAMPAIGNS
+from segmentation.activation.login import read_secret
+from segmentation.activation.members import choose_segments
+from segmentation.activation.records import count_refusals, keep_found, list_refusals
+from segmentation.activation.sftp import send_files
 from segmentation.config.exports import ExportSettings
 from segmentation.config.settings import Settings
 from segmentation.contracts.activation import EXPORT_LOG, EXPORT_MEMBERS
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError, Problem, SegmentationError
-from segmentation.experiments.holdouts import control_group
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import Version, published, read_segment_names, read_versions
+from segmentation.stages.export_people import has_control_group, list_refusing, make_rows, name_people
+
+_SAMPLES = 3
+"""People of each kind whom a dry run names."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One delivery, checked before the first is made. `password`: of its server, where that has one."""
+
+    shipment: Shipment
+    folder: Folder
+    standing: Standing
+    password: str | None
+
+    @property
+    def name(self) -> str:
+        return self.shipment.export.name
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one destination was told, and what could not be: why -> people. `sent_everyone`: why, though changes are
+    sent. `samples`: what changes -> ids of people."""
+
+    difference: Difference
+    left_out: Mapping[str, int]
+    warning: str | None
+    sent_everyone: str = ""
+    samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def in_words(self) -> str:
+        difference = self.difference
+        counts = [f"{getattr(difference, what):,} {what}" for what in ("added", "removed", "changed", "unchanged")]
+        counts += [f"{people:,} whose {why}" for why, people in self.left_out.items()]
+        counts += [f"sent everyone since {self.sent_everyone}"] if self.sent_everyone else []
+        return ", ".join([*counts, self.warning] if self.warning else counts)
 
 
 def run(context: StageContext) -> Outcome:
@@ -61,59 +101,64 @@ def run(context: StageContext) -> Outcome:
         if not context.warehouse.exists(table.name):
             empty = context.spark.createDataFrame([], table.schema)
             context.warehouse.append_once(table.name, empty, "export", 0)
-    standings = read_standings(context.read_or_empty("export_log"))
+    forgetting = _list_forgetting(context, plan)
     done, failures = dict[str, Delivery](), list[SegmentationError]()
-    for shipment, folder in plan:
-        context.tell(f"delivering to {shipment.export.name}")
+    for planned in plan:
+        context.tell(f"delivering to {planned.name}")
         try:
-            delivery = _ship(context, shipment, folder, standings.get(shipment.export.name, Standing()))
+            delivery = _ship(context, planned, forgetting)
         except DeliveryError as error:
             failures.append(error)
         else:
             if delivery is not None:
-                done[shipment.export.name] = delivery
+                done[planned.name] = delivery
     if failures:
         raise failures[0]
     return _outcome(plan, done, dry=bool(context.options.get("dry_run")))
 
 
-def _plan(context: StageContext, version: Version) -> list[tuple[Shipment, Folder]]:
+def _plan(context: StageContext, version: Version) -> list[Planned]:
     """All deliveries, checked before the first is made."""
+    _check_names(context)
     names = read_segment_names(context.read("segment_profiles"), version.segment_version)
+    standings = read_standings(context.read_or_empty("export_log"))
     plan, targets = [], dict[str, str]()
     for number, export in enumerate(context.settings.exports):
-        chosen = choose_segments(export.segments, names, f"exports.{number}.segments")
-        pinned = _pinned(context, export)
-        rules = _rules(export, f"exports.{number}.rules_of")
-        shipment = Shipment(export, rules, version.segment_version, version.as_of, chosen, names, pinned)
-        folder = Folder(
-            context.spark,
-            export.path or context.warehouse.path(f"_exports/{export.name}"),
-            f"the export '{export.name}'",
+        standing = standings.get(export.name, Standing())
+        shipment = Shipment(
+            export=export,
+            platform=_rules(export, f"exports.{number}.rules_of"),
+            segment_version=version.segment_version,
+            as_of=version.as_of,
+            segment_ids=choose_segments(export.segments, names, f"exports.{number}.segments"),
+            names=names,
+            labels={**names, **((standing.last and standing.last.labels) or {}), **export.labels},
+            pinned=_pinned(context, export),
+            number=standing.number + 1,
         )
-        target = folder.path(shipment.file)
+        what = f"the export '{export.name}'"
+        folder = Folder(context.spark, export.path or context.warehouse.path(f"_exports/{export.name}"), what)
+        target = folder.root if export.is_table else folder.path(shipment.file)
         if target in targets:
             raise ConfigError(
                 [Problem(f"exports.{number}.file", f"is the same file as that of '{targets[target]}'", target)]
             )
         targets[target] = export.name
-        plan.append((shipment, folder))
+        server = export.database or export.sftp
+        secret = server.password_env if server else None
+        plan.append(Planned(shipment, folder, standing, read_secret(secret, what) if secret else None))
     return plan
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """What one destination was told, and what could not be: why -> people."""
-
-    difference: Difference
-    left_out: Mapping[str, int]
-    warning: str | None
-
-    def in_words(self) -> str:
-        difference = self.difference
-        counts = [f"{getattr(difference, what):,} {what}" for what in ("added", "removed", "changed", "unchanged")]
-        counts += [f"{people:,} whose {why}" for why, people in self.left_out.items()]
-        return ", ".join([*counts, self.warning] if self.warning else counts)
+def _check_names(context: StageContext) -> None:
+    """Raises `ConfigError` where the command names an export that there is not."""
+    known = [export.name for export in context.settings.exports]
+    for option in ("full", "confirm_removals"):
+        for name in context.options.get(option, ()):
+            if name not in known:
+                near = next(iter(get_close_matches(name, known, 1)), None)
+                key = f"--{option.replace('_', '-')}"
+                raise ConfigError([Problem(key, f"there is no export '{name}' in this configuration", None, near)])
 
 
 def _rules(export: ExportSettings, key: str) -> Destination | None:
@@ -132,176 +177,175 @@ def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
             f"Who is in the audience '{export.audience}' is not known yet: run `segmentation audiences` first."
         )
     needed = ["audience_members"] if export.audience is not None else []
-    needed += ["holdouts"] if _has_control_group(context, export) else []
+    needed += ["holdouts"] if has_control_group(context, export) else []
     needed += ["consent", "identity_map"] if export.purpose is not None or export.is_platform else []
     needed += ["vault", "persons"] if export.is_platform else []
     found = {name: context.warehouse.content(name) for name in needed if name in context.inputs}
     return {name: version for name, version in found.items() if version is not None}
 
 
-def _has_control_group(context: StageContext, export: ExportSettings) -> bool:
-    if export.audience is None:
-        return False
-    own = any(audience.name == export.audience and audience.holdout for audience in context.settings.audiences)
-    return own or context.settings.universal_control is not None
+def _list_forgetting(context: StageContext, plan: Sequence[Planned]) -> Collection[tuple[str, int]]:
+    """Last deliveries, of destinations of changes, with somebody who was erased since."""
+    if not any(planned.shipment.export.sends_changes and planned.standing.last for planned in plan):
+        return ()
+    held = context.read_or_empty("export_members").where(F.col("person_id").startswith(FORGOTTEN))
+    return {tuple(row) for row in held.select("destination", "delivery").distinct().collect()}
 
 
-def _ship(context: StageContext, shipment: Shipment, folder: Folder, standing: Standing) -> Delivery | None:
+def _ship(context: StageContext, planned: Planned, forgetting: Collection[tuple[str, int]]) -> Delivery | None:
     """Makes one delivery and logs it; None where the destination holds it already."""
-    last = standing.last
-    same = last is not None and last.fingerprint == shipment.fingerprint
-    if same and folder.exists(shipment.file) and folder.exists(shipment.manifest):
+    shipment, last = planned.shipment, planned.standing.last
+    again = planned.name in context.options.get("full", ())
+    there = last is not None and _is_there(planned, last)
+    forgets = last is not None and (planned.name, last.delivery) in forgetting
+    if last and last.fingerprint == shipment.fingerprint and there and not again and not forgets:
         return None
-    with settled(_records(context, shipment)) as records:
-        return _deliver(context, shipment, folder, records, standing)
+    with settled(make_rows(context, shipment)) as rows:
+        return _deliver(context, planned, rows, whole=again or not there)
 
 
-def _deliver(
-    context: StageContext, shipment: Shipment, folder: Folder, records: DataFrame, standing: Standing
-) -> Delivery:
-    export, last, number = shipment.export, standing.last, standing.number + 1
-    left_out = count_refusals(records) if export.is_platform else {}
-    members = keep_found(records) if export.is_platform else records
-    told, held = hash_members(members), _held(context, export, last)
-    difference = count_difference(held, told)
-    delivery = Delivery(difference, left_out, _warning(shipment, difference.rows))
+def _is_there(planned: Planned, last: LastDelivery) -> bool:
+    """Whether what was delivered last is still where it was put; of changes, whoever took them may have moved them."""
+    export, folder = planned.shipment.export, planned.folder
+    if export.type == "delta":
+        return lake.is_there(folder.spark, folder.root)
+    if export.sends_changes:
+        return True
+    before = replace(planned.shipment, number=last.delivery)
+    return folder.exists(before.file) and folder.exists(before.manifest)
+
+
+def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bool) -> Delivery:
+    shipment, last = planned.shipment, planned.standing.last
+    refusals = list_refusals(rows) if shipment.platform else None
+    members = keep_found(rows) if shipment.platform else rows
+    meant, held = hash_members(members, shipment.finders), _held(context, planned)
+    now = meant if held is None else _with_who_stays(context, shipment, meant, held)
+    difference = count_difference(held, now)
+    left_out = {} if refusals is None else count_refusals(refusals)
+    delivery = Delivery(difference, left_out, warn_of_size(shipment, difference.rows))
     if context.options.get("dry_run"):
-        return delivery
-    outcome = {"status": DELIVERED, "path": folder.path(shipment.file)}
-    failure = None
+        return replace(delivery, samples=_samples(held, now))
+    load = Load(members, difference.rows, left_out=left_out)
+    outcome, failure = dict[str, str | None](status=DELIVERED), None
     try:
-        _check_size(shipment, difference.rows)
-        _check_removals(context, shipment, difference, held, told)
-        outcome["sha256"] = deliver(shipment, folder, members, difference.rows, left_out)
+        check_size(shipment, difference.rows)
+        if held is not None and planned.name not in context.options.get("confirm_removals", ()):
+            check_removals(shipment.export, difference, find_gone(held, now), list_refusing(context, shipment))
+        if held is not None and shipment.export.sends_changes and not whole:
+            load = _keep_changes(context, shipment, load, difference, held, now)
+        outcome |= _send(planned, load)
     except DeliveryError as error:
         outcome, failure = {"status": FAILED, "reason": str(error)}, error
-    if last is None or failure or (last.fingerprint, last.sha256) != (shipment.fingerprint, outcome["sha256"]):
+    same = last is not None and (last.fingerprint, last.sha256) == (shipment.fingerprint, outcome.get("sha256"))
+    if failure or not same or shipment.export.sends_changes:  # else a file that was lost is there again
         if not failure:
-            _hold(context, export, told, number, held)
-        row = log_row(context.spark, shipment, number, difference, context.warehouse.run_id, context.now, outcome)
-        context.warehouse.append_once("export_log", row, f"export:{export.name}", number)
+            _hold(context, shipment, meant if load.removed is None else now, held)
+            _list_refused(context, shipment, refusals)
+        row = log_row(context.spark, shipment, difference, context.warehouse.run_id, context.now, outcome)
+        context.warehouse.append_once("export_log", row, f"export:{planned.name}", shipment.number)
     if failure:
         raise failure
-    return delivery
+    return replace(delivery, sent_everyone=load.why)
 
 
-def _held(context: StageContext, export: ExportSettings, last: LastDelivery | None) -> DataFrame | None:
+def _held(context: StageContext, planned: Planned) -> DataFrame | None:
     """Whom the destination was told of in its last delivery."""
+    last = planned.standing.last
     if last is None:
         return None
     rows = context.read_or_empty("export_members")
-    return rows.where((F.col("destination") == export.name) & (F.col("delivery") == last.delivery))
+    return rows.where((F.col("destination") == planned.name) & (F.col("delivery") == last.delivery))
 
 
-def _hold(
-    context: StageContext,
-    export: ExportSettings,
-    told: DataFrame,
-    number: int,
-    held: DataFrame | None,
-) -> None:
-    """Keeps whom the new delivery has. The last one's stay beside them until the log knows of the new one: whoever
-    is killed in between still counts its difference against what was acknowledged."""
-    rows = told.select(
-        F.lit(export.name).alias("destination"), F.lit(number).cast("long").alias("delivery"), "person_id", "told"
+def _with_who_stays(context: StageContext, shipment: Shipment, meant: DataFrame, held: DataFrame) -> DataFrame:
+    """Who is to be at the destination: who is meant and, where it takes nobody out, who was there before, unless they
+    said no or were erased."""
+    if shipment.export.mode == "mirror":
+        return meant
+    stay = find_gone(held, meant).where(~F.col("person_id").startswith(FORGOTTEN))
+    for refusing in list_refusing(context, shipment):
+        stay = stay.join(refusing, "person_id", "left_anti")
+    return meant.unionByName(stay.select(*meant.columns))
+
+
+def _keep_changes(
+    context: StageContext, shipment: Shipment, everyone: Load, difference: Difference, held: DataFrame, now: DataFrame
+) -> Load:
+    """What has to be said so that the destination, which has `held`, has `now`; everyone, where it could not be said of
+    somebody by what they are known by there."""
+    removed = name_people(context, shipment, find_gone(held, now).select("person_id"))
+    misnamed = count_misnamed(held, now, hash_members(removed, shipment.finders))
+    if misnamed:
+        people = "one person is" if misnamed == 1 else f"{misnamed:,} people are"
+        return replace(everyone, why=f"{people} known there by what they are not known by here any more")
+    return replace(
+        everyone,
+        rows=find_new(everyone.rows, held, now),
+        count=difference.added + difference.changed,
+        removed=removed,
+        removals=difference.removed,
+    )
+
+
+def _send(planned: Planned, load: Load) -> dict[str, str | None]:
+    """Takes a load where it is to go; returns what the log says of it. Where nothing changed nothing is sent."""
+    shipment, folder, export = planned.shipment, planned.folder, planned.shipment.export
+    if load.removed is not None and not load.count and not load.removals:
+        return {"sent": load.sent}
+    if export.type == "delta":
+        lake.bring_up_to_date(
+            folder.root, folder.what, load.rows, load.removed, shipment.columns, describe(shipment, load)
+        )
+        return {"sent": load.sent, "path": folder.root}
+    if export.database:
+        table = DatabaseTable(folder.spark, export.database, planned.password or "", folder.what)
+        table.bring_up_to_date(load.rows, load.removed, shipment.columns)
+        return {"sent": load.sent}
+    sha256 = deliver(shipment, folder, load)
+    if export.sftp:
+        send_files(folder, list_files(shipment, load), export.sftp, planned.password)
+    return {"sent": load.sent, "path": folder.path(shipment.file), "sha256": sha256}
+
+
+def _hold(context: StageContext, shipment: Shipment, now: DataFrame, held: DataFrame | None) -> None:
+    """Keeps whom the destination has now. Those of the last delivery stay beside them until the log knows of the new
+    one: whoever is killed in between still counts its difference against what was acknowledged."""
+    name = shipment.export.name
+    rows = now.select(
+        F.lit(name).alias("destination"), F.lit(shipment.number).cast("long").alias("delivery"), *now.columns
     )
     if held is not None:
         rows = rows.unionByName(held)
-    context.warehouse.replace_slice("export_members", rows, destination=export.name)
+    context.warehouse.replace_slice("export_members", rows, destination=name)
 
 
-def _check_size(shipment: Shipment, people: int) -> None:
-    """Raises `DeliveryError` where the platform refuses a list for its size."""
-    platform = shipment.platform
-    if platform is None:
+def _list_refused(context: StageContext, shipment: Shipment, refusals: DataFrame | None) -> None:
+    """Writes down of whom the destination could not be told all, and why. Each delivery tries anew."""
+    if refusals is None:
         return
-    has = f"Nothing was delivered: the export '{shipment.export.name}' has {people:,} people, and {platform.name} takes"
-    if platform.fewest_is_firm and people < platform.fewest:
-        raise DeliveryError(f"{has} lists of at least {platform.fewest:,}: widen its audience.")
-    if platform.most_rows is not None and people > platform.most_rows:
-        raise DeliveryError(f"{has} {platform.most_rows:,} at most: deliver its `segments` apart.")
+    name = F.lit(shipment.export.name).alias("destination")
+    rows = refusals.select(name, F.lit(shipment.number).cast("long").alias("delivery"), *refusals.columns)
+    context.warehouse.replace_slice("export_refusals", rows, destination=shipment.export.name)
 
 
-def _check_removals(
-    context: StageContext, shipment: Shipment, difference: Difference, held: DataFrame | None, told: DataFrame
-) -> None:
-    """Raises `DeliveryError` where so many people would be removed that somebody has to look first. Who said no or was
-    erased does not count: that is carried out however many they are."""
-    export = shipment.export
-    before = difference.removed + difference.changed + difference.unchanged
-    most = export.max_removed_share * before
-    if held is None or difference.removed <= most or export.name in context.options.get("confirm_removals", ()):
-        return
-    removed = held.join(told, "person_id", "left_anti").where(~F.col("person_id").startswith(FORGOTTEN))
-    consent, owners = context.read_or_empty("consent"), context.read_or_empty("identity_map")
-    asked = {audience.purpose for audience in context.settings.audiences if audience.name == export.audience}
-    for purpose in sorted(filter(None, {*asked, *shipment.purposes})):
-        removed = removed.join(refusing_people(consent, owners, purpose), "person_id", "left_anti")
-    if (count := removed.count()) <= most:
-        return
-    raise DeliveryError(
-        f"Nothing was delivered: the export '{export.name}' would remove {count:,} of {before:,} people "
-        f"({count / before:.0%}), more than its max_removed_share of {export.max_removed_share:.0%}. If that is meant, "
-        f"run `segmentation export --confirm-removals {export.name}`."
-    )
+def _samples(held: DataFrame | None, now: DataFrame) -> dict[str, list[str]]:
+    """Ids of a few people who would be added, removed or changed: the first by id, of each kind."""
+    before = now.limit(0) if held is None else held
+    both = before.select("person_id", F.col("told").alias("was")).join(now, "person_id", "full_outer")
+    was, is_ = F.col("was"), F.col("told")
+    kind = F.when(was.isNull(), "added").when(is_.isNull(), "removed").when(was != is_, "changed").alias("kind")
+    found = both.select("person_id", kind).where("kind IS NOT NULL")
+    least = F.slice(F.array_sort(F.collect_list("person_id")), 1, _SAMPLES)
+    ranked = found.withColumn("rank", F.row_number().over(Window.partitionBy("kind").orderBy("person_id")))
+    rows = ranked.where(F.col("rank") <= _SAMPLES).groupBy("kind").agg(least.alias("people")).collect()
+    return {row["kind"]: row["people"] for row in sorted(rows, key=lambda row: str(row["kind"]))}
 
 
-def _warning(shipment: Shipment, people: int) -> str | None:
-    """What the platform would rather have, where it takes the list all the same."""
-    platform = shipment.platform
-    if platform is None or people >= platform.fewest:
-        return None
-    return f"{platform.name} discourages lists of fewer than {platform.fewest:,}"
-
-
-def _records(context: StageContext, shipment: Shipment) -> DataFrame:
-    """One row a person -> `person_id` and the columns of the file."""
-    export, platform = shipment.export, shipment.platform
-    if platform is None:
-        return select_members(_members(context, shipment), shipment.segment_ids, export.columns, shipment.as_of)
-    names = ["segment_id", "segment_name"]
-    people = select_members(_members(context, shipment), shipment.segment_ids, names, shipment.as_of)
-    identity = context.settings.identity
-    valued = add_values(
-        people,
-        export.fields,
-        context.read_or_empty("identity_map"),
-        context.read_or_empty("vault"),
-        context.read_or_empty("persons"),
-        [kind for kind in identity.identifiers if identity.is_personal(kind)],
-    )
-    if platform.purposes:
-        granted = [_consenting(context, purpose) for purpose in platform.purposes]
-        all_granted = reduce(lambda some, more: some.join(more, "person_id", "left_semi"), granted)
-        marked = valued.join(all_granted.withColumn("granted", F.lit(True)), "person_id", "left")
-        valued = marked.where(F.col("granted") | ~needs_purposes(platform, export.fields)).drop("granted")
-    return make_records(valued, platform, export.fields)
-
-
-def _members(context: StageContext, shipment: Shipment) -> DataFrame:
-    """The people who may be delivered: rows as of `segments`, with nulls for those who are in no segment."""
-    export, version = shipment.export, shipment.segment_version
-    rows = context.read("segments").where(F.col("segment_version") == version)
-    if export.audience is not None:
-        inside = current_members(context.read("audience_members"), export.audience)
-        if _has_control_group(context, export):
-            overall = () if context.settings.universal_control is None else (ALL_CAMPAIGNS,)
-            controls = control_group(context.read_or_empty("holdouts"), export.audience, *overall)
-            inside = inside.join(controls, "person_id", "left_anti")
-        rows = inside.join(rows, "person_id", "left").withColumn("segment_version", F.lit(version).cast("long"))
-    if export.purpose is not None:
-        rows = rows.join(_consenting(context, export.purpose), "person_id", "left_semi")
-    return rows
-
-
-def _consenting(context: StageContext, purpose: str) -> DataFrame:
-    return consenting_people(context.read_or_empty("consent"), context.read_or_empty("identity_map"), purpose)
-
-
-def _outcome(plan: list[tuple[Shipment, Folder]], done: Mapping[str, Delivery], dry: bool) -> Outcome:
+def _outcome(plan: Sequence[Planned], done: Mapping[str, Delivery], dry: bool) -> Outcome:
     rows = sum(delivery.difference.rows for delivery in done.values())
     told = [f"{name}: {delivery.in_words()}" for name, delivery in done.items()]
-    held = [shipment.export.name for shipment, _ in plan if shipment.export.name not in done]
+    held = [planned.name for planned in plan if planned.name not in done]
     if held:
         told.append(f"{', '.join(held)} {'holds' if len(held) == 1 else 'hold'} it already")
     message = "; ".join(told) or "no exports are configured"
@@ -310,6 +354,11 @@ def _outcome(plan: list[tuple[Shipment, Folder]], done: Mapping[str, Delivery], 
         rows_out=0 if dry else rows,
         figures={"deliveries": 0 if dry else len(done)},
         message=f"nothing is written: {message}" if dry else message,
+        result="\n".join(
+            f"{name}: {what} {', '.join(people)}"
+            for name, delivery in done.items()
+            for what, people in delivery.samples.items()
+        ),
     )
 
 
@@ -331,13 +380,19 @@ STAGE = Stage(
         "vault",
         "persons",
     ),
-    writes=("export_log", "export_members"),
+    writes=("export_log", "export_members", "export_refusals"),
     state=("export_log", "export_members"),
     run=run,
     depends_on=_depends_on,
     reusable=False,
     options=(
-        click.Option(["--dry-run"], is_flag=True, help="Only say what would change at each destination."),
+        click.Option(["--dry-run"], is_flag=True, help="Only say what would change where, with ids of a few people."),
+        click.Option(
+            ["--full"],
+            multiple=True,
+            metavar="NAME",
+            help="Send this export everyone again, also where it holds them, or is only sent changes.",
+        ),
         click.Option(
             ["--confirm-removals"],
             multiple=True,

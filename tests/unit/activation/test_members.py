@@ -8,13 +8,7 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
-from segmentation.activation.members import (
-    Difference,
-    choose_segments,
-    count_difference,
-    hash_members,
-    select_members,
-)
+from segmentation.activation.members import choose_segments, select_members
 from segmentation.contracts.errors import ConfigError
 
 NAMES = {"s-1": "High-value, lapsing", "s-2": "Occasional deal-seekers"}
@@ -32,23 +26,9 @@ def test_segments_are_chosen_by_id_or_name() -> None:
 
 def test_members_have_the_columns_of_the_file(spark: SparkSession) -> None:
     rows = spark.createDataFrame([("p1", "s-1", 4), ("p2", "s-2", 4), ("p3", "s-1", 4)], SCHEMA)
-    found = select_members(rows, ["s-1"], ["segment_version", "person_id", "as_of"], date(2026, 3, 1))
+    found = select_members(rows, ["s-1"], ["segment_version", "person_id", "as_of"], date(2026, 3, 1), {})
     expected = spark.createDataFrame(
         [("p1", 4, date(2026, 3, 1)), ("p3", 4, date(2026, 3, 1))],
         "person_id string, segment_version bigint, as_of date",
     )
     assert_df_equality(found, expected, ignore_nullable=True, ignore_row_order=True)
-
-
-def test_people_are_counted_against_those_delivered_before(spark: SparkSession) -> None:
-    before = spark.createDataFrame([("p1", "s-1", 3), ("p2", "s-1", 3), ("p3", None, 3), ("p4", "s-1", 3)], SCHEMA)
-    now = spark.createDataFrame([("p1", "s-1", 4), ("p2", "s-2", 4), ("p3", None, 4), ("p5", "s-1", 4)], SCHEMA)
-    told, held = hash_members(now), hash_members(before)
-    difference = count_difference(held, told)
-    assert difference == Difference(added=1, removed=1, unchanged=2, changed=1)
-    assert difference.rows == 4
-    assert count_difference(None, told) == Difference(added=4, removed=0, unchanged=0, changed=0)
-    assert count_difference(held.limit(0), told.limit(0)) == Difference(0, 0, 0, 0)
-    assert count_difference(held, hash_members(before.drop("segment_id"))).changed == 4, (
-        "other columns tell other things"
-    )

@@ -10,7 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 from tests.factories import table_rows
 
 from segmentation.activation.destinations import PLATFORMS
-from segmentation.activation.records import add_values, count_refusals, keep_found, make_records, needs_purposes
+from segmentation.activation.records import (
+    add_values,
+    count_refusals,
+    keep_found,
+    list_refusals,
+    make_records,
+    needs_purposes,
+)
 
 FIELDS = {"email": "email", "phone": "phone", "mobile_ad_id": "idfa", "country": "attributes.country"}
 FEEDS = FIELDS | {"external_id": "person_id"}
@@ -83,7 +90,7 @@ def test_a_value_that_cannot_be_is_left_out_and_told(people: DataFrame) -> None:
         "p5": (False, []),
         "p6": (False, []),
     }
-    assert count_refusals(records) == {
+    assert count_refusals(list_refusals(records)) == {
         "country is no code of two letters": 1,
         address: 2,
         "record has nothing by which they could be found": 3,

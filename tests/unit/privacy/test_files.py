@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 from pyspark.sql import SparkSession
 
 from segmentation.privacy.files import find_files
@@ -23,3 +24,13 @@ def test_files_that_hold_a_value_are_found(spark: SparkSession, tmp_path: Path) 
     assert find_files([str(folder)], values) == [f"file:{folder}/{name}" for name in ("deep/lines.jsonl", "quoted.csv")]
     assert find_files([str(folder / "other.csv")], values) == []
     assert find_files([], values) == []
+
+
+def test_compressed_files_are_read_too(spark: SparkSession, tmp_path: Path) -> None:
+    for name, person in {"with.parquet": "ann", "without.parquet": "joann"}.items():
+        frame = pd.DataFrame({"n": [1, 2], f"of_{person}": [f"{person}@example.com", None]})
+        frame.to_parquet(tmp_path / name, compression="gzip")
+    (tmp_path / "with.csv").write_text("ann@example.com\n")
+    values = spark.createDataFrame([("ann@example.com",)], "value string")
+    paths = [str(tmp_path / name) for name in ("with.parquet", "without.parquet", "with.csv")]
+    assert find_files(paths, values) == [f"file:{tmp_path}/{name}" for name in ("with.csv", "with.parquet")]

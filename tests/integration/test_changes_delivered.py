@@ -1,0 +1,231 @@
+"""Deliveries of changes: in files, to a real SFTP server, into a real database and a Delta table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from tests.published import FIRST, NAMES, SECOND, Shop
+from tests.servers import postgresql, query, sftp_server
+
+from segmentation.contracts.errors import ConfigError, DeliveryError
+
+LAPSING, FREQUENT = NAMES["s-1"], NAMES["s-2"]
+MARKETING = {"purpose": "marketing", "grants": {"event": "joined"}}
+
+
+def test_changes_are_two_files(spark: SparkSession, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export = {"name": "crm", "path": str(out), "sends": "changes", "columns": ["person_id", "segment_id"]}
+    shop = Shop(spark, tmp_path, export)
+    shop.publish(1, v1=FIRST)
+    assert "3 added" in shop.export()
+    assert (out / "crm-1.csv").read_text() == "person_id,segment_id\np1,s-1\np2,s-1\np3,s-2\n"
+    first = json.loads((out / "crm-1.csv.manifest.json").read_text())
+    assert (first["sent"], first["removed"], first["delivery"]) == ("everyone", None, 1)
+
+    shop.publish(2, v1=FIRST, v2=SECOND)
+    shop.export()
+    assert (out / "crm-2.csv").read_text() == "person_id,segment_id\np2,s-2\np4,s-2\n"
+    assert (out / "crm-2-removed.csv").read_text() == "person_id\np3\n"
+    told = json.loads((out / "crm-2.csv.manifest.json").read_text())
+    assert (told["sent"], told["rows"], told["removed"]["rows"]) == ("changes", 2, 1)
+    assert shop.export() == "crm holds it already"
+
+    shop.publish(3, v1=FIRST, v2=SECOND, v3=SECOND)
+    assert "0 added, 0 removed, 0 changed, 3 unchanged" in shop.export()
+    assert not (out / "crm-3.csv").exists(), "nothing changed, nothing is sent"
+    shop.export(full=["crm"])
+    assert (out / "crm-4.csv").read_text() == "person_id,segment_id\np1,s-1\np2,s-2\np4,s-2\n"
+    sent = [row["sent"] for row in shop.warehouse.read("export_log").orderBy("delivery").collect()]
+    assert sent == ["everyone", "changes", "changes", "everyone"]
+    with pytest.raises(ConfigError, match=r"--full: there is no export 'crn'.*did you mean 'crm'"):
+        shop.export(full=["crn"])
+
+
+def test_a_dry_run_names_a_few_people_and_writes_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    shop = Shop(spark, tmp_path, {"name": "crm", "path": str(tmp_path / "out")})
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    shop.publish(2, v1=FIRST, v2={**SECOND, **{f"q{number}": "s-1" for number in range(5)}})
+    outcome = shop.dry_run()
+    assert outcome.result == "crm: added p4, q0, q1\ncrm: changed p2\ncrm: removed p3"
+    assert not (tmp_path / "out" / "crm-v2.csv").exists()
+
+
+def test_where_nobody_is_taken_out_only_who_says_no_is(spark: SparkSession, tmp_path: Path) -> None:
+    export = {"name": "crm", "sends": "changes", "mode": "upsert", "columns": ["person_id"], "max_removed_share": 0}
+    shop = Shop(spark, tmp_path, {**export, "segments": ["s-1"], "purpose": "marketing"}, consent=[MARKETING])
+    shop.happen(*({"person_id": person} for person in ("p1", "p2", "p3")))
+    yes = [("p1", True, 1), ("p2", True, 1)]
+    shop.say(*yes)
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    shop.publish(2, v1=FIRST, v2={"p1": "s-2", "p2": "s-1", "p3": "s-1"})
+    shop.export()
+    assert shop.log()[-1][2:6] == (0, 0, 0, 2), "p1 left the segment and stays there"
+    shop.say(*yes, ("p1", False, 2))
+    shop.export()
+    assert shop.log()[-1][2:6] == (0, 1, 0, 1)
+    folder = tmp_path / "warehouse" / "_exports" / "crm"
+    assert (folder / "crm-3-removed.csv").read_text() == "person_id\np1\n"
+
+
+def test_a_platform_that_knows_somebody_by_an_old_address_gets_everyone(spark: SparkSession, tmp_path: Path) -> None:
+    ads = {"name": "ads", "type": "tiktok", "fields": {"email": "email"}, "sends": "changes"}
+    shop = Shop(spark, tmp_path, ads, identity={"identifiers": {"user_id": {}, "email": {}}})
+    shop.publish(1, v1=FIRST)
+    known = {person: (f"{person}@example.com", "US") for person in ("p1", "p2", "p3", "p4")}
+    shop.know(**{**known, "p2": ("not an address", "US")})
+    shop.export()
+    refused = shop.warehouse.read("export_refusals").collect()
+    assert [(row["person_id"], row["left_out"], len(row["reasons"])) for row in refused] == [("p2", True, 2)]
+    assert not any("not an address" in reason for row in refused for reason in row["reasons"])
+
+    shop.publish(2, v1=FIRST, v2={"p1": "s-1", "p2": "s-1", "p4": "s-1"})
+    shop.know(**known)
+    shop.export()
+    folder = tmp_path / "warehouse" / "_exports" / "ads"
+    assert len((folder / "ads-2.csv").read_text().splitlines()) == 3, "p2, who was refused, and p4"
+    assert len((folder / "ads-2-removed.csv").read_text().splitlines()) == 2, "p3, by the hash of the address"
+    assert shop.warehouse.read("export_refusals").count() == 0
+
+    shop.know(**{**known, "p1": ("moved@example.com", "US")})
+    assert "sent everyone since one person is known there by what" in shop.export()
+    assert len((folder / "ads-3.csv").read_text().splitlines()) == 4
+    assert "known there" in json.loads((folder / "ads-3.csv.manifest.json").read_text())["why"]
+
+
+def test_after_an_erasure_a_destination_of_changes_gets_everyone(spark: SparkSession, tmp_path: Path) -> None:
+    shop = Shop(spark, tmp_path, {"name": "crm", "sends": "changes", "columns": ["person_id"]})
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    held = shop.warehouse.read("export_members").withColumn(
+        "person_id", F.when(F.col("person_id") == "p1", "erased-00").otherwise(F.col("person_id"))
+    )
+    shop.warehouse.replace("export_members", held.localCheckpoint())
+    shop.publish(1, v1={"p2": "s-1", "p3": "s-2"})
+    assert "1 removed, 0 changed, 2 unchanged, sent everyone since one person is known there by" in shop.export()
+    file = tmp_path / "warehouse" / "_exports" / "crm" / "crm-2.csv"
+    assert file.read_text() == "person_id\np2\np3\n"
+    assert shop.export() == "crm holds it already"
+
+
+def test_a_segment_keeps_its_name_at_a_destination(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = ["person_id", "segment_name"]
+    shop = Shop(
+        spark,
+        tmp_path,
+        {"name": "crm", "columns": columns},
+        {"name": "mail", "columns": columns, "labels": {"s-2": "REGULARS"}},
+    )
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    mail = tmp_path / "warehouse" / "_exports" / "mail"
+    assert (mail / "mail-v1.csv").read_text().splitlines()[-1] == "p3,REGULARS"
+    monkeypatch.setitem(NAMES, "s-1", "Gone quiet")
+    shop.publish(2, v1=FIRST, v2=FIRST)
+    shop.export()
+    crm = tmp_path / "warehouse" / "_exports" / "crm"
+    assert (crm / "crm-v2.csv").read_text() == (crm / "crm-v1.csv").read_text()
+    manifest = json.loads((crm / "crm-v2.csv.manifest.json").read_text())
+    assert (manifest["segments"]["s-1"], manifest["labels"]["s-1"]) == ("Gone quiet", LAPSING)
+
+
+def test_a_delta_table_is_brought_up_to_date(spark: SparkSession, tmp_path: Path) -> None:
+    lake = str(tmp_path / "lake")
+    export = {"name": "lake", "type": "delta", "path": lake, "columns": ["person_id", "segment_name"]}
+    shop = Shop(spark, tmp_path, export)
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    shop.publish(2, v1=FIRST, v2=SECOND)
+    shop.export()
+    rows = spark.read.format("delta").load(lake).orderBy("person_id").collect()
+    assert [tuple(row) for row in rows] == [("p1", LAPSING), ("p2", FREQUENT), ("p4", FREQUENT)]
+    history = DeltaTable.forPath(spark, lake).history().orderBy(F.desc("version")).collect()
+    assert [row["operation"] for row in history] == ["MERGE", "WRITE"], "the second brought only what changed"
+    assert json.loads(history[0]["userMetadata"])["segment_version"] == 2
+    for file in (Path(lake) / "_delta_log").glob("*.json"):
+        assert "p4" not in file.read_text()
+
+
+def test_a_table_of_postgresql_is_brought_up_to_date_in_one_transaction(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = ["person_id", "segment_name", "segment_version", "as_of", "margin"]
+    with postgresql(tmp_path / "postgres") as database:
+        export = {"name": "crm", "type": "table", "database": database, "columns": columns}
+        shop = Shop(spark, tmp_path, export)
+        shop.publish(1, v1=FIRST)
+        with pytest.raises(ConfigError, match="set the environment variable CRM_PASSWORD"):
+            shop.export()
+        monkeypatch.setenv("CRM_PASSWORD", "wrong secret")
+        with pytest.raises(DeliveryError, match="it refuses the login") as error:
+            shop.export()
+        assert "wrong secret" not in str(error.value)
+        monkeypatch.setenv("CRM_PASSWORD", "secret")
+        with pytest.raises(DeliveryError, match="there is no such schema"):
+            shop.export()
+        query(database, "CREATE SCHEMA crm")
+        shop.export()
+        table = "SELECT person_id, segment_name, as_of FROM crm.people ORDER BY 1"
+        assert query(database, table) == [
+            ("p1", LAPSING, "2026-02-28"),
+            ("p2", LAPSING, "2026-02-28"),
+            ("p3", FREQUENT, "2026-02-28"),
+        ]
+        query(database, "INSERT INTO crm.people (person_id) VALUES ('theirs')")
+        shop.publish(2, v1=FIRST, v2=SECOND)
+        shop.export()
+        assert [(row[0], row[1]) for row in query(database, table)] == [
+            ("p1", LAPSING),
+            ("p2", FREQUENT),
+            ("p4", FREQUENT),
+            ("theirs", ""),
+        ], "only what changed is touched"
+        shop.export(full=["crm"])
+        assert [row[0] for row in query(database, table)] == ["p1", "p2", "p4"]
+        left = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'crm'"
+        assert query(database, left) == [("people",)]
+    shop.publish(1, v1=FIRST, v2=SECOND)
+    with pytest.raises(DeliveryError, match="it cannot be reached"):
+        shop.export()
+
+
+def test_files_are_sent_to_an_sftp_server(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFTP_PASSWORD", "anything")
+    with sftp_server(tmp_path / "server") as server:
+        there = Path(server["folder"])
+
+        def shop_with(**changes: Any) -> Shop:
+            login = {key: value for key, value in {**server, **changes}.items() if value is not None}
+            return Shop(spark, tmp_path, {"name": "crm", "columns": ["person_id"], "sftp": login})
+
+        shop_with().publish(1, v1=FIRST)
+        other = "ssh-ed25519 " + "A" * 20 + server["host_key"].split()[1][20:-1] + "A"
+        for changes, said in (
+            ({"host_key": other}, "its host key is not the one"),
+            ({"folder": "/nowhere"}, "there is no such folder"),
+            ({"key_file": None, "password_env": "SFTP_PASSWORD"}, "it refuses the login"),
+        ):
+            with pytest.raises(DeliveryError, match=said):
+                shop_with(**changes).export()
+            assert list(there.iterdir()) == []
+        shop = shop_with()
+        shop.export()
+        assert sorted(file.name for file in there.iterdir()) == ["crm-v1.csv", "crm-v1.csv.manifest.json"]
+        here = tmp_path / "warehouse" / "_exports" / "crm" / "crm-v1.csv"
+        assert (there / "crm-v1.csv").read_bytes() == here.read_bytes() == b"person_id\np1\np2\np3\n"
+        (there / "crm-v1.csv").write_text("an older one of this name")
+        shop.export(full=["crm"])
+        assert (there / "crm-v1.csv").read_bytes() == here.read_bytes()
+    with pytest.raises(DeliveryError, match="it cannot be reached"):
+        shop.export(full=["crm"])
+    assert [row[-1] for row in shop.log()] == ["failed"] * 3 + ["delivered", "failed"]
