@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from segmentation.config.rfm import RFM_GRID
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.naming import describe, name_segments
 from segmentation.profiles.report.data import (
@@ -19,6 +20,8 @@ from segmentation.profiles.report.data import (
     Profile,
     Provenance,
     ReportData,
+    Rfm,
+    RfmCell,
     RuleText,
     SourceQuality,
     StageRun,
@@ -205,6 +208,23 @@ def _candidates() -> list[Candidate]:
                 Candidate(algorithm, k, None if failed else silhouette, stability, 0.4 / k, 1.6 / k, failure, chosen)
             )
     return found
+
+
+def rfm_grid() -> Rfm:
+    """A grid with an empty cell; most who come often came lately."""
+    cells = []
+    for name, places in RFM_GRID.items():
+        for recency, frequency in ((int(place[0]), int(place[1])) for place in places):
+            people = 20 + 22 * (5 - abs(recency - frequency)) + 7 * ((recency * frequency) % 3)
+            if (recency, frequency) == (1, 5):
+                continue
+            days = (9.0 * (5 - recency), 9.0 * (5 - recency) + 8)
+            times = (12.0 * frequency - 11, 12.0 * frequency)
+            cells.append(RfmCell(recency, frequency, name, people, people * frequency * 310.0, days, times))
+    segments: dict[str, dict[str | None, int]] = {
+        name: {"s-loyal": 40, "s-lapsing": 10 * number, None: 1} for number, name in enumerate(RFM_GRID)
+    }
+    return Rfm(cells, segments)
 
 
 def report_data(**changes: Any) -> ReportData:

@@ -74,6 +74,27 @@ def test_a_feature_that_is_dropped_for_a_finding_enters_no_model(
     assert all(f"{name}: says nearly the same as" in model["params"]["left_out"] for name in dropped)
 
 
+def test_people_are_scored_spoken_to_by_name_and_reported(
+    spark: SparkSession, finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    audience = {"name": "at_risk", "who": {"rfm": ["At risk", "Cannot lose them"]}}
+    config = str(finished_shop.copy_to(tmp_path, features={"rfm": {}}, audiences=[audience]))
+    assert run_command(["audiences", "--config", config]) == 3, "nobody is scored yet"
+    assert run_command(["run", "--config", config, "--stages", "features,audiences,report"]) == 0
+
+    warehouse = Warehouse(spark, str(tmp_path / "warehouse"))
+    scored = warehouse.read("rfm")
+    bought = warehouse.read("features").where("as_of = '2026-03-31' AND frequency > 0")
+    assert scored.count() == bought.count() > 0
+    names = {row["rfm_segment"]: row["count"] for row in scored.groupBy("rfm_segment").count().collect()}
+    members = warehouse.read("audience_members").where("left_as_of IS NULL").count()
+    assert members == names["At risk"] + names.get("Cannot lose them", 0) > 0
+    page = (tmp_path / "warehouse" / "_reports" / "segments-v2.html").read_text(encoding="utf-8")
+    assert "How recently and how often people buy" in page
+    assert f"<b>{scored.where('recency_score = 5 AND frequency_score = 5').count()}</b> <br>Champions" in page
+
+
 def test_the_catalogue_is_written_with_what_was_measured_and_changes_nothing(
     spark: SparkSession, finished_shop: FinishedShop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,10 +32,13 @@ def check_segments(audiences: Sequence[AudienceSettings], names: Mapping[str, st
     ]
 
 
-def describe_people(features: DataFrame, segments: DataFrame, audiences: Sequence[AudienceSettings]) -> DataFrame:
-    """One row a person of `features` (of one date) -> `person_id`, STRUCT `features`, `segment_id` (null: in none).
+def describe_people(
+    features: DataFrame, segments: DataFrame, rfm: DataFrame, audiences: Sequence[AudienceSettings]
+) -> DataFrame:
+    """One row a person of `features` (of one date) -> `person_id`, STRUCT `features`, `segment_id` (null: in none), and
+    `rfm_segment` where an audience asks for it.
 
-    `segments`: one row a person of one version. The struct has the features that the audiences name.
+    `segments`: one row a person of one version; `rfm`: of the date. The struct has the features that audiences name.
     """
     rules = [rule for audience in audiences for _, rule in audience.who.walk("")]
     named = sorted({rule.feature for rule in rules if rule.feature is not None})
@@ -43,7 +46,10 @@ def describe_people(features: DataFrame, segments: DataFrame, audiences: Sequenc
     check_columns(segments, ["person_id", "segment_id"], "the published segments")
     struct = F.struct(*named) if named else F.lit(None)
     people = features.select("person_id", struct.alias(FEATURES))
-    return people.join(segments.select("person_id", "segment_id"), "person_id", "left")
+    described = people.join(segments.select("person_id", "segment_id"), "person_id", "left")
+    if not any(rule.rfm for rule in rules):
+        return described
+    return described.join(rfm.select("person_id", "rfm_segment"), "person_id", "left")
 
 
 def judge_people(

@@ -40,6 +40,8 @@ class Compiler:
         if rule.segment is not None:
             ids = find_segments([rule.segment] if isinstance(rule.segment, str) else rule.segment, self.segments)
             return F.coalesce(F.col("segment_id").isin(ids), F.lit(False))
+        if rule.rfm is not None:
+            return F.coalesce(F.col("rfm_segment").isin(rule.rfm_names), F.lit(False))
         if rule.audience is not None:
             return F.col(audience_column(rule.audience))
         if rule.feature is not None:
@@ -48,7 +50,7 @@ class Compiler:
         return compare_column(number, "number", rule) if rule.operator else number >= 1
 
     def _count(self, rule: PersonRule) -> Column:
-        assert rule.did is not None, "a condition has one of all, any, not, segment, audience, feature and did"
+        assert rule.did is not None, "a condition has one of all, any, not, segment, rfm, audience, feature and did"
         if rule.then_not is None:
             return self.events.count(rule.did, rule.window_days)
         assert rule.within_hours is not None, "then_not and within_hours go together"

@@ -35,6 +35,8 @@ def describe_condition(rule: PersonRule, labels: Mapping[str, str]) -> str:
         return _denied(rule.not_, labels)
     if rule.segment is not None:
         return f"who is in the segment {_segments(rule)}"
+    if rule.rfm is not None:
+        return f"who is among {_grid(rule)} by recency and frequency"
     if rule.audience is not None:
         return f"who is in the audience “{rule.audience}”"
     if rule.feature is not None:
@@ -45,6 +47,8 @@ def describe_condition(rule: PersonRule, labels: Mapping[str, str]) -> str:
 def _denied(rule: PersonRule, labels: Mapping[str, str]) -> str:
     if rule.segment is not None:
         return f"who is not in the segment {_segments(rule)}"
+    if rule.rfm is not None:
+        return f"who is not among {_grid(rule)} by recency and frequency"
     if rule.audience is not None:
         return f"who is not in the audience “{rule.audience}”"
     return f"who is not someone {describe_condition(rule, labels)}"
@@ -65,6 +69,10 @@ def _did(rule: PersonRule) -> str:
         hours = f"{rule.within_hours:g} hour{'' if rule.within_hours == 1 else 's'}"
         words += f", each time without {describe_events(rule.then_not)} in the {hours} after"
     return words
+
+
+def _grid(rule: PersonRule) -> str:
+    return join_values([f"“{name}”" for name in rule.rfm_names], "or")
 
 
 def _segments(rule: PersonRule) -> str:

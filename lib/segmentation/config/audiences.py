@@ -1,9 +1,9 @@
 """`audiences`: who is meant by a name, as a typed rule on people: no text of it is ever run as SQL.
 
-A condition is on the segment (`{segment: Frequent}`), a feature (`{feature: recency, at_least: 30}`), what a person
-did (`{did: {event: purchase}, at_least: 2, window_days: 30}`), what did not follow (`{did: {event: add_to_cart},
-then_not: {event: purchase}, within_hours: 24}`) or another audience (`{audience: NAME}`), or other conditions joined by
-`all`, `any` and `not`. All hold at the end of one date.
+A condition is on the segment (`{segment: Frequent}`), the place in the RFM grid (`{rfm: Champions}`), a feature
+(`{feature: recency, at_least: 30}`), what a person did (`{did: {event: purchase}, at_least: 2, window_days: 30}`), what
+did not follow (`{did: {event: add_to_cart}, then_not: {event: purchase}, within_hours: 24}`) or another audience
+(`{audience: NAME}`), or other conditions joined by `all`, `any` and `not`. All hold at the end of one date.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from segmentation.config.exports import ExportSettings, Readers
 from segmentation.config.features import FeatureSettings
 from segmentation.config.model import Name, Section
 from segmentation.config.problems import explain
+from segmentation.config.rfm import RFM_GRID
 from segmentation.config.rules import OPERATOR_NAMES, Comparison, Rule, check_rule, misfit
 from segmentation.contracts.errors import ConfigError, Problem
 
@@ -31,7 +32,7 @@ TRIED = "tried"
 
 T = TypeVar("T")
 
-_FORMS = ("all", "any", "not_", "segment", "audience", "feature", "did")
+_FORMS = ("all", "any", "not_", "segment", "rfm", "audience", "feature", "did")
 _OF_DID = ("then_not", "within_hours", "window_days")
 
 
@@ -42,6 +43,9 @@ class PersonRule(Comparison):
     any: list[PersonRule] | None = Field(None, min_length=1, description="At least one of these holds.")
     not_: PersonRule | None = Field(None, alias="not", description="This does not hold.")
     segment: str | list[str] | None = Field(None, description="Is in this published segment (id or name), or one of.")
+    rfm: str | list[str] | None = Field(
+        None, description=f"Has this name in the grid of `features.rfm`, or one of: {', '.join(RFM_GRID)}."
+    )
     audience: Name | None = Field(None, description="Is in this audience.")
     feature: Name | None = Field(None, description="A column of `features`, to be compared.")
     did: Rule | None = Field(
@@ -75,6 +79,11 @@ class PersonRule(Comparison):
     def _misfit(self) -> str | None:
         if self.feature is not None:
             return misfit(self, self.feature, "number")
+        for name in self.rfm_names:
+            if name not in RFM_GRID:
+                near = next(iter(get_close_matches(name, RFM_GRID, 1)), None)
+                meant = f"; did you mean '{near}'?" if near else ""
+                return f"the grid has no '{name}'; it has {', '.join(RFM_GRID)}{meant}"
         if self.did is None:
             return None
         if len(self.operators) > 1:
@@ -85,6 +94,11 @@ class PersonRule(Comparison):
             return "then_not and within_hours go together"
         problems = [check_rule(rule, "events") for rule in (self.did, self.then_not) if rule]
         return next(filter(None, problems), misfit(self, "the number of events", "number") if self.operator else None)
+
+    @property
+    def rfm_names(self) -> list[str]:
+        """The names of the grid that this condition asks for."""
+        return [self.rfm] if isinstance(self.rfm, str) else self.rfm or []
 
     def parts(self) -> Iterator[tuple[str, PersonRule]]:
         """The conditions that this one joins, each with its key."""
@@ -196,6 +210,8 @@ def check_audiences(raw: Mapping[str, Any]) -> list[Problem]:
                 problems.append(_unknown(f"{key}.audience", "audience", rule.audience, names))
             if rule.feature is not None and features is not None and rule.feature not in features.names():
                 problems.append(_unknown(f"{key}.feature", "feature", rule.feature, features.names()))
+            if rule.rfm and features is not None and (features.rfm is None or features.rfm.scores != 5):
+                problems.append(Problem(f"{key}.rfm", "needs `features.rfm`, with 5 scores"))
     problems += [
         _unknown(f"exports.{number}.audience", "audience", export.audience, names)
         for number, export in enumerate(exports)

@@ -18,6 +18,7 @@ from pydantic import Field, field_validator, model_validator
 
 from segmentation.config.feature_checks import FeatureChecks
 from segmentation.config.model import Name, Section
+from segmentation.config.rfm import RfmSettings
 from segmentation.config.rules import Rule, RuleTable, check_rule, field_kind, unknown_field
 
 LibraryName = Literal[
@@ -253,12 +254,15 @@ class FeatureSettings(Section):
     fill: dict[Name, float] = Field({}, description="Feature -> what it is where there is nothing to measure.")
     define: list[FeatureDefinition] = Field([], description="Features of one's own.")
     mixes: list[Mix] = Field([], description="Shares of the values of a field.")
+    rfm: RfmSettings | None = Field(
+        None, description="Scores of recency, frequency and money, and the usual names for them. Default: none."
+    )
     checks: FeatureChecks = Field(FeatureChecks(), description="What each run looks for in what it measured.")
 
     @property
     def definitions(self) -> FeatureSettings:
         """The part that says what is measured, and not what is looked for in it."""
-        return self.model_copy(update={"checks": FeatureChecks()})
+        return self.model_copy(update={"checks": FeatureChecks(), "rfm": None})
 
     def definition(self, name: str) -> str:
         """A hash of all that this feature's values depend on: another hash, and they cannot be compared."""
@@ -320,6 +324,9 @@ class FeatureSettings(Section):
         for name in self.fill:
             if name not in counts:
                 yield f"fill names '{name}', which is no feature here"
+        for name in self.rfm.features.values() if self.rfm else ():
+            if name not in counts:
+                yield f"rfm scores '{name}', which is no feature here: add it to library or define"
         parts = {d.name: d.combination[1] for d in self.define if d.combination}
         for name, operands in parts.items():
             for operand in operands:

@@ -83,4 +83,22 @@ FEATURE_PROFILES = Table(
     ),
 )
 
-TABLES = (SESSIONS, FEATURES, FEATURE_PROFILES)
+RFM = Table(
+    name="rfm",
+    grain="one person at one date, who has bought",
+    keys=("person_id", "as_of"),
+    partition_by=("as_of",),
+    aged_by="as_of",
+    unindexed=("person_id",),
+    on_demand=True,
+    columns=(
+        Col("person_id", STRING, "who", required=True),
+        Col("as_of", DATE, "the date of the features that were scored", required=True),
+        Col("recency_score", LONG, "from 1; the highest for those who bought last", required=True),
+        Col("frequency_score", LONG, "from 1; the highest for those who bought most often", required=True),
+        Col("monetary_score", LONG, "from 1; the highest for those who spent most", required=True),
+        Col("rfm_segment", STRING, "name of the cell of recency and frequency in the usual grid of five scores"),
+    ),
+)
+
+TABLES = (SESSIONS, FEATURES, FEATURE_PROFILES, RFM)

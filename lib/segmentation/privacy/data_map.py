@@ -47,6 +47,7 @@ DATA_MAP: dict[str, Held] = {
     "identity_quality": Held(nothing="figures of whole runs"),
     "sessions": _OF_A_PERSON,
     "features": _OF_A_PERSON,
+    "rfm": _OF_A_PERSON,
     "feature_profiles": Held(nothing="figures of everyone together"),
     "models": Held(nothing="figures of clusters, no person among them"),
     "segment_versions": Held(nothing="figures of whole versions"),

@@ -167,7 +167,10 @@ def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tupl
     if features.isEmpty():
         raise InputError(f"No features are there for {as_of}: run `segmentation features --as-of {as_of}` first.")
     segments = context.read("segments").where(F.col("segment_version") == version.segment_version)
-    people = describe_people(features, segments, settings.audiences)
+    rfm = context.read_or_empty("rfm").where(F.col("as_of") == F.lit(as_of))
+    if any(rule.rfm for a in settings.audiences for _, rule in a.who.walk("")) and rfm.isEmpty():
+        raise InputError(f"Nobody is scored at {as_of}: run `segmentation features --as-of {as_of}` first.")
+    people = describe_people(features, segments, rfm, settings.audiences)
     behaviour = keep_behaviour(context.read("events"), as_of, settings)
     owned = attach_persons(behaviour, context.read_owners(), list(settings.identity.identifiers))
     return judge_people(people, owned, settings.audiences, names, as_of, conditions), version.segment_version
@@ -187,6 +190,7 @@ STAGE = Stage(
         "identity_history",
         "consent",
         "features",
+        "rfm",
         "segment_versions",
         "segments",
         "segment_profiles",

@@ -10,6 +10,7 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
 from segmentation.features.build import keep_until, measure_features
 from segmentation.features.profiles import profile_features, profile_rows, profiles_before
+from segmentation.features.rfm import score_people
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.sessions.attach import attach_persons, end_of, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
@@ -39,6 +40,9 @@ def run(context: StageContext) -> Outcome:
     measured = warehouse.read("features").where(F.col("as_of") == F.lit(as_of))
     before = profiles_before(context.read_or_empty("feature_profiles"), as_of)
     profiles = profile_features(measured, context.read_or_empty("persons"), before, settings.features)
+    if rfm := settings.features.rfm:
+        context.tell("scoring recency, frequency and money")
+        warehouse.replace_slice("rfm", score_people(measured, rfm), as_of=as_of)
     warehouse.replace_slice(
         "feature_profiles", profile_rows(context.spark, profiles, settings.features, as_of), as_of=as_of
     )
@@ -71,7 +75,7 @@ STAGE = Stage(
     name="features",
     help="Measure each person at the end of a date.",
     reads=("events", "identity_map", "identity_history", "persons", "sessions"),
-    writes=("features", "feature_profiles"),
+    writes=("features", "feature_profiles", "rfm"),
     state=("feature_profiles",),
     many_dates=True,
     run=run,

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from segmentation.activation.folder import Folder
 from segmentation.config.paths import is_catalog
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.features.catalogue import feature_catalogue
-from segmentation.profiles.report.data import Provenance, ReportData
+from segmentation.profiles.report.data import Provenance, ReportData, Rfm
 from segmentation.profiles.report.page import build_report
 from segmentation.profiles.report.summaries import (
     read_choice,
@@ -24,6 +25,7 @@ from segmentation.profiles.report.summaries import (
     summarise_activity,
     summarise_identity,
     summarise_quality,
+    summarise_rfm,
 )
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import Version, published, read_versions
@@ -105,7 +107,16 @@ def _collect(context: StageContext, version: Version) -> ReportData:
         identity=summarise_identity(read("persons"), read("identity_map"), read("identity_edges"), _score(context)),
         quality=summarise_quality(read("ingest_batches")),
         movements=read_movements(read("segment_changes"), version.segment_version),
+        rfm=_rfm(context, version, read("features")) if settings.features.rfm else None,
     )
+
+
+def _rfm(context: StageContext, version: Version, features: DataFrame) -> Rfm | None:
+    rfm = context.settings.features.rfm
+    assert rfm is not None, "only where people are scored"
+    as_of, own = F.col("as_of") == F.lit(version.as_of), F.col("segment_version") == version.segment_version
+    scores, segments = context.read_or_empty("rfm").where(as_of), context.read_or_empty("segments").where(own)
+    return summarise_rfm(scores, features.where(as_of), segments, rfm.features)
 
 
 def _provenance(context: StageContext, version: Version, algorithm: str) -> Provenance:
@@ -136,7 +147,7 @@ def _score(context: StageContext) -> Mapping[str, float]:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.report, settings.features.definitions
+    return settings.report, settings.features.definitions, settings.features.rfm
 
 
 STAGE = Stage(
@@ -149,8 +160,11 @@ STAGE = Stage(
         "identity_map",
         "persons",
         "sessions",
+        "features",
+        "rfm",
         "models",
         "segment_versions",
+        "segments",
         "segment_profiles",
         "segment_changes",
         "runs",

@@ -26,6 +26,7 @@ AS_OF = date(2026, 3, 31)
 END = datetime(2026, 4, 1)
 SEGMENTS = {"s-1": "Frequent", "s-2": "High-value, lapsing"}
 PEOPLE = {f"p{n:02}": ("s-1", "s-2", None)[n % 3] for n in range(40)}
+GRID = {person: ("Champions", "New", "At risk")[n % 3] for n, person in enumerate(PEOPLE) if n % 5}
 RECENCY = {person: float(number) for number, person in enumerate(PEOPLE) if number % 7}
 
 Row = dict[str, Any]
@@ -78,6 +79,8 @@ CASES: list[tuple[dict[str, Any], Meets]] = [
      lambda who, rows: bool(_named(rows, "buy")) and PEOPLE[who] != "s-1"),
     ({"any": [{"audience": "a15"}, {"all": [{"segment": "s-1"}, {"did": CART, "at_most": 2}]}]},
      lambda who, rows: CASES[15][1](who, rows) or (PEOPLE[who] == "s-1" and len(_named(rows, "cart")) <= 2)),
+    ({"rfm": "Champions"}, lambda who, _: GRID.get(who) == "Champions"),
+    ({"not": {"rfm": ["Champions", "New"]}}, lambda who, _: GRID.get(who) not in ("Champions", "New")),
 ]  # fmt: skip
 AUDIENCES = minimal_settings(audiences=[{"name": f"a{n}", "who": who} for n, (who, _) in enumerate(CASES)]).audiences
 
@@ -97,6 +100,10 @@ def _history() -> list[Row]:
     ]
 
 
+def _scores(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame(list(GRID.items()), "person_id string, rfm_segment string")
+
+
 @pytest.fixture(scope="module")
 def history() -> list[Row]:
     return _history()
@@ -106,7 +113,7 @@ def _judge(spark: SparkSession, history: list[Row], audiences: list[AudienceSett
     features = spark.createDataFrame([(who, RECENCY.get(who)) for who in PEOPLE], "person_id string, recency double")
     placed = [(who, segment) for who, segment in PEOPLE.items() if segment]
     segments = spark.createDataFrame(placed, "person_id string, segment_id string")
-    people = describe_people(features, segments, audiences)
+    people = describe_people(features, segments, _scores(spark), audiences)
     return judge_people(people, event_rows(spark, history), audiences, SEGMENTS, AS_OF)
 
 
@@ -129,7 +136,8 @@ def test_more_audiences_make_no_more_scans(spark: SparkSession, tmp_path: Any, h
     people = spark.createDataFrame([("p01", 1.0)], "person_id string, recency double")
     segments = spark.createDataFrame([("p01", "s-1")], "person_id string, segment_id string")
     events = spark.read.parquet(str(tmp_path / "events"))
-    judged = judge_people(describe_people(people, segments, AUDIENCES), events, AUDIENCES, SEGMENTS, AS_OF)
+    described = describe_people(people, segments, _scores(spark), AUDIENCES)
+    judged = judge_people(described, events, AUDIENCES, SEGMENTS, AS_OF)
     plan = list_members(judged, AUDIENCES)._jdf.queryExecution().executedPlan().toString()
     assert plan.count("FileScan") == 1
 

@@ -132,6 +132,30 @@ class Movement:
 
 
 @dataclass(frozen=True)
+class RfmCell:
+    """People with one score of recency and one of frequency. `money`: the sum of what is scored as money.
+
+    `days` and `times`: the least and the most that they have of what is scored as recency and as frequency.
+    """
+
+    recency: int
+    frequency: int
+    name: str
+    people: int
+    money: float
+    days: tuple[float, float]
+    times: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Rfm:
+    """The grid of five scores each. `segments`: name in the grid -> segment id (None: in none) -> people."""
+
+    cells: Sequence[RfmCell]
+    segments: Mapping[str, Mapping[str | None, int]]
+
+
+@dataclass(frozen=True)
 class StageRun:
     """The last run of one stage that went well."""
 
@@ -176,3 +200,4 @@ class ReportData:
     identity: Identity | None
     quality: Sequence[SourceQuality]
     movements: Sequence[Movement] = ()
+    rfm: Rfm | None = None

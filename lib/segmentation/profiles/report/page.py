@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date, datetime
 from importlib.resources import files
 from math import floor
@@ -12,11 +13,12 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from segmentation.clustering.algorithms import NAMES
+from segmentation.config.rfm import RFM_GRID
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.flows import HUES
 from segmentation.profiles.naming import NOTABLE, traits
 from segmentation.profiles.report.charts import candidates_chart, months_chart
-from segmentation.profiles.report.data import Identity, Profile, ReportData, SourceQuality
+from segmentation.profiles.report.data import Identity, Profile, ReportData, RfmCell, SourceQuality
 from segmentation.profiles.report.words import CAUSES, QUARANTINE_REASONS, STATUSES, in_words
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
 from segmentation.profiles.wording import (
@@ -40,6 +42,11 @@ REASONS = 5
 
 _FULL_BAR = 2.0
 """Effect size at which a bar is full."""
+
+_NAMES = {cell: name for name, cells in RFM_GRID.items() for cell in cells}
+
+_RFM_STEPS = (0.005, 0.03, 0.06, 0.1)
+"""Shares of people from which a cell of the grid is one shade stronger; of 25 alike each would have 0.04."""
 
 _STEPS = (0.15, 0.4, 0.8, 1.3)
 """Effect sizes from which a cell of the heat map is one shade stronger."""
@@ -86,6 +93,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "identity": _identity(data.identity) if data.identity else None,
         "quality": [_quality(source) for source in data.quality],
         "movement": _movement(data),
+        "rfm": _rfm(data, segments),
         "status": STATUSES.get(data.provenance.status, data.provenance.status),
         "stages": data.provenance.stages,
     }
@@ -184,6 +192,62 @@ def _heat_map(data: ReportData, segments: list[dict[str, Any]]) -> list[dict[str
                 }
             )
     return rows
+
+
+def _rfm(data: ReportData, segments: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The grid, the most recent at the top and the most frequent on the right, and a row for each name in it."""
+    if data.rfm is None:
+        return None
+    cells = {(cell.recency, cell.frequency): cell for cell in data.rfm.cells}
+    people, money = sum(cell.people for cell in data.rfm.cells), sum(cell.money for cell in data.rfm.cells)
+    hues = {segment["profile"].segment_id: segment for segment in segments}
+    scores = range(1, 6)
+    return {
+        "people": people,
+        "columns": [_range([c.times for c in data.rfm.cells if c.frequency == score]) for score in scores],
+        "rows": [
+            {
+                "days": _range([c.days for c in data.rfm.cells if c.recency == score]),
+                "cells": [
+                    _rfm_cell(_NAMES[f"{score}{frequency}"], cells.get((score, frequency)), people)
+                    for frequency in scores
+                ],
+            }
+            for score in reversed(scores)
+        ],
+        "names": [
+            {
+                "name": name,
+                "people": sum(cell.people for cell in mine),
+                "share": sum(cell.people for cell in mine) / people,
+                "money": sum(cell.money for cell in mine) / money if money else None,
+                "mostly": _mostly(data.rfm.segments.get(name, {}), hues),
+            }
+            for name in RFM_GRID
+            if (mine := [cell for cell in data.rfm.cells if cell.name == name])
+        ],
+    }
+
+
+def _rfm_cell(name: str, cell: RfmCell | None, people: int) -> dict[str, Any]:
+    share = cell.people / people if cell else 0.0
+    return {"name": name, "people": cell.people if cell else 0, "shade": sum(share >= step for step in _RFM_STEPS)}
+
+
+def _range(ranges: list[tuple[float, float]]) -> str:
+    if not ranges:
+        return "–"
+    low, high = number(min(low for low, _ in ranges)), number(max(high for _, high in ranges))
+    return low if low == high else f"{low} to {high}"
+
+
+def _mostly(segments: Mapping[str | None, int], shown: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """The segment in which most of them are, and which share of them."""
+    known = {segment_id: people for segment_id, people in segments.items() if segment_id in shown}
+    if not known:
+        return None
+    segment_id, people = max(known.items(), key=lambda item: (item[1], str(item[0])))
+    return {"segment": shown[str(segment_id)], "share": people / sum(segments.values())}
 
 
 def _identity(identity: Identity) -> dict[str, Any]:

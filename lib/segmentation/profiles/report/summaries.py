@@ -21,6 +21,8 @@ from segmentation.profiles.report.data import (
     Month,
     Movement,
     Profile,
+    Rfm,
+    RfmCell,
     RuleText,
     SourceQuality,
     StageRun,
@@ -72,6 +74,44 @@ def summarise_activity(events: DataFrame, sessions: DataFrame, as_of: date) -> A
         currency=currencies.pop() if len(currencies) == 1 else None,
         **visits.asDict(),
     )
+
+
+def summarise_rfm(rfm: DataFrame, features: DataFrame, segments: DataFrame, scored: Mapping[str, str]) -> Rfm | None:
+    """The grid of scores, and the segments of those in it: a few dozen rows; None where nobody has a place in it.
+
+    In: rows of `rfm` and of `features` of one date, of `segments` of one version; `scored`: what is scored -> feature.
+    """
+    placed = rfm.where("rfm_segment IS NOT NULL")
+    values = features.select("person_id", *(F.col(feature).alias(name) for name, feature in scored.items()))
+    rows = (
+        placed.join(values, "person_id")
+        .groupBy("recency_score", "frequency_score", "rfm_segment")
+        .agg(
+            F.count("*").alias("people"),
+            F.sum(F.col("monetary").cast("decimal(38,4)")).cast("double").alias("money"),
+            *(F.struct(F.min(name), F.max(name)).alias(name) for name in ("recency", "frequency")),
+        )
+        .collect()
+    )
+    if not rows:
+        return None
+    cells = [
+        RfmCell(
+            row["recency_score"],
+            row["frequency_score"],
+            row["rfm_segment"],
+            row["people"],
+            row["money"],
+            tuple(row["recency"]),
+            tuple(row["frequency"]),
+        )
+        for row in rows
+    ]
+    both = placed.join(segments.select("person_id", "segment_id"), "person_id", "left")
+    found: dict[str, dict[str | None, int]] = {}
+    for row in both.groupBy("rfm_segment", "segment_id").agg(F.count("*").alias("people")).collect():
+        found.setdefault(row["rfm_segment"], {})[row["segment_id"]] = row["people"]
+    return Rfm(cells, found)
 
 
 def summarise_identity(

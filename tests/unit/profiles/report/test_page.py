@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from tests.reports import report_data
+from tests.reports import report_data, rfm_grid
 
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.report.data import Profile
@@ -92,6 +92,20 @@ def test_it_says_the_figures(page: Page) -> None:
         "They behave differently now 31 65 %",
         "features 1",
         "9b1f9b1f",
+    ):
+        assert text in said, text
+
+
+def test_the_grid_says_who_is_where_and_in_which_segment() -> None:
+    page = Page(build_report(report_data(rfm=rfm_grid())))
+    assert "rfm" in [attributes["id"] for attributes in page.named("section")]
+    said = page.said()
+    for text in (
+        "2,482 people who have bought",
+        "Days since · purchases 1 to 12 13 to 24 25 to 36 37 to 48 49 to 60",
+        "0 to 8 56 New 71 Potential loyalists 86 Potential loyalists 122 Champions 137 Champions",
+        "71 At risk 0 Cannot lose them",
+        "Champions 259 10 % 16 % High-value, frequent 98 % of them",
     ):
         assert text in said, text
 

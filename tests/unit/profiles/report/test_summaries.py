@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from tests.factories import event_rows, table_rows
 
 from segmentation.contracts.errors import InputError
-from segmentation.profiles.report.data import Link, Month, Movement, RuleText, SourceQuality, StageRun
+from segmentation.profiles.report.data import Link, Month, Movement, RfmCell, RuleText, SourceQuality, StageRun
 from segmentation.profiles.report.summaries import (
     read_choice,
     read_movements,
@@ -19,6 +19,7 @@ from segmentation.profiles.report.summaries import (
     summarise_activity,
     summarise_identity,
     summarise_quality,
+    summarise_rfm,
 )
 
 
@@ -71,6 +72,27 @@ def test_identity_counts_people_identifiers_and_links(spark: SparkSession) -> No
     assert found.links == [Link("deterministic", "active", None, 2), Link("deterministic", "cut", "too many", 1)]
     assert found.score == score
     assert summarise_identity(persons.limit(0), identity_map, edges, {}) is None
+
+
+def test_the_grid_adds_up_its_people_and_their_money(spark: SparkSession) -> None:
+    scores = [("a", 5, 5, "Champions"), ("b", 5, 5, "Champions"), ("c", 1, 5, "Cannot lose them")]
+    rows = [
+        {"person_id": who, "as_of": date(2026, 3, 31), "recency_score": recency, "frequency_score": frequency}
+        | {"monetary_score": 1, "rfm_segment": name}
+        for who, recency, frequency, name in scores
+    ]
+    measured = [("a", 1.0, 9.0, 0.1), ("b", 3.0, 8.0, 0.2), ("c", 70.0, 8.0, 5.0), ("d", 2.0, 1.0, 1.0)]
+    features = spark.createDataFrame(measured, "person_id string, recency double, orders double, monetary double")
+    segments = spark.createDataFrame([("a", "s-1"), ("c", "s-1")], "person_id string, segment_id string")
+    scored = {"recency": "recency", "frequency": "orders", "monetary": "monetary"}
+    found = summarise_rfm(table_rows(spark, "rfm", rows), features, segments, scored)
+    assert found is not None
+    assert sorted(found.cells, key=lambda cell: cell.recency) == [
+        RfmCell(1, 5, "Cannot lose them", 1, 5.0, (70.0, 70.0), (8.0, 8.0)),
+        RfmCell(5, 5, "Champions", 2, 0.3, (1.0, 3.0), (8.0, 9.0)),
+    ]
+    assert found.segments == {"Champions": {"s-1": 1, None: 1}, "Cannot lose them": {"s-1": 1}}
+    assert summarise_rfm(table_rows(spark, "rfm", []), features, segments, scored) is None
 
 
 def test_quality_adds_up_the_batches_of_a_source(spark: SparkSession) -> None:
