@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.activation.conditions import FEATURES, Compiler, audience_column
+from segmentation.activation.conditions import ENTERED, FEATURES, Compiler, audience_column
 from segmentation.activation.members import unknown_segments
 from segmentation.config.audiences import AudienceSettings, PersonRule, in_order
 from segmentation.contracts.activation import AUDIENCE_MEMBERS
 from segmentation.contracts.errors import Problem
 from segmentation.contracts.table import check_columns
 from segmentation.features.measures import Measures
+from segmentation.features.quantiles import values_at
 
 KEY = ["audience", "person_id"]
 
@@ -25,20 +27,20 @@ def check_segments(audiences: Sequence[AudienceSettings], names: Mapping[str, st
         problem
         for number, audience in enumerate(audiences)
         for key, rule in audience.who.walk(f"audiences.{number}.who")
-        if rule.segment is not None
         for problem in unknown_segments(
-            [rule.segment] if isinstance(rule.segment, str) else rule.segment, names, f"{key}.segment"
+            rule.segment_names, names, f"{key}.{'segment' if rule.segment is not None else 'entered'}"
         )
     ]
 
 
 def describe_people(
-    features: DataFrame, segments: DataFrame, rfm: DataFrame, audiences: Sequence[AudienceSettings]
+    features: DataFrame, segments: DataFrame, changes: DataFrame, rfm: DataFrame, audiences: Sequence[AudienceSettings]
 ) -> DataFrame:
     """One row a person of `features` (of one date) -> `person_id`, STRUCT `features`, `segment_id` (null: in none), and
-    `rfm_segment` where an audience asks for it.
+    where an audience asks for them `rfm_segment`, and `entered_segment_id` of those who moved.
 
-    `segments`: one row a person of one version; `rfm`: of the date. The struct has the features that audiences name.
+    `segments` and `changes`: one row a person of one version; `rfm`: of the date. The struct has the features that
+    audiences name.
     """
     rules = [rule for audience in audiences for _, rule in audience.who.walk("")]
     named = sorted({rule.feature for rule in rules if rule.feature is not None})
@@ -47,9 +49,28 @@ def describe_people(
     struct = F.struct(*named) if named else F.lit(None)
     people = features.select("person_id", struct.alias(FEATURES))
     described = people.join(segments.select("person_id", "segment_id"), "person_id", "left")
-    if not any(rule.rfm for rule in rules):
-        return described
-    return described.join(rfm.select("person_id", "rfm_segment"), "person_id", "left")
+    if any(rule.entered for rule in rules):
+        moved = changes.select("person_id", F.col("to_segment_id").alias(ENTERED))
+        described = described.join(moved, "person_id", "left")
+    if any(rule.rfm for rule in rules):
+        described = described.join(rfm.select("person_id", "rfm_segment"), "person_id", "left")
+    return described
+
+
+def find_tops(features: DataFrame, audiences: Sequence[AudienceSettings]) -> dict[tuple[str, float], float]:
+    """Feature and share, as audiences name them with `top_share` -> the least that one of those people has of it, where
+    anybody has any."""
+    rules = [rule for audience in audiences for _, rule in audience.who.walk("")]
+    asked = {(rule.feature, rule.top_share) for rule in rules if rule.feature and rule.top_share}
+    if not asked:
+        return {}
+    names = sorted({name for name, _ in asked})
+    row = features.agg(*(F.count(name).alias(name) for name in names)).first()
+    assert row is not None, "a global aggregate has one row"
+    # At least one person, and no more than the share: written as decimals, so that 0.07 of 100 are 7.
+    place = {(name, share): row[name] - max(1, int(Decimal(str(share)) * row[name])) for name, share in asked}
+    at = values_at(features, {n: [place[n, s] for name, s in asked if name == n and row[n]] for n in names})
+    return {key: at[key[0], place[key]] for key in asked if row[key[0]]}
 
 
 def judge_people(
@@ -57,6 +78,7 @@ def judge_people(
     events: DataFrame,
     audiences: Sequence[AudienceSettings],
     segments: Mapping[str, str],
+    tops: Mapping[tuple[str, float], float],
     as_of: date,
     conditions: Sequence[PersonRule] = (),
 ) -> DataFrame:
@@ -64,10 +86,10 @@ def judge_people(
     further condition.
 
     `people` as of `describe_people`; `events` with `person_id`, none after the end of `as_of`, are read once for all
-    audiences, and not at all where none asks for them; `segments`: id -> name.
+    audiences, and not at all where none asks for them; `segments`: id -> name; `tops` as of `find_tops`.
     """
     measures = Measures("events", as_of)
-    compiler = Compiler(measures, segments)
+    compiler = Compiler(measures, segments, tops)
     columns = {audience.name: compiler.column(audience.who) for audience in audiences}
     further = [compiler.column(condition).alias(f"meets_{n}") for n, condition in enumerate(conditions)]
     judged = people
@@ -97,7 +119,7 @@ def update_members(before: DataFrame, now: DataFrame, as_of: date) -> DataFrame:
     check_columns(before, set(AUDIENCE_MEMBERS.column_names), "the table 'audience_members'")
     check_columns(now, KEY, "the members of the audiences")
     date_, left = F.lit(as_of), F.col("left_as_of")
-    earlier = before.where(F.col("entered_as_of") < date_).withColumn("left_as_of", F.when(left < date_, left))
+    earlier = members_before(before, as_of)
     both = earlier.where(left.isNull()).join(now.select(*KEY, F.lit(True).alias("is_in")), KEY, "full_outer")
     current = both.select(
         *KEY,
@@ -105,6 +127,12 @@ def update_members(before: DataFrame, now: DataFrame, as_of: date) -> DataFrame:
         F.when(F.col("is_in").isNull(), date_).alias("left_as_of"),
     )
     return earlier.where(left.isNotNull()).select(*AUDIENCE_MEMBERS.column_names).unionByName(current)
+
+
+def members_before(members: DataFrame, as_of: date) -> DataFrame:
+    """Rows of `audience_members` as they were before `as_of` was looked at."""
+    date_, left = F.lit(as_of), F.col("left_as_of")
+    return members.where(F.col("entered_as_of") < date_).withColumn("left_as_of", F.when(left < date_, left))
 
 
 def single_conditions(rule: PersonRule) -> Iterator[PersonRule]:

@@ -18,16 +18,21 @@ from segmentation.features.rules import compare_column
 FEATURES = "features"
 """STRUCT column of a person's features, so that none of their names meets that of another column."""
 
+ENTERED = "entered_segment_id"
+"""Column with the segment that a person moved into with the published version."""
+
 
 @dataclass(frozen=True)
 class Compiler:
     """Makes columns over one row a person; what they need to know of events is asked of `events`, all in one scan.
 
-    `segments` are the published ones, id -> name.
+    `segments` are the published ones, id -> name; `tops`: feature and share -> from which value on a person is among
+    those with most of it.
     """
 
     events: Measures
     segments: Mapping[str, str]
+    tops: Mapping[tuple[str, float], float]
 
     def column(self, rule: PersonRule) -> Column:
         """BOOLEAN, never null: whether a person meets `rule`."""
@@ -37,15 +42,22 @@ class Compiler:
             return reduce(or_, map(self.column, rule.any))
         if rule.not_:
             return ~self.column(rule.not_)
-        if rule.segment is not None:
-            ids = find_segments([rule.segment] if isinstance(rule.segment, str) else rule.segment, self.segments)
-            return F.coalesce(F.col("segment_id").isin(ids), F.lit(False))
+        if rule.segment_names:
+            ids = find_segments(rule.segment_names, self.segments)
+            return F.coalesce(F.col(ENTERED if rule.entered else "segment_id").isin(ids), F.lit(False))
         if rule.rfm is not None:
             return F.coalesce(F.col("rfm_segment").isin(rule.rfm_names), F.lit(False))
         if rule.audience is not None:
             return F.col(audience_column(rule.audience))
+        if rule.feature is not None and rule.top_share is not None:
+            least = self.tops.get((rule.feature, rule.top_share))
+            return F.coalesce(F.col(FEATURES)[rule.feature] >= F.lit(least), F.lit(False))
         if rule.feature is not None:
             return compare_column(F.col(FEATURES)[rule.feature], "number", rule)
+        if days := rule.first_within_days or rule.stopped_days:
+            assert rule.did is not None, "the condition's own check has made sure"
+            ever, lately = (F.coalesce(self.events.count(rule.did, w), F.lit(0)) for w in (None, days))
+            return (lately >= 1) & (lately == ever) if rule.first_within_days else (ever >= 1) & (lately == 0)
         number = F.coalesce(self._count(rule), F.lit(0))
         return compare_column(number, "number", rule) if rule.operator else number >= 1
 

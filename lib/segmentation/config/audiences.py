@@ -32,8 +32,8 @@ TRIED = "tried"
 
 T = TypeVar("T")
 
-_FORMS = ("all", "any", "not_", "segment", "rfm", "audience", "feature", "did")
-_OF_DID = ("then_not", "within_hours", "window_days")
+_FORMS = ("all", "any", "not_", "segment", "entered", "rfm", "audience", "feature", "did")
+_OF_DID = ("then_not", "within_hours", "window_days", "first_within_days", "stopped_days")
 
 
 class PersonRule(Comparison):
@@ -43,11 +43,20 @@ class PersonRule(Comparison):
     any: list[PersonRule] | None = Field(None, min_length=1, description="At least one of these holds.")
     not_: PersonRule | None = Field(None, alias="not", description="This does not hold.")
     segment: str | list[str] | None = Field(None, description="Is in this published segment (id or name), or one of.")
+    entered: str | list[str] | None = Field(
+        None, description="Moved into this segment (id or name), or one of, with the version that is published."
+    )
     rfm: str | list[str] | None = Field(
         None, description=f"Has this name in the grid of `features.rfm`, or one of: {', '.join(RFM_GRID)}."
     )
     audience: Name | None = Field(None, description="Is in this audience.")
     feature: Name | None = Field(None, description="A column of `features`, to be compared.")
+    top_share: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="With `feature`: is among this share of the people who have most of it; equals are in together.",
+    )
     did: Rule | None = Field(
         None, description="Events that meet this; how many there are may be compared. Default: at least one."
     )
@@ -58,6 +67,12 @@ class PersonRule(Comparison):
         None, gt=0, le=24 * 366, description="With `then_not`: hours, which must be over at the end of the date."
     )
     window_days: int | None = Field(None, ge=1, le=36_500, description="With `did`: the last so many days.")
+    first_within_days: int | None = Field(
+        None, ge=1, le=36_500, description="With `did`: did so in the last so many days, and never before."
+    )
+    stopped_days: int | None = Field(
+        None, ge=1, le=36_500, description="With `did`: did so before, and not in the last so many days."
+    )
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> PersonRule:
@@ -70,14 +85,18 @@ class PersonRule(Comparison):
             raise ValueError(f"{timed[0]} goes with did")
         if compared and form not in ("feature", "did"):
             raise ValueError(f"{compared[0].rstrip('_')} goes with feature and did")
-        if form == "feature" and len(compared) != 1:
-            raise ValueError(f"a condition on a feature has exactly one of {OPERATOR_NAMES}")
+        if self.top_share is not None and form != "feature":
+            raise ValueError("top_share goes with feature")
+        if form == "feature" and len(compared) + (self.top_share is not None) != 1:
+            raise ValueError(f"a condition on a feature has exactly one of {OPERATOR_NAMES}, top_share")
+        if ("first_within_days" in timed or "stopped_days" in timed) and len(timed) + len(compared) > 1:
+            raise ValueError(f"{timed[-1]} stands with did alone")
         if problem := self._misfit():
             raise ValueError(problem)
         return self
 
     def _misfit(self) -> str | None:
-        if self.feature is not None:
+        if self.feature is not None and self.operator:
             return misfit(self, self.feature, "number")
         for name in self.rfm_names:
             if name not in RFM_GRID:
@@ -94,6 +113,12 @@ class PersonRule(Comparison):
             return "then_not and within_hours go together"
         problems = [check_rule(rule, "events") for rule in (self.did, self.then_not) if rule]
         return next(filter(None, problems), misfit(self, "the number of events", "number") if self.operator else None)
+
+    @property
+    def segment_names(self) -> list[str]:
+        """The segments that this condition asks for, to be in or to have moved into."""
+        named = self.segment or self.entered or []
+        return [named] if isinstance(named, str) else named
 
     @property
     def rfm_names(self) -> list[str]:
@@ -130,6 +155,17 @@ class AudienceSettings(Section):
         description="Only people who granted this, by their newest statement up to the date; see `consent`. Exports "
         "with a purpose ask again when they write.",
     )
+    group: Name | None = Field(
+        None,
+        description="Of the audiences of one group, a person is in one at most: the one that they are in already, else "
+        "the first in the order of the file.",
+    )
+    again_after_days: int | None = Field(
+        None, ge=1, le=36_500, description="Who left it comes in again after so many days, not before."
+    )
+    min_size: int | None = Field(
+        None, ge=2, description="Where fewer people would be in it, nobody is: too few to learn from, or to hide among."
+    )
     holdout: float | None = Field(
         None,
         gt=0,
@@ -164,6 +200,13 @@ class AudienceSettings(Section):
                 )
             left += [(inner, depth) for inner in (item.values() if isinstance(item, dict) else item)]
         return who
+
+
+class EntryLimit(Section):
+    """How often people may be spoken to anew."""
+
+    entries: int = Field(ge=1, description="A person comes into at most so many audiences…")
+    days: int = Field(ge=1, le=36_500, description="…in so many days, the first in the order of the file.")
 
 
 def in_order(audiences: Sequence[AudienceSettings]) -> Iterator[list[AudienceSettings]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 DIGITS = 3
@@ -27,6 +27,25 @@ def quantiles(name: str, shares: float | Sequence[float]) -> Column:
     # One literal: a hundred of them would cost more to plan than small data to read.
     wanted = F.split(F.lit(",".join(map(str, shares))), ",").cast("array<double>")
     return F.percentile(rounded, wanted)
+
+
+def values_at(values: DataFrame, places: Mapping[str, Collection[int]]) -> dict[tuple[str, int], float]:
+    """The values that stand at places (from 0) of columns, DOUBLE, in ascending order: exact, and few of them.
+
+    How often each value stands in a column is counted first; one task a column then walks over its different values in
+    order, and has few of them in memory. Where a column has no such place, there is no value.
+    """
+    wanted = {name: sorted(set(at)) for name, at in places.items() if at}
+    if not wanted:
+        return {}
+    named = values.unpivot([], list(wanted), "name", "value").where("value IS NOT NULL")
+    counted = named.groupBy("name", "value").agg(F.count("*").alias("times"))
+    before = Window.partitionBy("name").orderBy("value").rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    placed = counted.withColumn("end", F.sum("times").over(before)).withColumn("begin", F.col("end") - F.col("times"))
+    asked = [F.when(F.col("name") == name, F.lit(at).cast("array<bigint>")) for name, at in wanted.items()]
+    here = F.filter(F.coalesce(*asked), lambda place: (place >= F.col("begin")) & (place < F.col("end")))
+    rows = placed.select("name", "value", F.explode(here).alias("place")).collect()
+    return {(row["name"], row["place"]): float(row["value"]) for row in rows}
 
 
 def share_up_to(edge: float, percentiles: Sequence[float]) -> float:

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.config.rfm import RFM_GRID, RfmSettings
 from segmentation.contracts.behaviour import RFM
 from segmentation.contracts.table import check_columns
+from segmentation.features.quantiles import values_at
 
 
 def score_people(features: DataFrame, settings: RfmSettings) -> DataFrame:
@@ -47,19 +48,12 @@ def find_edges(values: DataFrame, settings: RfmSettings) -> dict[str, list[float
 
 
 def _quantiles(values: DataFrame, names: Sequence[str], settings: RfmSettings) -> dict[str, list[float]]:
-    """Quantiles of each column from how often each value stands in it: what stands at a place is exact, and one task a
-    column walks over its different values in order, few of them in memory."""
     last = values.count() - 1
     if last < 0:
         return {}
     targets = [number * last for number in range(1, settings.scores)]  # in `scores`ths of a place
-    places = sorted({rounded for target in targets for rounded in _around(target, settings.scores)})
-    counted = values.unpivot([], list(names), "name", "value").groupBy("name", "value").agg(F.count("*").alias("times"))
-    before = Window.partitionBy("name").orderBy("value").rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    placed = counted.withColumn("end", F.sum("times").over(before)).withColumn("begin", F.col("end") - F.col("times"))
-    here = F.filter(F.lit(places).cast("array<bigint>"), lambda p: (p >= F.col("begin")) & (p < F.col("end")))
-    rows = placed.select("name", "value", F.explode(here).alias("place")).collect()
-    at = {(row["name"], row["place"]): float(row["value"]) for row in rows}
+    places = {rounded for target in targets for rounded in _around(target, settings.scores)}
+    at = values_at(values, dict.fromkeys(names, places))
     return {
         name: [_between({p: at[name, p] for p in places}, target, settings) for target in targets] for name in names
     }

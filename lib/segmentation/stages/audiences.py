@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from segmentation.activation.audiences import (
     check_segments,
     describe_people,
+    find_tops,
     judge_people,
     list_members,
     single_conditions,
@@ -20,7 +21,8 @@ from segmentation.activation.audiences import (
 )
 from segmentation.activation.consent import keep_consenting
 from segmentation.activation.funnel import Step, count_funnel
-from segmentation.activation.sentences import describe_rule
+from segmentation.activation.membership_limits import limit_members
+from segmentation.activation.sentences import describe_limits, describe_rule
 from segmentation.config.audiences import AudienceSettings, PersonRule
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
@@ -59,7 +61,8 @@ def run(context: StageContext) -> Outcome:
     key = load_key(what="Control groups (`holdout`)") if context.settings.has_control_groups else b""
     found = _members(context) if audiences else context.spark.createDataFrame([], _MEMBERS)
     earlier = context.read_or_empty("audience_members")
-    with settled(found) as now, settled(update_members(earlier, now, context.as_of)) as members:
+    limited = limit_members(found, earlier, audiences, context.settings.entry_limit, context.as_of)
+    with settled(limited) as now, settled(update_members(earlier, now, context.as_of)) as members:
         # Control groups first: nobody ever sees a member whose arm is not known yet.
         if context.settings.has_control_groups or not context.warehouse.exists("holdouts"):
             context.warehouse.replace("holdouts", _arms(context, now, shares, key))
@@ -127,7 +130,7 @@ def explain(context: StageContext, audience: AudienceSettings) -> Explanation:
     people, steps = count_funnel(judged, conditions, labels)
     return Explanation(
         audience=audience.name,
-        sentence=describe_rule(audience.who, labels) + _describe_purpose(audience.purpose),
+        sentence=" ".join([describe_rule(audience.who, labels), *describe_limits(audience)]),
         as_of=context.as_of,
         segment_version=version,
         people=people,
@@ -152,10 +155,6 @@ def _members(context: StageContext) -> DataFrame:
     return keep_consenting(members, purposes, consent, owners, end_of(context.as_of))
 
 
-def _describe_purpose(purpose: str | None) -> str:
-    return f" Of these, only who granted “{purpose}”, which is not counted here." if purpose else ""
-
-
 def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tuple[DataFrame, int]:
     """One row a person as of `judge_people`, and the segment version that it goes by."""
     settings, as_of = context.settings, context.as_of
@@ -170,15 +169,19 @@ def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tupl
     rfm = context.read_or_empty("rfm").where(F.col("as_of") == F.lit(as_of))
     if any(rule.rfm for a in settings.audiences for _, rule in a.who.walk("")) and rfm.isEmpty():
         raise InputError(f"Nobody is scored at {as_of}: run `segmentation features --as-of {as_of}` first.")
-    people = describe_people(features, segments, rfm, settings.audiences)
+    moved = context.read_or_empty("segment_changes").where(F.col("segment_version") == version.segment_version)
+    people = describe_people(features, segments, moved, rfm, settings.audiences)
+    tops = find_tops(features, settings.audiences)
     behaviour = keep_behaviour(context.read("events"), as_of, settings)
     owned = attach_persons(behaviour, context.read_owners(), list(settings.identity.identifiers))
-    return judge_people(people, owned, settings.audiences, names, as_of, conditions), version.segment_version
+    judged = judge_people(people, owned, settings.audiences, names, tops, as_of, conditions)
+    return judged, version.segment_version
 
 
 def _depends_on(settings: Settings) -> object:
     trust = tuple(settings.identity.identifiers)
-    return settings.audiences, settings.universal_control, settings.traffic.leave_out, trust, settings.point_in_time
+    whom = settings.audiences, settings.entry_limit, settings.universal_control
+    return *whom, settings.traffic.leave_out, trust, settings.point_in_time
 
 
 STAGE = Stage(
@@ -193,6 +196,7 @@ STAGE = Stage(
         "rfm",
         "segment_versions",
         "segments",
+        "segment_changes",
         "segment_profiles",
     ),
     writes=("audience_members", "holdouts"),

@@ -14,6 +14,7 @@ from tests.factories import event_rows, minimal_settings
 from segmentation.activation.audiences import (
     check_segments,
     describe_people,
+    find_tops,
     judge_people,
     list_members,
     single_conditions,
@@ -26,6 +27,7 @@ AS_OF = date(2026, 3, 31)
 END = datetime(2026, 4, 1)
 SEGMENTS = {"s-1": "Frequent", "s-2": "High-value, lapsing"}
 PEOPLE = {f"p{n:02}": ("s-1", "s-2", None)[n % 3] for n in range(40)}
+MOVED = {person: segment for n, (person, segment) in enumerate(PEOPLE.items()) if n % 4 == 0}
 GRID = {person: ("Champions", "New", "At risk")[n % 3] for n, person in enumerate(PEOPLE) if n % 5}
 RECENCY = {person: float(number) for number, person in enumerate(PEOPLE) if number % 7}
 
@@ -79,6 +81,12 @@ CASES: list[tuple[dict[str, Any], Meets]] = [
      lambda who, rows: bool(_named(rows, "buy")) and PEOPLE[who] != "s-1"),
     ({"any": [{"audience": "a15"}, {"all": [{"segment": "s-1"}, {"did": CART, "at_most": 2}]}]},
      lambda who, rows: CASES[15][1](who, rows) or (PEOPLE[who] == "s-1" and len(_named(rows, "cart")) <= 2)),
+    ({"entered": "Frequent"}, lambda who, _: MOVED.get(who) == "s-1"),
+    ({"feature": "recency", "top_share": 0.2}, lambda who, _: RECENCY.get(who, -1) >= sorted(RECENCY.values())[-6]),
+    ({"feature": "recency", "top_share": 0.001}, lambda who, _: RECENCY.get(who) == max(RECENCY.values())),
+    ({"did": CART, "first_within_days": 4},
+     lambda _, rows: bool(_named(rows, "cart", 4)) and len(_named(rows, "cart", 4)) == len(_named(rows, "cart"))),
+    ({"did": CART, "stopped_days": 4}, lambda _, rows: bool(_named(rows, "cart")) and not _named(rows, "cart", 4)),
     ({"rfm": "Champions"}, lambda who, _: GRID.get(who) == "Champions"),
     ({"not": {"rfm": ["Champions", "New"]}}, lambda who, _: GRID.get(who) not in ("Champions", "New")),
 ]  # fmt: skip
@@ -100,6 +108,10 @@ def _history() -> list[Row]:
     ]
 
 
+def _changes(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame(list(MOVED.items()), "person_id string, to_segment_id string")
+
+
 def _scores(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(list(GRID.items()), "person_id string, rfm_segment string")
 
@@ -113,8 +125,9 @@ def _judge(spark: SparkSession, history: list[Row], audiences: list[AudienceSett
     features = spark.createDataFrame([(who, RECENCY.get(who)) for who in PEOPLE], "person_id string, recency double")
     placed = [(who, segment) for who, segment in PEOPLE.items() if segment]
     segments = spark.createDataFrame(placed, "person_id string, segment_id string")
-    people = describe_people(features, segments, _scores(spark), audiences)
-    return judge_people(people, event_rows(spark, history), audiences, SEGMENTS, AS_OF)
+    people = describe_people(features, segments, _changes(spark), _scores(spark), audiences)
+    tops = find_tops(features, audiences)
+    return judge_people(people, event_rows(spark, history), audiences, SEGMENTS, tops, AS_OF)
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +149,8 @@ def test_more_audiences_make_no_more_scans(spark: SparkSession, tmp_path: Any, h
     people = spark.createDataFrame([("p01", 1.0)], "person_id string, recency double")
     segments = spark.createDataFrame([("p01", "s-1")], "person_id string, segment_id string")
     events = spark.read.parquet(str(tmp_path / "events"))
-    described = describe_people(people, segments, _scores(spark), AUDIENCES)
-    judged = judge_people(described, events, AUDIENCES, SEGMENTS, AS_OF)
+    described = describe_people(people, segments, _changes(spark), _scores(spark), AUDIENCES)
+    judged = judge_people(described, events, AUDIENCES, SEGMENTS, {}, AS_OF)
     plan = list_members(judged, AUDIENCES)._jdf.queryExecution().executedPlan().toString()
     assert plan.count("FileScan") == 1
 
