@@ -125,8 +125,8 @@ def test_what_kubernetes_starts_runs(finished_shop: FinishedShop, tmp_path: Path
 def test_what_airflow_starts_runs(finished_shop: FinishedShop, tmp_path: Path) -> None:
     config = finished_shop.copy_to(tmp_path)
     settings = {"spark.checkpoint.dir": str(tmp_path / "checkpoints")}
-    for stage in STAGES:
-        arguments = ["--config", "/opt/segmentation/my.yml", "--log-format", "json"]
+    arguments = ["--config", "/opt/segmentation/my.yml", "--log-format", "json"]
+    for stage in ("ingest", "assign", "export"):  # each task is the same but for its stage
         assert _submit(ROOT / "jobs" / f"{stage}.py", arguments, settings, config, tmp_path) == [stage]
 
 
