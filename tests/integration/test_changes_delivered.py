@@ -74,6 +74,12 @@ def test_where_nobody_is_taken_out_only_who_says_no_is(spark: SparkSession, tmp_
     assert shop.log()[-1][2:6] == (0, 1, 0, 1)
     folder = tmp_path / "warehouse" / "_exports" / "crm"
     assert (folder / "crm-3-removed.csv").read_text() == "person_id\np1\n"
+    shop.publish(3, v3={"p2": "s-2", "p3": "s-1"})
+    shop.export()
+    assert shop.log()[-1][2:6] == (0, 0, 0, 1)
+    shop.export(full=["crm"])
+    assert shop.log()[-1][2:6] == (0, 1, 0, 0), "everyone is who is meant"
+    assert json.loads((folder / "crm-5.csv.manifest.json").read_text())["rows"] == 0
 
 
 def test_a_platform_that_knows_somebody_by_an_old_address_gets_everyone(spark: SparkSession, tmp_path: Path) -> None:

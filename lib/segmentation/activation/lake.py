@@ -44,7 +44,7 @@ def bring_up_to_date(
     """
     spark, metadata = rows.sparkSession, json.dumps(told, ensure_ascii=False)
     try:
-        if removed is None or not is_there(spark, path):
+        if removed is None:
             writer = rows.select(*columns).write.format("delta").mode("overwrite").options(**_PROPERTIES)
             writer.option("overwriteSchema", True).option("userMetadata", metadata).save(path)
             return

@@ -62,7 +62,7 @@ class ExportSettings(Section):
     mode: Literal["mirror", "upsert"] = Field(
         "mirror",
         description="`mirror`: who is not meant any more is taken out there. `upsert`: stays, unless they said no or "
-        "were erased; for `sends: changes`, and tables.",
+        "were erased, or everyone is sent anew; for `sends: changes`, and tables.",
     )
     labels: dict[str, str] = Field(
         {},

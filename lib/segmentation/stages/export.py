@@ -234,13 +234,17 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
             check_removals(shipment.export, difference, find_gone(held, now), list_refusing(context, shipment))
         if held is not None and shipment.export.sends_changes and not whole:
             load = _keep_changes(context, shipment, load, difference, held, now)
+        if load.removed is None and now is not meant:
+            # Everyone is who is meant: who had been left there goes when the list is put in place of the one there.
+            now, difference = meant, count_difference(held, meant)
+            load, delivery = replace(load, count=difference.rows), replace(delivery, difference=difference)
         outcome |= _send(planned, load)
     except DeliveryError as error:
         outcome, failure = {"status": FAILED, "reason": str(error)}, error
     same = last is not None and (last.fingerprint, last.sha256) == (shipment.fingerprint, outcome.get("sha256"))
     if failure or not same or shipment.export.sends_changes:  # else a file that was lost is there again
         if not failure:
-            _hold(context, shipment, meant if load.removed is None else now, held)
+            _hold(context, shipment, now, held)
             _list_refused(context, shipment, refusals)
         row = log_row(context.spark, shipment, difference, context.warehouse.run_id, context.now, outcome)
         context.warehouse.append_once("export_log", row, f"export:{planned.name}", shipment.number)
