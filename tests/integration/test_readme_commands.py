@@ -33,7 +33,7 @@ def test_the_commands_of_the_readme_run(
     monkeypatch.setenv("SEGMENTATION_KEY", KEY)
     monkeypatch.chdir(tmp_path)
     audience = {"name": "quiet", "who": {"feature": "recency", "at_least": 10}, "holdout": 0.5}
-    config = str(finished_shop.copy_to(tmp_path, audiences=[audience]))
+    config = str(finished_shop.copy_to(tmp_path, audiences=[audience], attribution={"channel": "source"}))
     warehouse = Warehouse(spark, str(tmp_path / "warehouse"))
     assert run_command(["audiences", "--config", config]) == 0
     batch = warehouse.read("events_quarantine").first()["batch_id"]

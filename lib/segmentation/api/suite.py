@@ -20,6 +20,7 @@ from segmentation.config.clustering import ClusteringSettings
 from segmentation.config.settings import Settings, load_settings
 from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.experiments.attribution import Attribution
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.features.profiles import dropped_features
 from segmentation.features.sheets import FeatureSheet, find_users, write_sheets
@@ -45,6 +46,8 @@ from segmentation.segments.membership import keep_scope
 from segmentation.segments.versions import Version, find_version, read_versions
 from segmentation.stages import ingest, maintain
 from segmentation.stages.access import hand_over
+from segmentation.stages.attribution import READS as ATTRIBUTION_READS
+from segmentation.stages.attribution import attribute_conversions, find_settings
 from segmentation.stages.audiences import STAGE as AUDIENCES
 from segmentation.stages.audiences import Explanation, explain, find_audience, find_members
 from segmentation.stages.compare import compare_versions
@@ -225,6 +228,14 @@ class Segmentation:
         """
         names = find_held_out(self.settings, audience)
         return measure(self._context(MEASURE_READS, as_of), names)
+
+    def attribution(self, as_of: date | str | None = None) -> Attribution:
+        """Which channels led people to convert, by seven methods, for everyone and for each segment; writes nothing.
+
+        Raises `ConfigError` where the configuration has no `attribution`.
+        """
+        find_settings(self.settings)
+        return attribute_conversions(self._context(ATTRIBUTION_READS, as_of))
 
     def preview_identity(self, as_of: date | str | None = None) -> Preview:
         """What this configuration's identity rules would change in the warehouse as it is; writes nothing."""

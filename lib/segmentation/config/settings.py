@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from segmentation.config.attribution import AttributionSettings
 from segmentation.config.audiences import AudienceSettings, EntryLimit, check_audiences
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.config.consent import ConsentRule, GlobalPrivacyControl, check_purposes, check_signal
@@ -56,6 +57,9 @@ class Settings(Section):
         le=0.5,
         description="The share of everyone whom no export of an audience delivers: the control group of all campaigns "
         "together, of each segment in proportion. Once in it, always in it. Needs a key, as personal identifiers do.",
+    )
+    attribution: AttributionSettings | None = Field(
+        None, description="Which channels lead to conversions, for `segmentation attribution`. Default: none."
     )
     entry_limit: EntryLimit | None = Field(
         None, description="How often people may come into audiences, all of them together. Default: no limit."

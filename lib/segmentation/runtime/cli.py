@@ -11,6 +11,7 @@ import click
 from segmentation import __version__
 from segmentation.contracts.errors import ConfigError, SegmentationError
 from segmentation.runtime.commands import (
+    attribution,
     audience,
     audit,
     demo,
@@ -41,7 +42,11 @@ def cli() -> None:
     """
 
 
-for module in (demo, pipeline, versions, runs, audience, measure, explain, privacy, audit, look, doctor, world):
+MODULES = (
+    *(demo, pipeline, versions, runs, audience, measure, attribution, explain),
+    *(privacy, audit, look, doctor, world),
+)
+for module in MODULES:
     for command in module.COMMANDS:
         cli.add_command(command)
 
