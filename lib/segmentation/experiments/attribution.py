@@ -107,7 +107,8 @@ def attribute(journeys: DataFrame, half_life_days: float, as_of: date) -> Attrib
     _check_channels(journeys)
     totals, shared, chains = _totals(journeys), _share_out(journeys, half_life_days), _count_steps(journeys)
     segments = sorted({segment for segment in totals if segment is not None})
-    parts = [(None, list(totals)), *((segment, [segment]) for segment in segments)]
+    parts: list[tuple[str | None, list[str | None]]] = [(None, list(totals))]
+    parts += [(segment, [segment]) for segment in segments]
     summed = [(segment, _sum_up(segment, [totals[part] for part in among])) for segment, among in parts]
     credits_ = [
         credit
