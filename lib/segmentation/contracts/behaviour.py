@@ -90,7 +90,6 @@ RFM = Table(
     partition_by=("as_of",),
     aged_by="as_of",
     unindexed=("person_id",),
-    on_demand=True,
     columns=(
         Col("person_id", STRING, "who", required=True),
         Col("as_of", DATE, "the date of the features that were scored", required=True),

@@ -40,6 +40,7 @@ def run(context: StageContext) -> Outcome:
     measured = warehouse.read("features").where(F.col("as_of") == F.lit(as_of))
     before = profiles_before(context.read_or_empty("feature_profiles"), as_of)
     profiles = profile_features(measured, context.read_or_empty("persons"), before, settings.features)
+    warehouse.ensure("rfm")
     if rfm := settings.features.rfm:
         context.tell("scoring recency, frequency and money")
         warehouse.replace_slice("rfm", score_people(measured, rfm), as_of=as_of)
