@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 from tests.finished import FinishedShop
 
+from segmentation import open_warehouse
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.warehouse import Warehouse
 
@@ -28,6 +30,9 @@ def test_channels_are_credited_with_all_that_was_bought(
     assert web["channel"] == "web"
     touched = everyone["conversions"] - everyone["untouched"]
     assert web["conversions"] == pytest.approx(dict.fromkeys(web["conversions"], touched), abs=1e-6)
+
+    with_python = open_warehouse(config).attribution()
+    assert asdict(with_python) | {"as_of": str(with_python.as_of)} == found
 
     assert run_command(["attribution", "--config", config, "--by-segment"]) == 0
     said = capsys.readouterr().out

@@ -14,6 +14,7 @@ from tests.published import FIRST, NAMES, SECOND, Shop
 from tests.servers import postgresql, query, sftp_server
 
 from segmentation.contracts.errors import ConfigError, DeliveryError
+from segmentation.stages.erase import Erasure
 
 LAPSING, FREQUENT = NAMES["s-1"], NAMES["s-2"]
 MARKETING = {"purpose": "marketing", "grants": {"event": "joined"}}
@@ -120,6 +121,22 @@ def test_after_an_erasure_a_destination_of_changes_gets_everyone(spark: SparkSes
     file = tmp_path / "warehouse" / "_exports" / "crm" / "crm-2.csv"
     assert file.read_text() == "person_id\np2\np3\n"
     assert shop.export() == "crm holds it already"
+
+
+def test_who_is_erased_is_in_no_list_of_removals(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", "0123456789abcdef" * 4)
+    out = tmp_path / "out"
+    shop = Shop(spark, tmp_path, {"name": "crm", "path": str(out), "sends": "changes", "columns": ["person_id"]})
+    shop.know(p3=("p3@example.com", "US"))
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    shop.publish(2, v1=FIRST, v2=SECOND)
+    shop.export()
+    assert (out / "crm-2-removed.csv").read_text() == "person_id\np3\n"
+    shop.run(Erasure([("user_id", "p3")], b"0123456789abcdef" * 4).stages[0])
+    assert [file.name for file in sorted(out.iterdir()) if "p3" in file.read_text()] == []
 
 
 def test_a_segment_keeps_its_name_at_a_destination(

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 from pyspark.sql import SparkSession
+from tests.factories import minimal_settings
 
 from segmentation.config import reference as keys
+from segmentation.config.audiences import check_audiences
 from segmentation.config.example import render_example
 from segmentation.config.features import FeatureSettings
 from segmentation.config.settings import Settings, load_settings
@@ -74,6 +76,15 @@ def test_the_commands_of_a_page_are_commands(page: Path) -> None:
         assert name in cli.commands, command
         known = {opt for param in cli.commands[name].params for opt in param.opts} | {"--help"}
         assert {option.partition("=")[0].rstrip(",") for option in options} <= known, command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_settings_of_a_page_are_settings(page: Path) -> None:
+    for block in _blocks(page, "yaml"):
+        sections = yaml.safe_load(block)
+        assert sections.keys() <= Settings.model_fields.keys()
+        assert check_audiences(sections) == []
+        minimal_settings(**sections)
 
 
 def test_the_tutorials_configuration_takes_in_the_tutorials_file(

@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from segmentation.activation.changes import KEY
+from segmentation.config.exports import PERSON_ID
 from segmentation.config.servers import Database
 from segmentation.contracts.errors import ConfigError, DeliveryError
 
@@ -56,7 +56,7 @@ class DatabaseTable:
         gone = F.lit(True).alias("gone")
         load = rows.select(*columns, F.lit(False).alias("gone"))
         if removed is not None:
-            load = load.unionByName(removed.select(KEY, gone), allowMissingColumns=True)
+            load = load.unionByName(removed.select(PERSON_ID, gone), allowMissingColumns=True)
         with self._connection() as (run, commit):
             run(f"DROP TABLE IF EXISTS {beside}")
             kinds = {column: _TYPES.get(column, "text") for column in columns}
@@ -127,15 +127,16 @@ def _connect(jvm: Any, options: dict[str, str]) -> Any:
 def _merge(table: str, beside: str, columns: Sequence[str], others_stay: bool) -> list[str]:
     """Statements that bring what differs from `beside` into `table`, and touch no other row."""
     names = ", ".join(f'"{column}"' for column in columns)
-    others = [f'"{column}"' for column in columns if column != KEY]
-    insert = f"INSERT INTO {table} AS t ({names}) SELECT {names} FROM {beside} WHERE NOT gone ON CONFLICT ({KEY}) "
+    others = [f'"{column}"' for column in columns if column != PERSON_ID]
+    insert = f"INSERT INTO {table} AS t ({names}) SELECT {names} FROM {beside} WHERE NOT gone "
+    insert += f"ON CONFLICT ({PERSON_ID}) "
     if others:
         here, there = (", ".join(f"{side}.{column}" for column in others) for side in ("t", "excluded"))
         sets = ", ".join(f"{column} = excluded.{column}" for column in others)
         insert += f"DO UPDATE SET {sets} WHERE ({here}) IS DISTINCT FROM ({there})"
     else:
         insert += "DO NOTHING"
-    known = f"EXISTS (SELECT 1 FROM {beside} AS b WHERE b.{KEY} = t.{KEY}"
+    known = f"EXISTS (SELECT 1 FROM {beside} AS b WHERE b.{PERSON_ID} = t.{PERSON_ID}"
     delete = f"DELETE FROM {table} AS t WHERE " + (f"{known} AND b.gone)" if others_stay else f"NOT {known})")
     return [delete, insert]
 

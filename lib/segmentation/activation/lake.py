@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
@@ -12,7 +10,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from segmentation.activation.changes import KEY
+from segmentation.config.exports import PERSON_ID
 from segmentation.contracts.errors import DeliveryError
 
 _PROPERTIES = {
@@ -21,7 +19,6 @@ _PROPERTIES = {
     # Whom a vector marks as deleted is still in the file.
     "delta.enableDeletionVectors": "false",
 }
-_COMMIT = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 def is_there(spark: SparkSession, path: str) -> bool:
@@ -35,37 +32,30 @@ def bring_up_to_date(
     rows: DataFrame,
     removed: DataFrame | None,
     columns: Sequence[str],
-    told: Mapping[str, Any],
 ) -> None:
-    """Makes the table at `path` have `rows`, in one commit that carries `told` as its user metadata.
+    """Makes the table at `path` have `rows`, in one commit.
 
     `removed` (`person_id`): whom to take out; the others who are there stay. None: nobody else stays.
     `what` goes into errors: `the export 'lake'`. Raises `DeliveryError`.
     """
-    spark, metadata = rows.sparkSession, json.dumps(told, ensure_ascii=False)
     try:
         if removed is None:
             writer = rows.select(*columns).write.format("delta").mode("overwrite").options(**_PROPERTIES)
-            writer.option("overwriteSchema", True).option("userMetadata", metadata).save(path)
+            writer.option("overwriteSchema", True).save(path)
             return
-        table, gone = DeltaTable.forPath(spark, path), F.lit(True).alias("_gone")
+        table, gone = DeltaTable.forPath(rows.sparkSession, path), F.lit(True).alias("_gone")
         changes = rows.select(*columns).withColumn("_gone", F.lit(False))
-        changes = changes.unionByName(removed.select(KEY, gone), allowMissingColumns=True)
+        changes = changes.unionByName(removed.select(PERSON_ID, gone), allowMissingColumns=True)
         values: dict[str, str | Column] = {column: F.col(f"change.{column}") for column in columns}
-        merge = (
+        (
             table.alias("row")
-            .merge(changes.alias("change"), f"row.{KEY} = change.{KEY}")
+            .merge(changes.alias("change"), f"row.{PERSON_ID} = change.{PERSON_ID}")
             .whenMatchedDelete("change._gone")
             .whenMatchedUpdate(set=values)
             .whenNotMatchedInsert("NOT change._gone", values=values)
             .withSchemaEvolution()
+            .execute()
         )
-        before = spark.conf.get(_COMMIT, None)
-        spark.conf.set(_COMMIT, metadata)
-        try:
-            merge.execute()
-        finally:
-            spark.conf.unset(_COMMIT) if before is None else spark.conf.set(_COMMIT, before)
     except (PySparkException, Py4JJavaError) as error:
         raise DeliveryError(
             f"The Delta table of {what} could not be written ({type(error).__name__}): see that its folder may be "

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.activation.changes import FORGOTTEN, KEY, Difference
+from segmentation.activation.changes import FORGOTTEN, Difference
 from segmentation.activation.delivery import Shipment
-from segmentation.config.exports import ExportSettings
+from segmentation.config.exports import PERSON_ID, ExportSettings
 from segmentation.contracts.errors import DeliveryError
 
 
@@ -37,9 +37,9 @@ def check_removals(
     most = export.max_removed_share * before
     if difference.removed <= most:
         return
-    counted = removed.where(~F.col(KEY).startswith(FORGOTTEN))
+    counted = removed.where(~F.col(PERSON_ID).startswith(FORGOTTEN))
     for people in refusing:
-        counted = counted.join(people, KEY, "left_anti")
+        counted = counted.join(people, PERSON_ID, "left_anti")
     if (count := counted.count()) <= most:
         return
     raise DeliveryError(

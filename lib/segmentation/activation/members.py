@@ -9,10 +9,9 @@ from difflib import get_close_matches
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.config.exports import PERSON_ID
 from segmentation.contracts.errors import ConfigError, Problem
 from segmentation.contracts.table import check_columns
-
-KEY = "person_id"
 
 
 def choose_segments(wanted: Sequence[str], names: Mapping[str, str], key: str) -> list[str] | None:
@@ -52,8 +51,8 @@ def _find(segment: str, names: Mapping[str, str]) -> str | None:
 
 def current_members(members: DataFrame, audience: str) -> DataFrame:
     """Rows of `audience_members` -> `person_id` of those who are in an audience now."""
-    check_columns(members, ("audience", KEY, "left_as_of"), "the table 'audience_members'")
-    return members.where((F.col("audience") == audience) & F.col("left_as_of").isNull()).select(KEY)
+    check_columns(members, ("audience", PERSON_ID, "left_as_of"), "the table 'audience_members'")
+    return members.where((F.col("audience") == audience) & F.col("left_as_of").isNull()).select(PERSON_ID)
 
 
 def select_members(
@@ -68,10 +67,10 @@ def select_members(
     `segment_ids`: only these; None: all. `labels`: segment id -> what the destination calls it, where that is not its
     name.
     """
-    needed = ["segment_id", *(column for column in {KEY, *columns} if column != "as_of")]
+    needed = ["segment_id", *(column for column in {PERSON_ID, *columns} if column != "as_of")]
     check_columns(segments, needed, "the published segments")
     chosen = segments if segment_ids is None else segments.where(F.col("segment_id").isin(*segment_ids))
-    return chosen.select(KEY, *(_column(name, as_of, labels) for name in columns if name != KEY))
+    return chosen.select(PERSON_ID, *(_column(name, as_of, labels) for name in columns if name != PERSON_ID))
 
 
 def _column(name: str, as_of: date, labels: Mapping[str, str]) -> Column:

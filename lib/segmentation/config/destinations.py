@@ -11,7 +11,7 @@ PlatformType = Literal[
 ]
 DestinationType = Literal[FileType, TableType, PlatformType]
 
-FILE_TYPES, TABLE_TYPES = get_args(FileType), get_args(TableType)
+TABLE_TYPES = get_args(TableType)
 
 _PROFILE = ("email", "phone", "first_name", "last_name", "country", "city")
 

@@ -67,6 +67,7 @@ EXPORT_LOG = Table(
         Col("segments", STRINGS, "ids of the segments whose people were to be there; null: all"),
         Col("fingerprint", STRING, "hash of the export's settings, the version and the segments' names", required=True),
         Col("labels", STRING_MAP, "segment id -> what the destination calls it"),
+        Col("removed_path", STRING, "where the file of those to be taken out is"),
         Col("sent", STRING, "what was sent: everyone, or the changes"),
     ),
 )

@@ -141,8 +141,13 @@ def _totals(journeys: DataFrame) -> dict[str | None, dict[str, float]]:
 
 
 def _sum_up(segment_id: str | None, parts: Sequence[Mapping[str, float]]) -> Converted:
-    names = ("conversions", "untouched", "revenue", "untouched_revenue")
-    return Converted(segment_id, **{name: sum(part[name] for part in parts) for name in names})  # type: ignore[arg-type]
+    return Converted(
+        segment_id,
+        conversions=sum(int(part["conversions"]) for part in parts),
+        untouched=sum(int(part["untouched"]) for part in parts),
+        revenue=sum(part["revenue"] for part in parts),
+        untouched_revenue=sum(part["untouched_revenue"] for part in parts),
+    )
 
 
 def _share_out(journeys: DataFrame, half_life_days: float) -> dict[str | None, dict[str, Row]]:

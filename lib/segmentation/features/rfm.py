@@ -21,7 +21,8 @@ from segmentation.features.quantiles import values_at
 def score_people(features: DataFrame, settings: RfmSettings) -> DataFrame:
     """One row a person of one date -> the rows of `rfm`: the scores of everyone whose frequency is not 0.
 
-    In: `person_id`, `as_of` and the features that the settings name. The features are read twice.
+    In: `person_id`, `as_of` and the features that the settings name. These columns are read three times: to count
+    people, to find quantiles, to score.
     """
     check_columns(features, ("person_id", "as_of", *settings.features.values()), "the features to score")
     values = features.select(

@@ -31,8 +31,8 @@ READABLE = timedelta(days=365)
 
 Clauses = Callable[[DeltaMergeBuilder], DeltaMergeBuilder]
 
-_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 _MOVES_ONLY = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "REORG")
 """Operations of Delta after which a table has the same rows."""
 
@@ -160,7 +160,7 @@ class Warehouse:
         if not self.exists(name) or self.read(name).join(changes, list(on), "left_semi").isEmpty():
             return 0
         same = " AND ".join(f"row.`{column}` = change.`{column}`" for column in on)
-        with configured(self.spark, {_USER_METADATA: self.run_id}):
+        with configured(self.spark, {USER_METADATA: self.run_id}):
             clauses(self._delta(name).alias("row").merge(changes.alias("change"), same)).execute()
         last = self._last_commit(name)
         self._note(name, last)
@@ -173,7 +173,7 @@ class Warehouse:
         older = F.col(column) < F.lit(day)
         rows = self.read(name).where(older).count()
         if rows:
-            with configured(self.spark, {_USER_METADATA: self.run_id}):
+            with configured(self.spark, {USER_METADATA: self.run_id}):
                 self._delta(name).delete(older)
             self._note(name, self._last_commit(name))
         return rows
@@ -181,7 +181,7 @@ class Warehouse:
     def compact(self, name: str) -> int:
         """Puts small files of a table together, in the order of its clustering columns; returns by how many fewer there
         are. No row changes, and who reads an older version still can."""
-        with configured(self.spark, {_USER_METADATA: self.run_id}):
+        with configured(self.spark, {USER_METADATA: self.run_id}):
             (done,) = self._delta(name).optimize().executeCompaction().select("metrics.*").collect()
         self._versions.pop(name, None)
         return int(done["numFilesRemoved"] - done["numFilesAdded"])
@@ -202,7 +202,7 @@ class Warehouse:
         (location,) = self._delta(name).detail().select("location").collect()[0]
         before = self._bytes(location)
         tasks = str(self.spark.sparkContext.defaultParallelism)
-        with configured(self.spark, {_LISTING_TASKS: tasks, _USER_METADATA: self.run_id}):
+        with configured(self.spark, {_LISTING_TASKS: tasks, USER_METADATA: self.run_id}):
             try:
                 self._set_retention(name, keep)
                 self._delta(name).vacuum()
@@ -221,10 +221,7 @@ class Warehouse:
             self._versions.pop(name, None)
         # Files never change, so a folder as large as the newest version has no other.
         if has_vectors or self._bytes(detail["location"]) != detail["sizeInBytes"]:
-            # Delta lists a folder in as many tasks as Spark would take for any number of partitions: ten thousand.
-            tasks = str(self.spark.sparkContext.defaultParallelism)
-            with configured(self.spark, {RETENTION_CHECK: "false", _LISTING_TASKS: tasks, _VACUUM_COMMITS: "false"}):
-                self._delta(name).vacuum(0)
+            drop_older_files(self.spark, self._delta(name))
         version = self.version(name)
         assert version is not None, "a table that was purged has a version"
         return version
@@ -361,6 +358,14 @@ class Warehouse:
 
 def _has_statistics(kind: DataType) -> bool:
     return not isinstance(kind, (MapType, ArrayType, BooleanType))
+
+
+def drop_older_files(spark: SparkSession, table: DeltaTable) -> None:
+    """Deletes every file of a table that its newest version does not need, whatever its age."""
+    # Delta lists a folder in as many tasks as Spark would take for any number of partitions: ten thousand.
+    tasks = str(spark.sparkContext.defaultParallelism)
+    with configured(spark, {_RETENTION_CHECK: "false", _LISTING_TASKS: tasks, _VACUUM_COMMITS: "false"}):
+        table.vacuum(0)
 
 
 def _literal(value: object) -> str:

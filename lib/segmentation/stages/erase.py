@@ -34,9 +34,8 @@ from segmentation.privacy.files import find_files
 from segmentation.privacy.holdings import IDENTIFIER, carried
 from segmentation.privacy.tokens import with_token_key
 from segmentation.privacy.tombstones import tombstone_column
-from segmentation.runtime.configured import configured
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.runtime.warehouse import RETENTION_CHECK, Warehouse
+from segmentation.runtime.warehouse import Warehouse, drop_older_files
 from segmentation.stages import identity, report
 
 _OWN_FILES = (report.FOLDER, fitted.FOLDER)
@@ -259,12 +258,13 @@ def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFram
 
     Raises `InputError` where a model or a report holds somebody, which neither should.
     """
-    log = warehouse.read_or_empty("export_log").where("path IS NOT NULL").select("destination", "path").distinct()
+    written = F.explode(F.array_compact(F.array("path", "removed_path"))).alias("path")
+    log = warehouse.read_or_empty("export_log").select("destination", written).distinct()
     told = warehouse.read_or_empty("export_members").join(F.broadcast(people), "person_id", "left_semi")
     told = told.select("destination", F.lit(True).alias("told")).distinct()
     delivered = log.join(told, "destination", "left").groupBy("path").agg(F.max("told").alias("told")).collect()
     there = [row for row in delivered if _is_there(warehouse.spark, row["path"])]
-    tables = [row["path"] for row in there if DeltaTable.isDeltaTable(warehouse.spark, row["path"])]
+    tables = [row["path"] for row in there if _is_folder(warehouse.spark, row["path"])]
     for path in tables:
         _take_out_of_table(warehouse.spark, path, people)
     there = [row for row in there if row["path"] not in tables]
@@ -284,12 +284,12 @@ def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFram
 
 
 def _take_out_of_table(spark: SparkSession, path: str, people: DataFrame) -> None:
-    """Deletes people from a Delta table that was delivered, and every file that an older version of it needs."""
+    """Deletes people from a Delta table that was delivered, which is the one kind of delivery that is a folder, and
+    every file that only an older version of it needs."""
     table = DeltaTable.forPath(spark, path)
     same = "row.person_id = gone.person_id"
     table.alias("row").merge(people.alias("gone"), same).whenMatchedDelete().execute()
-    with configured(spark, {RETENTION_CHECK: "false"}):
-        table.vacuum(0)
+    drop_older_files(spark, table)
 
 
 def _values_of(warehouse: Warehouse, people: DataFrame, identifiers: DataFrame) -> DataFrame:
@@ -310,6 +310,11 @@ def _file(spark: SparkSession, path: str) -> tuple[Any, Any]:
 def _is_there(spark: SparkSession, path: str) -> bool:
     files, at = _file(spark, path)
     return bool(files.exists(at))
+
+
+def _is_folder(spark: SparkSession, path: str) -> bool:
+    files, at = _file(spark, path)
+    return bool(files.getFileStatus(at).isDirectory())
 
 
 def _resolve_who_is_left(context: StageContext) -> Outcome:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 import click
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.activation import lake
@@ -19,51 +19,27 @@ from segmentation.activation.changes import (
     find_gone,
     find_new,
     hash_members,
+    sample_difference,
 )
 from segmentation.activation.database import DatabaseTable
 from segmentation.activation.delivery import Load, Shipment, deliver, describe, list_files
-from segmentation.activation.destinations import PLATFORMS, platform
-from segmentation.activation.destinations.destination import Destination
-from segmentation.activation.folder import Folder
 from segmentation.activation.limits import check_removals, check_size, warn_of_size
-from segmentation.activation.log import (
-    DELIVERED,
-    FAILED,
-    LastDelivery,
-    Standing,
-    list_deliveries,
-    log_row,
-    read_standings,
-)
-from segmentation.activation.login import read_secret
-from segmentation.activation.members import choose_segments
+from segmentation.activation.log import DELIVERED, FAILED, LastDelivery, list_deliveries, log_row
 from segmentation.activation.records import count_refusals, keep_found, list_refusals
 from segmentation.activation.sftp import send_files
-from segmentation.config.exports import ExportSettings
 from segmentation.config.settings import Settings
 from segmentation.contracts.activation import EXPORT_LOG, EXPORT_MEMBERS
-from segmentation.contracts.errors import ConfigError, DeliveryError, InputError, Problem, SegmentationError
+from segmentation.contracts.errors import DeliveryError, InputError, SegmentationError
+from segmentation.runtime.configured import configured
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.segments.versions import Version, published, read_segment_names, read_versions
-from segmentation.stages.export_people import has_control_group, list_refusing, make_rows, name_people
+from segmentation.runtime.warehouse import USER_METADATA
+from segmentation.segments.versions import published, read_versions
+from segmentation.stages.export_people import list_refusing, make_rows, name_people
+from segmentation.stages.export_plan import Planned, plan_deliveries
 
 _SAMPLES = 3
 """People of each kind whom a dry run names."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One delivery, checked before the first is made. `password`: of its server, where that has one."""
-
-    shipment: Shipment
-    folder: Folder
-    standing: Standing
-    password: str | None
-
-    @property
-    def name(self) -> str:
-        return self.shipment.export.name
 
 
 @dataclass(frozen=True)
@@ -96,7 +72,7 @@ def run(context: StageContext) -> Outcome:
         raise InputError(
             "No segment version is published, so there is nothing to export: run `segmentation publish` first."
         )
-    plan = _plan(context, version)
+    plan = plan_deliveries(context, version)
     for table in (EXPORT_MEMBERS, EXPORT_LOG):
         if not context.warehouse.exists(table.name):
             empty = context.spark.createDataFrame([], table.schema)
@@ -115,73 +91,6 @@ def run(context: StageContext) -> Outcome:
     if failures:
         raise failures[0]
     return _outcome(plan, done, dry=bool(context.options.get("dry_run")))
-
-
-def _plan(context: StageContext, version: Version) -> list[Planned]:
-    """All deliveries, checked before the first is made."""
-    _check_names(context)
-    names = read_segment_names(context.read("segment_profiles"), version.segment_version)
-    standings = read_standings(context.read_or_empty("export_log"))
-    plan, targets = [], dict[str, str]()
-    for number, export in enumerate(context.settings.exports):
-        standing = standings.get(export.name, Standing())
-        shipment = Shipment(
-            export=export,
-            platform=_rules(export, f"exports.{number}.rules_of"),
-            segment_version=version.segment_version,
-            as_of=version.as_of,
-            segment_ids=choose_segments(export.segments, names, f"exports.{number}.segments"),
-            names=names,
-            labels={**names, **((standing.last and standing.last.labels) or {}), **export.labels},
-            pinned=_pinned(context, export),
-            number=standing.number + 1,
-        )
-        what = f"the export '{export.name}'"
-        folder = Folder(context.spark, export.path or context.warehouse.path(f"_exports/{export.name}"), what)
-        target = folder.root if export.is_table else folder.path(shipment.file)
-        if target in targets:
-            raise ConfigError(
-                [Problem(f"exports.{number}.file", f"is the same file as that of '{targets[target]}'", target)]
-            )
-        targets[target] = export.name
-        server = export.database or export.sftp
-        secret = server.password_env if server else None
-        plan.append(Planned(shipment, folder, standing, read_secret(secret, what) if secret else None))
-    return plan
-
-
-def _check_names(context: StageContext) -> None:
-    """Raises `ConfigError` where the command names an export that there is not."""
-    known = [export.name for export in context.settings.exports]
-    for option in ("full", "confirm_removals"):
-        for name in context.options.get(option, ()):
-            if name not in known:
-                near = next(iter(get_close_matches(name, known, 1)), None)
-                key = f"--{option.replace('_', '-')}"
-                raise ConfigError([Problem(key, f"there is no export '{name}' in this configuration", None, near)])
-
-
-def _rules(export: ExportSettings, key: str) -> Destination | None:
-    if not export.is_platform:
-        return None
-    if (rules := platform(export.type, export.rules_of)) is None:
-        oldest = PLATFORMS[export.type][-1].ruled
-        raise ConfigError([Problem(key, f"the oldest known rules of {export.type} are of {oldest}", export.rules_of)])
-    return rules
-
-
-def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
-    """The versions of the tables that say who is in the file, beside the segments: the newest that changed a row."""
-    if export.audience is not None and "audience_members" not in context.inputs:
-        raise InputError(
-            f"Who is in the audience '{export.audience}' is not known yet: run `segmentation audiences` first."
-        )
-    needed = ["audience_members"] if export.audience is not None else []
-    needed += ["holdouts"] if has_control_group(context, export) else []
-    needed += ["consent", "identity_map"] if export.purpose is not None or export.is_platform else []
-    needed += ["vault", "persons"] if export.is_platform else []
-    found = {name: context.warehouse.content(name) for name in needed if name in context.inputs}
-    return {name: version for name, version in found.items() if version is not None}
 
 
 def _list_forgetting(context: StageContext, plan: Sequence[Planned]) -> Collection[tuple[str, int]]:
@@ -225,7 +134,7 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
     left_out = {} if refusals is None else count_refusals(refusals)
     delivery = Delivery(difference, left_out, warn_of_size(shipment, difference.rows))
     if context.options.get("dry_run"):
-        return replace(delivery, samples=_samples(held, now))
+        return replace(delivery, samples=sample_difference(held, now, _SAMPLES))
     load = Load(members, difference.rows, left_out=left_out)
     outcome, failure = dict[str, str | None](status=DELIVERED), None
     try:
@@ -298,9 +207,8 @@ def _send(planned: Planned, load: Load) -> dict[str, str | None]:
     if load.removed is not None and not load.count and not load.removals:
         return {"sent": load.sent}
     if export.type == "delta":
-        lake.bring_up_to_date(
-            folder.root, folder.what, load.rows, load.removed, shipment.columns, describe(shipment, load)
-        )
+        with configured(folder.spark, {USER_METADATA: json.dumps(describe(shipment, load), ensure_ascii=False)}):
+            lake.bring_up_to_date(folder.root, folder.what, load.rows, load.removed, shipment.columns)
         return {"sent": load.sent, "path": folder.root}
     if export.database:
         table = DatabaseTable(folder.spark, export.database, planned.password or "", folder.what)
@@ -309,7 +217,8 @@ def _send(planned: Planned, load: Load) -> dict[str, str | None]:
     sha256 = deliver(shipment, folder, load)
     if export.sftp:
         send_files(folder, list_files(shipment, load), export.sftp, planned.password)
-    return {"sent": load.sent, "path": folder.path(shipment.file), "sha256": sha256}
+    removed = None if load.removed is None else folder.path(shipment.removed_file)
+    return {"sent": load.sent, "path": folder.path(shipment.file), "removed_path": removed, "sha256": sha256}
 
 
 def _hold(context: StageContext, shipment: Shipment, now: DataFrame, held: DataFrame | None) -> None:
@@ -331,19 +240,6 @@ def _list_refused(context: StageContext, shipment: Shipment, refusals: DataFrame
     name = F.lit(shipment.export.name).alias("destination")
     rows = refusals.select(name, F.lit(shipment.number).cast("long").alias("delivery"), *refusals.columns)
     context.warehouse.replace_slice("export_refusals", rows, destination=shipment.export.name)
-
-
-def _samples(held: DataFrame | None, now: DataFrame) -> dict[str, list[str]]:
-    """Ids of a few people who would be added, removed or changed: the first by id, of each kind."""
-    before = now.limit(0) if held is None else held
-    both = before.select("person_id", F.col("told").alias("was")).join(now, "person_id", "full_outer")
-    was, is_ = F.col("was"), F.col("told")
-    kind = F.when(was.isNull(), "added").when(is_.isNull(), "removed").when(was != is_, "changed").alias("kind")
-    found = both.select("person_id", kind).where("kind IS NOT NULL")
-    least = F.slice(F.array_sort(F.collect_list("person_id")), 1, _SAMPLES)
-    ranked = found.withColumn("rank", F.row_number().over(Window.partitionBy("kind").orderBy("person_id")))
-    rows = ranked.where(F.col("rank") <= _SAMPLES).groupBy("kind").agg(least.alias("people")).collect()
-    return {row["kind"]: row["people"] for row in sorted(rows, key=lambda row: str(row["kind"]))}
 
 
 def _outcome(plan: Sequence[Planned], done: Mapping[str, Delivery], dry: bool) -> Outcome:

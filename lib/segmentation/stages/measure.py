@@ -89,7 +89,8 @@ def find_held_out(settings: Settings, asked: str | None = None) -> list[str]:
     if not held_out or (asked is not None and asked not in held_out):
         there = f"those with one are {', '.join(held_out)}" if held_out else "no audience has one"
         what = f"'{asked}' has no control group" if asked else "there is nothing to compare"
-        raise ConfigError([Problem("audiences", f"{what} ({there}): give it a `holdout`")])
+        mend = "give it a `holdout`, or all of them a `universal_control`"
+        raise ConfigError([Problem("audiences", f"{what} ({there}): {mend}")])
     return [asked] if asked else held_out
 
 
