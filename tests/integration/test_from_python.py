@@ -20,6 +20,8 @@ from tests.finished import KEY, LAST_WEEK, TODAY, FinishedShop
 from segmentation import api, open_warehouse
 from segmentation.api import Segmentation
 from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.runtime.cli import cli
+from segmentation.stages.pipeline import STAGES
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 
@@ -225,6 +227,8 @@ def test_who_asks_is_told_and_who_is_erased_is_gone(
         "access",
         "erasure",
     ]
+    own.erase(("user_id", "u6"), ("user_id", "u7"))
+    assert own.table("persons").count() == before - 3
     for call in (lambda: own.access(tmp_path / "none.json"), own.erase):
         with pytest.raises(ConfigError, match="Name one person"):
             call()
@@ -269,6 +273,34 @@ def test_rolling_back_and_publishing_again(shop: Segmentation) -> None:
     assert {row[0] for row in shop.table("segments_current").select("segment_version").collect()} == {1}
     assert shop.roll_back(2).segment_version == 2
     assert shop.version(TODAY).segment_version == 2
+
+
+CALLS = {
+    **dict.fromkeys(("run", *STAGES), "run"),
+    **{name: name for name in ("replay", "maintain", "retire", "access", "erase", "compare", "measure", "attribution")},
+    **{name: name for name in ("versions", "runs", "doctor", "score", "audience")},
+    "rollback": "roll_back",
+    "explain": "person",
+    "audit": "check_audit",
+    "show": "table",
+}
+"""Command -> what is called instead, on a warehouse that is open. `features --docs` is `feature_sheets`, and so on."""
+
+
+def test_everything_that_a_command_does_can_be_called() -> None:
+    elsewhere = {"simulate", "demo"}  # the one is a function of `api`, the other a run of conf/demo.yml
+    assert set(cli.commands) == CALLS.keys() | elsewhere
+    assert all(callable(getattr(Segmentation, method)) for method in CALLS.values())
+    looks = {"feature_sheets", "suggest_timeout", "preview_identity"}
+    assert all(callable(getattr(Segmentation, method)) for method in looks)
+
+
+def test_the_log_the_machine_and_what_ran_can_be_looked_at(shop: Segmentation) -> None:
+    assert shop.check_audit().entry == shop.table("audit_log").count()
+    assert {finding.what for finding in shop.doctor() if not finding.ok} == set()
+    assert [run.status for run in shop.runs(2)] == ["succeeded"] * 2
+    with pytest.raises(ConfigError, match="is not the truth of a finished world"):
+        shop.score(str(Path(shop.settings.warehouse).parent))
 
 
 def test_spark_is_loaded_when_it_is_asked_for() -> None:

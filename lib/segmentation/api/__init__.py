@@ -38,6 +38,12 @@ Who a rule means, in the words of `audiences[].who`, where each condition loses 
 >>> found.members == shop.members(rule).count()
 True
 
+What ran, and how each stage went:
+
+>>> newest = shop.runs()[0]
+>>> newest.status
+'succeeded'
+
 What changed between two versions:
 
 >>> change = shop.compare(before=1, after=2)
@@ -57,7 +63,7 @@ from segmentation.api.pictures import (
 )
 from segmentation.api.showing import show
 from segmentation.api.story import Story
-from segmentation.api.suite import Segmentation, open_warehouse
+from segmentation.api.suite import Segmentation, open_warehouse, simulate
 
 __all__ = [
     "Segmentation",
@@ -71,5 +77,6 @@ __all__ = [
     "months_chart",
     "open_warehouse",
     "show",
+    "simulate",
     "sizes_chart",
 ]

@@ -1,4 +1,4 @@
-"""`open_warehouse`, and what it opens."""
+"""`open_warehouse`, and what it opens; `simulate`, which makes what one can be filled from."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.api.story import Story, tell_story
+from segmentation.bed.knobs import World, load_world
+from segmentation.bed.score import Score, Truth
+from segmentation.bed.world import simulate as write_world
 from segmentation.clustering.selection import choose_features, describe_population
 from segmentation.clustering.training import train_model
 from segmentation.config.audiences import AudienceSettings, read_rule
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.config.settings import Settings, load_settings
+from segmentation.config.spark import SparkSettings
 from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.experiments.attribution import Attribution
@@ -25,6 +29,7 @@ from segmentation.features.catalogue import feature_catalogue
 from segmentation.features.profiles import dropped_features
 from segmentation.features.sheets import FeatureSheet, find_users, write_sheets
 from segmentation.identity.lookup import Identifier, find_person
+from segmentation.privacy.audit import End
 from segmentation.privacy.key import load_key
 from segmentation.profiles.report.data import Activity, Choice, Identity, Profile
 from segmentation.profiles.report.summaries import (
@@ -34,7 +39,10 @@ from segmentation.profiles.report.summaries import (
     summarise_identity,
     tell_choice,
 )
+from segmentation.runtime.audit import verify_log
 from segmentation.runtime.browse import open_table
+from segmentation.runtime.examination import Finding, examine
+from segmentation.runtime.history import PastRun, read_newest_runs
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context, run_stages
@@ -58,6 +66,7 @@ from segmentation.stages.measure import READS as MEASURE_READS
 from segmentation.stages.measure import Measurement, find_held_out, measure
 from segmentation.stages.pipeline import choose_stages
 from segmentation.stages.publish import retire_version, roll_back
+from segmentation.stages.score import score_warehouse
 from segmentation.stages.suggest_timeout import READS as GAPS_READS
 from segmentation.stages.suggest_timeout import Gaps, look_at_gaps
 
@@ -85,6 +94,19 @@ def open_warehouse(
             raise ConfigError(f"Name a configuration: open_warehouse('my.yml'), or set {CONFIG} to its path.")
         settings = load_settings(path, overrides, base)
     return Segmentation(settings)
+
+
+def simulate(
+    dest: str, knobs: str | Path | None = None, *, overrides: Sequence[str] = (), partitions: int | None = None
+) -> World:
+    """Writes a simulated world, and the truth below `dest`/truth, into a new or empty folder; returns its knobs.
+
+    `knobs` is a YAML file (none: the defaults), `overrides` are `key.path=value`; the rows do not depend on
+    `partitions`. Raises `ConfigError`.
+    """
+    world = load_world(None if knobs is None else Path(knobs), overrides)
+    write_world(get_spark(SparkSettings()), world, dest, partitions)
+    return world
 
 
 class Segmentation:
@@ -282,11 +304,31 @@ class Segmentation:
         warehouse = self._warehouse(run_id=str(uuid.uuid4()))
         return hand_over(warehouse, self.settings, _one(identifier), Path(dest), datetime.now(UTC))
 
-    def erase(self, **identifier: str) -> str:
-        """Forgets whoever has this identifier, and returns the receipt: `erase(email="ann@example.com")`. Needs the
-        key."""
-        asked = Erasure([_one(identifier)], load_key(what="Tombstones of people who are erased"))
-        return str(self._run(asked.stages, None, {})[-1].result)
+    def erase(self, *requests: Identifier, **identifier: str) -> str:
+        """Forgets whoever has one of these identifiers, and returns the receipt: `erase(email="ann@example.com")`, or
+        `erase(("email", "ann@example.com"), ("user_id", "u7"))` for several people. Needs the key."""
+        asked = [*requests, _one(identifier)] if identifier or not requests else [*requests]
+        erasure = Erasure(asked, load_key(what="Tombstones of people who are erased"))
+        return str(self._run(erasure.stages, None, {})[-1].result)
+
+    def check_audit(self) -> End:
+        """Reads the whole audit log and returns how many entries there are, and the hash of the last. Raises
+        `InputError` at the first that was changed or taken out."""
+        return verify_log(self._warehouse().read_or_empty("audit_log"))
+
+    def runs(self, limit: int = 20) -> list[PastRun]:
+        """The newest runs with their stages, newest first. Raises `InputError` where there is none yet."""
+        return read_newest_runs(self._warehouse().read_or_empty("runs"), limit)
+
+    def doctor(self) -> list[Finding]:
+        """Whether all that a run needs is there, and what to do about what is not."""
+        return examine(self.settings)
+
+    def score(self, truth: str, as_of: date | str | None = None) -> Score:
+        """How near the tables come to the truth that `simulate` has written. Raises `ConfigError` where they were not
+        made from that world."""
+        known, day = Truth.open(self.spark, truth), None if as_of is None else _day(as_of)
+        return score_warehouse(self._warehouse(), self.settings, known, day)
 
     def _audience(self, who: str | Mapping[str, Any]) -> AudienceSettings:
         if isinstance(who, str):

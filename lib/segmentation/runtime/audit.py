@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.contracts.errors import InputError
 from segmentation.contracts.privacy import AUDIT_LOG
-from segmentation.privacy.audit import Act, End, Entry, chain_acts
+from segmentation.privacy.audit import Act, BrokenChainError, End, Entry, chain_acts, check_chain
 from segmentation.runtime.warehouse import Warehouse
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,6 +48,18 @@ def read_entries(log: DataFrame) -> Iterator[Entry]:
     columns = [name if name != "acted_ts" else F.unix_micros(name).alias(name) for name in AUDIT_LOG.column_names]
     for row in log.orderBy("entry", "entry_hash").select(*columns).toLocalIterator():
         yield Entry(**row.asDict() | {"acted_ts": _EPOCH + timedelta(microseconds=row["acted_ts"])})
+
+
+def verify_log(log: DataFrame) -> End:
+    """Reads the whole log and returns where it ends. Raises `InputError` at the first entry that was changed, or that
+    others before it are missing of."""
+    try:
+        return check_chain(read_entries(log))
+    except BrokenChainError as broken:
+        raise InputError(
+            f"The audit log is broken at entry {broken.entry}, which {broken.what}: keep the table as it is, and "
+            "compare it with a copy from before (Delta's history of it says when it was written)."
+        ) from None
 
 
 def _micros(moment: datetime) -> int:

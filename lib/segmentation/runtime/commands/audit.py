@@ -9,9 +9,8 @@ import click
 from pyspark.sql import functions as F
 from rich.table import Table
 
-from segmentation.contracts.errors import InputError
-from segmentation.privacy.audit import BrokenChainError, Entry, check_chain
-from segmentation.runtime.audit import read_entries
+from segmentation.privacy.audit import Entry
+from segmentation.runtime.audit import read_entries, verify_log
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
@@ -32,13 +31,7 @@ def audit(common: Common, verify: bool, limit: int) -> None:
     if not verify:
         _show(list(read_entries(log.orderBy(F.desc("entry")).limit(limit))), common)
         return
-    try:
-        end = check_chain(read_entries(log))
-    except BrokenChainError as broken:
-        raise InputError(
-            f"The audit log is broken at entry {broken.entry}, which {broken.what}: keep the table as it is, and "
-            "compare it with a copy from before (Delta's history of it says when it was written)."
-        ) from None
+    end = verify_log(log)
     if common.log_format == "json":
         click.echo(json.dumps({"entries": end.entry, "last_hash": end.entry_hash}))
     else:

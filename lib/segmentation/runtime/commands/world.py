@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from pyspark.sql import DataFrame
 from rich.table import Table as TextTable
 
 from segmentation.bed.knobs import load_world
-from segmentation.bed.score import Score, Tables, Truth, score_world
+from segmentation.bed.score import Score, Truth
 from segmentation.bed.world import simulate as write_world
 from segmentation.config.spark import SparkSettings
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.spark import get_spark
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
+from segmentation.stages.score import score_warehouse
 
 
 @click.command(epilog="\b\nExample:\n  segmentation simulate --dest world --set people=10000 --set seed=7")
@@ -49,7 +49,7 @@ def score(common: Common, truth: str, out: Path | None) -> None:
     known = Truth.open(spark, truth)
     warehouse = Warehouse(spark, settings.warehouse)
     with progress.stage("score"):
-        found = score_world(_tables(warehouse, common), known, settings)
+        found = score_warehouse(warehouse, settings, known, common.as_of)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(found.as_json(), encoding="utf-8")
@@ -57,18 +57,6 @@ def score(common: Common, truth: str, out: Path | None) -> None:
         click.echo(found.as_json(), nl=False)
     else:
         _show(found)
-
-
-def _tables(warehouse: Warehouse, common: Common) -> Tables:
-    def read(name: str) -> DataFrame | None:
-        return warehouse.read(name) if warehouse.exists(name) else None
-
-    def read_before(name: str) -> DataFrame | None:
-        # Version 0 is the empty table, version 1 its first rows.
-        newest = warehouse.version(name) or 0
-        return warehouse.read(name, newest - 1) if newest > 1 else None
-
-    return Tables(read, read_before, common.as_of)
 
 
 def _show(found: Score) -> None:
