@@ -14,6 +14,7 @@ from segmentation.profiles.report.data import (
     Candidate,
     Choice,
     Identity,
+    Journeys,
     Link,
     Month,
     Movement,
@@ -25,6 +26,8 @@ from segmentation.profiles.report.data import (
     RuleText,
     SourceQuality,
     StageRun,
+    Step,
+    Way,
 )
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
 
@@ -225,6 +228,37 @@ def rfm_grid() -> Rfm:
         name: {"s-loyal": 40, "s-lapsing": 10 * number, None: 1} for number, name in enumerate(RFM_GRID)
     }
     return Rfm(cells, segments)
+
+
+def journeys() -> Journeys:
+    """What a shop on the web sees; most who leave have looked only."""
+    followed = {
+        ("(start)", "page_view"): 8_000,
+        ("(start)", "search"): 2_000,
+        ("page_view", "view_product"): 6_000,
+        ("page_view", "(end)"): 2_500,
+        ("search", "view_product"): 1_500,
+        ("search", "(end)"): 1_000,
+        ("view_product", "add_to_cart"): 3_000,
+        ("view_product", "search"): 500,
+        ("view_product", "page_view"): 500,
+        ("view_product", "(end)"): 3_500,
+        ("add_to_cart", "purchase"): 2_000,
+        ("add_to_cart", "(end)"): 1_000,
+    }
+    leaving: dict[str, int] = {}
+    for (before, _), times in followed.items():
+        leaving[before] = leaving.get(before, 0) + times
+    steps = [Step(before, after, times, times / leaving[before]) for (before, after), times in followed.items()]
+    ways = [
+        Way(True, ("page_view", "view_product", "add_to_cart", "purchase"), 1_500, 900, 0.75),
+        Way(True, ("search", "view_product", "add_to_cart", "purchase"), 300, 250, 0.15),
+        Way(True, ("…", "search", "view_product", "add_to_cart", "purchase"), 200, 170, 0.1),
+        Way(False, ("page_view", "view_product"), 3_000, 2_000, 0.375),
+        Way(False, ("page_view",), 2_400, 1_900, 0.3),
+        Way(False, ("page_view", "view_product", "add_to_cart"), 900, 700, 0.1125),
+    ]
+    return Journeys(90, sorted(steps, key=lambda step: -step.times), sorted(ways, key=lambda way: -way.journeys))
 
 
 def report_data(**changes: Any) -> ReportData:

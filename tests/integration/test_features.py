@@ -74,12 +74,13 @@ def test_a_feature_that_is_dropped_for_a_finding_enters_no_model(
     assert all(f"{name}: says nearly the same as" in model["params"]["left_out"] for name in dropped)
 
 
-def test_people_are_scored_spoken_to_by_name_and_reported(
+def test_scores_and_journeys_are_told_and_can_be_asked_for(
     spark: SparkSession, finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEGMENTATION_KEY", KEY)
     audience = {"name": "at_risk", "who": {"rfm": ["At risk", "Cannot lose them"]}}
-    config = str(finished_shop.copy_to(tmp_path, features={"rfm": {}}, audiences=[audience]))
+    journeys = {"follows": [["page_view", "(end)"]], "pause_hours": 24}
+    config = str(finished_shop.copy_to(tmp_path, features={"rfm": {}, "journeys": journeys}, audiences=[audience]))
     assert run_command(["audiences", "--config", config]) == 3, "nobody is scored yet"
     assert run_command(["run", "--config", config, "--stages", "features,audiences,report"]) == 0
 
@@ -93,6 +94,16 @@ def test_people_are_scored_spoken_to_by_name_and_reported(
     page = (tmp_path / "warehouse" / "_reports" / "segments-v2.html").read_text(encoding="utf-8")
     assert "How recently and how often people buy" in page
     assert f"<b>{scored.where('recency_score = 5 AND frequency_score = 5').count()}</b> <br>Champions" in page
+
+    steps = {(row["from_step"], row["to_step"]): row for row in warehouse.read("journey_steps").collect()}
+    started = sum(row["times"] for (step, _), row in steps.items() if step == "(start)")
+    reached = steps["page_view", "purchase"]["times"] + steps["(start)", "purchase"]["times"]
+    assert f"{started:,} journeys in the last 90 days" in page
+    assert "How people come to purchase" in page
+    paths = warehouse.read("journey_paths").where("reached").collect()
+    assert sum(row["journeys"] for row in paths) == reached
+    assert {tuple(row["path"]) for row in paths} == {("page_view", "purchase"), ("purchase",)}
+    assert bought.where("end_after_page_view BETWEEN 0.01 AND 0.99").count() > 0
 
 
 def test_the_catalogue_is_written_with_what_was_measured_and_changes_nothing(

@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from segmentation.config.feature_checks import FeatureChecks
+from segmentation.config.journeys import JourneySettings
 from segmentation.config.model import Name, Section
 from segmentation.config.rfm import RfmSettings
 from segmentation.config.rules import Rule, RuleTable, check_rule, field_kind, unknown_field
@@ -254,6 +255,9 @@ class FeatureSettings(Section):
     fill: dict[Name, float] = Field({}, description="Feature -> what it is where there is nothing to measure.")
     define: list[FeatureDefinition] = Field([], description="Features of one's own.")
     mixes: list[Mix] = Field([], description="Shares of the values of a field.")
+    journeys: JourneySettings | None = Field(
+        None, description="What people do one after the other, on the way to a target or away. Default: none."
+    )
     rfm: RfmSettings | None = Field(
         None, description="Scores of recency, frequency and money, and the usual names for them. Default: none."
     )
@@ -262,7 +266,13 @@ class FeatureSettings(Section):
     @property
     def definitions(self) -> FeatureSettings:
         """The part that says what is measured, and not what is looked for in it."""
-        return self.model_copy(update={"checks": FeatureChecks(), "rfm": None})
+        journeys = self.journeys.measured if self.journeys else None
+        return self.model_copy(update={"checks": FeatureChecks(), "rfm": None, "journeys": journeys})
+
+    @property
+    def activity(self) -> Rule | None:
+        """What people did, as against what happened to them; None: all events."""
+        return Rule(not_=Rule(event=self.passive_events)) if self.passive_events else None
 
     def definition(self, name: str) -> str:
         """A hash of all that this feature's values depend on: another hash, and they cannot be compared."""
@@ -272,7 +282,11 @@ class FeatureSettings(Section):
         def follow(feature: str) -> None:
             own = named.get(feature)
             mix = next((m for m in self.mixes if feature in m.columns()), None)
-            seen[feature] = (own or mix or Section()).model_dump(mode="json"), self.fill.get(feature)
+            if self.journeys and feature in self.journeys.names:
+                said = self.journeys.definition(feature)
+            else:
+                said = (own or mix or Section()).model_dump(mode="json")
+            seen[feature] = said, self.fill.get(feature)
             for part in own.combination[1] if own and own.combination else ():
                 if isinstance(part, str) and part not in seen:
                     follow(part)
@@ -286,7 +300,8 @@ class FeatureSettings(Section):
     def names(self) -> list[str]:
         """All columns, in order."""
         mixes = [column for mix in self.mixes for column in mix.columns()]
-        return [*self.library, *mixes, *(definition.name for definition in self.define)]
+        journeys = self.journeys.names if self.journeys else []
+        return [*self.library, *mixes, *journeys, *(definition.name for definition in self.define)]
 
     @field_validator("event_weights")
     @classmethod
@@ -314,7 +329,8 @@ class FeatureSettings(Section):
         reserved = {"person_id", "as_of", "feature_set"} & set(counts)
         twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
-            yield f"two features are called '{twice[0]}': every name stands once among library, mixes and define"
+            among = "library, mixes, journeys and define"
+            yield f"two features are called '{twice[0]}': every name stands once among {among}"
         if reserved:
             yield f"'{min(reserved)}' is a column of the table features: call the feature something else"
         if "funnel_stage" in counts and not self.funnel:

@@ -100,4 +100,36 @@ RFM = Table(
     ),
 )
 
-TABLES = (SESSIONS, FEATURES, FEATURE_PROFILES, RFM)
+JOURNEY_STEPS = Table(
+    name="journey_steps",
+    grain="one step and the one that followed it, at one date",
+    keys=("as_of", "from_step", "to_step"),
+    partition_by=("as_of",),
+    aged_by="as_of",
+    columns=(
+        Col("as_of", DATE, "the date up to which journeys are told", required=True),
+        Col("from_step", STRING, "a step, `(start)`, or `(other)` for all rare ones", required=True),
+        Col("to_step", STRING, "what came next; `(end)`: nothing, and the target was not reached", required=True),
+        Col("times", LONG, "how often", required=True),
+        Col("people", LONG, "people to whom it happened", required=True),
+        Col("share", DOUBLE, "of all that followed `from_step`, 0 to 1", required=True),
+    ),
+)
+
+JOURNEY_PATHS = Table(
+    name="journey_paths",
+    grain="one common path of journeys that reached the target, or that ended without it, at one date",
+    keys=("as_of", "reached", "path"),
+    partition_by=("as_of",),
+    aged_by="as_of",
+    columns=(
+        Col("as_of", DATE, "the date up to which journeys are told", required=True),
+        Col("reached", BOOLEAN, "whether the last step is the target", required=True),
+        Col("path", STRINGS, "the last steps in order; `…` stands for those before", required=True),
+        Col("journeys", LONG, "journeys that ended so", required=True),
+        Col("people", LONG, "people who made them", required=True),
+        Col("share", DOUBLE, "of all journeys that reached the target, or of all that did not, 0 to 1", required=True),
+    ),
+)
+
+TABLES = (SESSIONS, FEATURES, FEATURE_PROFILES, RFM, JOURNEY_STEPS, JOURNEY_PATHS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from segmentation.config.features import FeatureDefinition, FeatureSettings, Mix
+from segmentation.config.journeys import END, JourneySettings
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.words import WORDS
 
@@ -11,6 +14,7 @@ def feature_catalogue(settings: FeatureSettings) -> dict[str, FeatureInfo]:
     """Name -> what people are told about it, in the order of the columns."""
     infos = [WORDS[name] for name in settings.library]
     infos += [info for mix in settings.mixes for info in _mix_infos(mix)]
+    infos += _journey_infos(settings.journeys) if settings.journeys else []
     infos += [_definition_info(definition) for definition in settings.define]
     return {info.name: info for info in infos}
 
@@ -28,6 +32,35 @@ def _definition_info(definition: FeatureDefinition) -> FeatureInfo:
         low=definition.low or f"low {label}",
         phrase=definition.phrase or "",
     )
+
+
+def _journey_infos(journeys: JourneySettings) -> Iterator[FeatureInfo]:
+    for name, kind, gram in journeys.declared:
+        steps, last, before = (" → ".join(part) for part in (gram, gram[-1:], gram[:-1]))
+        if kind == "contains":
+            yield FeatureInfo(
+                name=name,
+                label=f"journeys with {steps}",
+                unit="share",
+                description=f"Share of the person's journeys in which these steps stand in a row: {steps}.",
+                family=f"journey {last}",
+                high=f"high “{steps}”",
+                low=f"low “{steps}”",
+                phrase=f"go {steps} in {{value}} of their journeys",
+            )
+        else:
+            left = gram[-1] == END
+            yield FeatureInfo(
+                name=name,
+                label=f"leaving after {before}" if left else f"{last} after {before}",
+                unit="share",
+                description=f"Of the times that the person did {before}, the share "
+                + ("that ended the journey without the target." if left else f"that {last} came next."),
+                family=f"journey {last}",
+                high=f"high “{before} → {last}”",
+                low=f"low “{before} → {last}”",
+                phrase=f"{'leave' if left else f'go on to {last}'} after {before} {{value}} of the time",
+            )
 
 
 def _mix_infos(mix: Mix) -> list[FeatureInfo]:

@@ -38,6 +38,7 @@ def compile_features(source: Source) -> list[Feature]:
     settings = source.settings
     features = [Feature(name, SHIPPED[name].build(source), SHIPPED[name].fill) for name in settings.library]
     features += [feature for mix in settings.mixes for feature in _mix_features(mix, source.events)]
+    features += _journey_features(source)
     features += [_defined(definition, source) for definition in settings.define]
     return [Feature(f.name, f.column, settings.fill.get(f.name, f.fill), f.over_features) for f in features]
 
@@ -129,6 +130,12 @@ def _mix_features(mix: Mix, events: Measures) -> Iterator[Feature]:
         yield Feature(mix.column(value), ratio(part, everything), 0.0)
     if mix.has_entropy:
         yield Feature(f"{mix.name}_entropy", entropy_of(parts, everything), 0.0)
+
+
+def _journey_features(source: Source) -> Iterator[Feature]:
+    for name, kind, gram in source.settings.journeys.declared if source.settings.journeys else []:
+        measure = source.journeys.followed if kind == "follows" else source.journeys.holding
+        yield Feature(name, measure(gram), 0.0)
 
 
 def _combine(kind: str, parts: list[str | float]) -> Column:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from segmentation.config.features import FeatureSettings, LibraryName
 from segmentation.config.rules import Rule
+from segmentation.features.journeys import JourneyFigures
 from segmentation.features.measures import Measures, ratio
 
 TREND_WEEKS = 12
@@ -20,18 +21,25 @@ NEVER = 365.0
 
 @dataclass(frozen=True)
 class Source:
-    """What features are made from: figures of events and sessions, and the settings."""
+    """What features are made from: figures of events, sessions and journeys, and the settings."""
 
     events: Measures
     sessions: Measures
+    journeys: JourneyFigures
     settings: FeatureSettings
     as_of: date
+
+    @classmethod
+    def of(cls, settings: FeatureSettings, as_of: date) -> Source:
+        """One that nothing was asked of yet."""
+        return cls(
+            Measures("events", as_of), Measures("sessions", as_of), JourneyFigures(settings.journeys), settings, as_of
+        )
 
     @property
     def activity(self) -> Rule | None:
         """What the person did, as against what happened to the person; None: all events."""
-        passive = self.settings.passive_events
-        return Rule(not_=Rule(event=passive)) if passive else None
+        return self.settings.activity
 
     @property
     def purchases(self) -> Rule:

@@ -17,7 +17,7 @@ from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.features.compile import compile_features
 from segmentation.features.library import Source
-from segmentation.features.measures import WEIGHTS, Figure, Measures
+from segmentation.features.measures import WEIGHTS, Figure
 from segmentation.features.rule_words import describe_row
 
 _ANY_DAY = date(2000, 1, 1)
@@ -106,21 +106,22 @@ def find_users(settings: Settings) -> dict[str, list[str]]:
 
 def shared_rules(settings: FeatureSettings) -> dict[str, Rule]:
     """What the shipped features call the rows of which many of them are made."""
-    source = Source(Measures("events", _ANY_DAY), Measures("sessions", _ANY_DAY), settings, _ANY_DAY)
+    source = Source.of(settings, _ANY_DAY)
     rules = {"purchases": source.bought, "returns": source.returned, "purchases and returns": source.purchases}
-    return {**rules, **({"what the person did": source.activity} if source.activity else {})}
+    return {**rules, **({"what the person did": settings.activity} if settings.activity else {})}
 
 
 def _figures(settings: FeatureSettings, name: str) -> tuple[list[Figure], float | None]:
     """What one feature asks for, of itself and through the features that it is made of, and what fills its gaps."""
     own = next((d for d in settings.define if d.name == name), None)
     mix = next((m for m in settings.mixes if name in m.columns()), None)
-    changes = {"library": [] if own or mix else [name], "mixes": [mix] if mix else [], "define": [own] if own else []}
-    events, sessions = Measures("events", _ANY_DAY), Measures("sessions", _ANY_DAY)
-    source = Source(events, sessions, settings.model_copy(update=changes), _ANY_DAY)
+    journey = settings.journeys.only(name) if settings.journeys and name in settings.journeys.names else None
+    changes: dict[str, object] = {"mixes": [mix] if mix else [], "journeys": journey, "define": [own] if own else []}
+    changes["library"] = [] if own or mix or journey else [name]
+    source = Source.of(settings.model_copy(update=changes), _ANY_DAY)
     (feature,) = (feature for feature in compile_features(source) if feature.name == name)
     parts = [figure for part in _parts(own) for figure in _figures(settings, part)[0]] if own else []
-    return [*events.figures, *sessions.figures, *parts], feature.fill
+    return [*source.events.figures, *source.sessions.figures, *source.journeys.figures, *parts], feature.fill
 
 
 def _parts(definition: FeatureDefinition) -> list[str]:
@@ -148,6 +149,9 @@ def _words(figure: Figure, known: Mapping[str, str]) -> str:
         summed = f"number of {rows}" if figure.of_a_day == "count" else f"sum of {field} of {rows}"
         ending = f", half as much after each {float(number):g} days" if what == "decayed" else ", week by week"
         said = summed + ending
+    elif figure.over_days == "journeys":
+        kind, _, steps = figure.of_a_day.partition(" ")
+        said = f"how often the last followed of {steps}" if kind == "follows" else f"journeys with {steps}"
     elif what == "unanswered":
         said = f"{rows} that nothing followed"
     else:

@@ -49,6 +49,8 @@ DATA_MAP: dict[str, Held] = {
     "features": _OF_A_PERSON,
     "rfm": _OF_A_PERSON,
     "feature_profiles": Held(nothing="figures of everyone together"),
+    "journey_steps": Held(nothing="figures of everyone together"),
+    "journey_paths": Held(nothing="figures of everyone together"),
     "models": Held(nothing="figures of clusters, no person among them"),
     "segment_versions": Held(nothing="figures of whole versions"),
     "segments": _OF_A_PERSON,

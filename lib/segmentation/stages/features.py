@@ -1,6 +1,10 @@
-"""`segmentation features`: events, the identity map and `sessions` → `features` and `feature_profiles` at a date."""
+"""`segmentation features`: events, the identity map and `sessions` → `features` and `feature_profiles` at a date, and
+where they are declared `rfm`, `journey_steps` and `journey_paths`."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -9,8 +13,10 @@ from segmentation.config.point_in_time import PointInTime
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
 from segmentation.features.build import keep_until, measure_features
+from segmentation.features.journeys import count_paths, count_steps, keep_common_steps, list_journeys
 from segmentation.features.profiles import profile_features, profile_rows, profiles_before
 from segmentation.features.rfm import score_people
+from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.sessions.attach import attach_persons, end_of, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
@@ -33,9 +39,11 @@ def run(context: StageContext) -> Outcome:
     owned = attach_persons(behaviour, context.read_owners(), trust)
     if settings.features.before:
         owned = keep_until(owned, settings.features.before)
-    features = measure_features(owned, _sessions(context, owned), settings.features, as_of)
     warehouse = context.warehouse
-    written = warehouse.replace_slice("features", features, as_of=as_of)
+    with _journeys(context, owned) as journeys:
+        features = measure_features(owned, _sessions(context, owned), settings.features, as_of, journeys)
+        written = warehouse.replace_slice("features", features, as_of=as_of)
+        _tell_journeys(context, journeys)
     context.tell("profiling features")
     measured = warehouse.read("features").where(F.col("as_of") == F.lit(as_of))
     before = profiles_before(context.read_or_empty("feature_profiles"), as_of)
@@ -54,6 +62,29 @@ def run(context: StageContext) -> Outcome:
         figures={"findings": len(found)} if found else {},
         message="; ".join([f"{len(profiles)} features", *found[:_TOLD]]),
     )
+
+
+@contextmanager
+def _journeys(context: StageContext, owned: DataFrame) -> Iterator[DataFrame | None]:
+    """The journeys of all, where they are declared: found once, for features and tables."""
+    if context.settings.features.journeys is None:
+        yield None
+        return
+    with settled(list_journeys(owned, context.settings.features, context.as_of)) as journeys:
+        yield journeys
+
+
+def _tell_journeys(context: StageContext, journeys: DataFrame | None) -> None:
+    """Writes what followed what, and the paths to the target and away, where journeys are declared."""
+    for table in ("journey_steps", "journey_paths"):
+        context.warehouse.ensure(table)
+    settings = context.settings.features.journeys
+    if journeys is None or settings is None:
+        return
+    context.tell("counting steps and paths")
+    common, as_of = keep_common_steps(journeys, settings), context.as_of
+    context.warehouse.replace_slice("journey_steps", count_steps(common, as_of).coalesce(1), as_of=as_of)
+    context.warehouse.replace_slice("journey_paths", count_paths(common, settings, as_of).coalesce(1), as_of=as_of)
 
 
 def _sessions(context: StageContext, owned: DataFrame) -> DataFrame:
@@ -76,7 +107,7 @@ STAGE = Stage(
     name="features",
     help="Measure each person at the end of a date.",
     reads=("events", "identity_map", "identity_history", "persons", "sessions"),
-    writes=("features", "feature_profiles", "rfm"),
+    writes=("features", "feature_profiles", "rfm", "journey_steps", "journey_paths"),
     state=("feature_profiles",),
     many_dates=True,
     run=run,

@@ -15,10 +15,11 @@ from segmentation.config.paths import is_catalog
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.features.catalogue import feature_catalogue
-from segmentation.profiles.report.data import Provenance, ReportData, Rfm
+from segmentation.profiles.report.data import Journeys, Provenance, ReportData, Rfm
 from segmentation.profiles.report.page import build_report
 from segmentation.profiles.report.summaries import (
     read_choice,
+    read_journeys,
     read_movements,
     read_profiles,
     read_stage_runs,
@@ -108,6 +109,7 @@ def _collect(context: StageContext, version: Version) -> ReportData:
         quality=summarise_quality(read("ingest_batches")),
         movements=read_movements(read("segment_changes"), version.segment_version),
         rfm=_rfm(context, version, read("features")) if settings.features.rfm else None,
+        journeys=_journeys(context, version) if settings.features.journeys else None,
     )
 
 
@@ -117,6 +119,13 @@ def _rfm(context: StageContext, version: Version, features: DataFrame) -> Rfm | 
     as_of, own = F.col("as_of") == F.lit(version.as_of), F.col("segment_version") == version.segment_version
     scores, segments = context.read_or_empty("rfm").where(as_of), context.read_or_empty("segments").where(own)
     return summarise_rfm(scores, features.where(as_of), segments, rfm.features)
+
+
+def _journeys(context: StageContext, version: Version) -> Journeys | None:
+    settings, as_of = context.settings.features.journeys, F.col("as_of") == F.lit(version.as_of)
+    assert settings is not None, "only where journeys are declared"
+    steps, paths = (context.read_or_empty(name).where(as_of) for name in ("journey_steps", "journey_paths"))
+    return read_journeys(steps, paths, settings.window_days)
 
 
 def _provenance(context: StageContext, version: Version, algorithm: str) -> Provenance:
@@ -147,7 +156,7 @@ def _score(context: StageContext) -> Mapping[str, float]:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.report, settings.features.definitions, settings.features.rfm
+    return settings.report, settings.features.definitions, settings.features.rfm, settings.features.journeys
 
 
 STAGE = Stage(
@@ -162,6 +171,8 @@ STAGE = Stage(
         "sessions",
         "features",
         "rfm",
+        "journey_steps",
+        "journey_paths",
         "models",
         "segment_versions",
         "segments",

@@ -156,6 +156,36 @@ class Rfm:
 
 
 @dataclass(frozen=True)
+class Step:
+    """How often one step followed another; `(start)` and `(end)` are steps too. `share`: of all that followed it."""
+
+    before: str
+    after: str
+    times: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Way:
+    """One common path of journeys that reached the target, or did not; `share` is of all that did, or did not."""
+
+    reached: bool
+    steps: Sequence[str]
+    journeys: int
+    people: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Journeys:
+    """What people do one after the other in the last `days`."""
+
+    days: int
+    steps: Sequence[Step]
+    ways: Sequence[Way]
+
+
+@dataclass(frozen=True)
 class StageRun:
     """The last run of one stage that went well."""
 
@@ -201,3 +231,4 @@ class ReportData:
     quality: Sequence[SourceQuality]
     movements: Sequence[Movement] = ()
     rfm: Rfm | None = None
+    journeys: Journeys | None = None

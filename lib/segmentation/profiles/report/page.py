@@ -19,6 +19,7 @@ from segmentation.profiles.flows import HUES
 from segmentation.profiles.naming import NOTABLE, traits
 from segmentation.profiles.report.charts import candidates_chart, months_chart
 from segmentation.profiles.report.data import Identity, Profile, ReportData, RfmCell, SourceQuality
+from segmentation.profiles.report.journeys import show_journeys
 from segmentation.profiles.report.words import CAUSES, QUARANTINE_REASONS, STATUSES, in_words
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
 from segmentation.profiles.wording import (
@@ -94,6 +95,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "quality": [_quality(source) for source in data.quality],
         "movement": _movement(data),
         "rfm": _rfm(data, segments),
+        "journeys": show_journeys(data.journeys) if data.journeys else None,
         "status": STATUSES.get(data.provenance.status, data.provenance.status),
         "stages": data.provenance.stages,
     }

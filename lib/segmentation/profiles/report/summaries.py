@@ -17,6 +17,7 @@ from segmentation.profiles.report.data import (
     Candidate,
     Choice,
     Identity,
+    Journeys,
     Link,
     Month,
     Movement,
@@ -26,6 +27,8 @@ from segmentation.profiles.report.data import (
     RuleText,
     SourceQuality,
     StageRun,
+    Step,
+    Way,
 )
 from segmentation.profiles.statistics import FeatureStatistics
 
@@ -112,6 +115,21 @@ def summarise_rfm(rfm: DataFrame, features: DataFrame, segments: DataFrame, scor
     for row in both.groupBy("rfm_segment", "segment_id").agg(F.count("*").alias("people")).collect():
         found.setdefault(row["rfm_segment"], {})[row["segment_id"]] = row["people"]
     return Rfm(cells, found)
+
+
+def read_journeys(steps: DataFrame, paths: DataFrame, days: int) -> Journeys | None:
+    """What followed what, and the common paths, from the rows of one date; None where there are none."""
+    followed = [Step(row["from_step"], row["to_step"], row["times"], row["share"]) for row in steps.collect()]
+    ways = [
+        Way(row["reached"], tuple(row["path"]), row["journeys"], row["people"], row["share"]) for row in paths.collect()
+    ]
+    if not followed:
+        return None
+    return Journeys(
+        days,
+        sorted(followed, key=lambda step: (-step.times, step.before, step.after)),
+        sorted(ways, key=lambda way: (-way.journeys, way.steps)),
+    )
 
 
 def summarise_identity(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from tests.reports import report_data, rfm_grid
+from tests.reports import journeys, report_data, rfm_grid
 
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.report.data import Profile
@@ -108,6 +108,23 @@ def test_the_grid_says_who_is_where_and_in_which_segment() -> None:
         "Champions 259 10 % 16 % High-value, frequent 98 % of them",
     ):
         assert text in said, text
+
+
+def test_journeys_say_what_came_next_and_where_people_leave() -> None:
+    page = Page(build_report(report_data(journeys=journeys())))
+    assert "journeys" in [attributes["id"] for attributes in page.named("section")]
+    said = page.said()
+    for text in (
+        "How people come to purchase",
+        "10,000 journeys in the last 90 days; 20 % of them led to purchase.",
+        "After ↓ came → page view view product add to cart search purchase left",
+        "add to cart 3,000 × – – – – 67 % 33 %",
+        "page view → view product → add to cart → purchase 1,500 75 %",
+        "page view → view product 3,000 38 %",
+        "view product 44 % 47 %",
+    ):
+        assert text in said, text
+    assert "journeys" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
 
 
 def test_a_segment_is_never_its_number(page: Page) -> None:

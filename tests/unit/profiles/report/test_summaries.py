@@ -13,6 +13,7 @@ from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import Link, Month, Movement, RfmCell, RuleText, SourceQuality, StageRun
 from segmentation.profiles.report.summaries import (
     read_choice,
+    read_journeys,
     read_movements,
     read_profiles,
     read_stage_runs,
@@ -93,6 +94,21 @@ def test_the_grid_adds_up_its_people_and_their_money(spark: SparkSession) -> Non
     ]
     assert found.segments == {"Champions": {"s-1": 1, None: 1}, "Cannot lose them": {"s-1": 1}}
     assert summarise_rfm(table_rows(spark, "rfm", []), features, segments, scored) is None
+
+
+def test_journeys_are_read_the_commonest_first(spark: SparkSession) -> None:
+    at = {"as_of": date(2026, 2, 28), "people": 1, "share": 0.5}
+    steps = [
+        {**at, "from_step": "view", "to_step": "(end)", "times": 3},
+        {**at, "from_step": "(start)", "to_step": "view", "times": 7},
+    ]
+    paths = [{**at, "reached": True, "path": ["view", "buy"], "journeys": n} for n in (2, 5)]
+    tables = [table_rows(spark, "journey_steps", steps), table_rows(spark, "journey_paths", paths)]
+    found = read_journeys(*tables, days=30)
+    assert found is not None
+    assert [(step.before, step.times) for step in found.steps] == [("(start)", 7), ("view", 3)]
+    assert [(way.steps, way.journeys) for way in found.ways] == [(("view", "buy"), 5), (("view", "buy"), 2)]
+    assert read_journeys(*(table.limit(0) for table in tables), days=30) is None
 
 
 def test_quality_adds_up_the_batches_of_a_source(spark: SparkSession) -> None:
