@@ -103,7 +103,9 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
     paths = warehouse.read("journey_paths").where("reached").collect()
     assert sum(row["journeys"] for row in paths) == reached
     assert {tuple(row["path"]) for row in paths} == {("page_view", "purchase"), ("purchase",)}
-    assert bought.where("end_after_page_view BETWEEN 0.01 AND 0.99").count() > 0
+    measured = warehouse.read("features").where("as_of = '2026-03-31'")
+    assert measured.where("frequency = 0 AND end_after_page_view = 1").count() >= 20, "those who look only"
+    assert bought.where("end_after_page_view = 0").count() > 20
 
 
 def test_the_catalogue_is_written_with_what_was_measured_and_changes_nothing(

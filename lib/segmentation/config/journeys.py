@@ -52,6 +52,8 @@ class JourneySettings(Section):
     def _is_whole(self) -> Self:
         if field_kind(self.step, "events") != "text":
             raise ValueError(f"step needs a text field of events, and {self.step} is none")
+        if self.step == "session_key" or self.step.startswith("identifiers."):
+            raise ValueError(f"step names what people do, and {self.step} names one of them: choose another field")
         for rule in (self.where, self.target):
             if rule is not None and (problem := check_rule(rule, "events")):
                 raise ValueError(problem)

@@ -176,6 +176,7 @@ def test_the_catalogue_says_what_they_are() -> None:
     ("wrong", "said"),
     [
         ({"step": "amount"}, "step needs a text field of events"),
+        ({"step": "identifiers.email"}, "names one of them"),
         ({"follows": [["view"]]}, "at least 2"),
         ({"follows": [[END, "view"]]}, "goes last, in follows"),
         ({"contains": [["view", END]]}, "goes last, in follows"),
