@@ -19,7 +19,7 @@ pytestmark = pytest.mark.thorough
 
 README = Path(__file__).parents[2] / "README.md"
 ELSEWHERE = {
-    "demo": "scripts/demo runs it, and CI that",
+    "demo": "it is a run of its own, of some minutes, on another input",
     "simulate": "tests/scenarios run it, on a world and not a shop",
     "score": "tests/scenarios run it, on a world and not a shop",
 }

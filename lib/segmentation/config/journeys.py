@@ -65,9 +65,10 @@ class JourneySettings(Section):
     @property
     def declared(self) -> list[tuple[str, Measure, list[str]]]:
         """Column, what is measured, and of which steps in a row."""
-        follows = [(f"{_slug(gram[-1:])}_after_{_slug(gram[:-1])}", gram) for gram in self.follows]
-        contains = [(f"journeys_with_{_slug(gram)}", gram) for gram in self.contains]
-        return [(name, "follows", gram) for name, gram in follows] + [(n, "contains", gram) for n, gram in contains]
+        return [
+            *((f"{_slug(gram[-1:])}_after_{_slug(gram[:-1])}", "follows", gram) for gram in self.follows),
+            *((f"journeys_with_{_slug(gram)}", "contains", gram) for gram in self.contains),
+        ]
 
     @property
     def names(self) -> list[str]:
@@ -79,7 +80,7 @@ class JourneySettings(Section):
         """The part that features depend on; None: there are none."""
         if not self.names:
             return None
-        return JourneySettings.model_validate(self.model_dump(exclude=_TOLD))
+        return self.model_copy(update={name: type(self).model_fields[name].default for name in _TOLD})
 
     def only(self, name: str) -> JourneySettings:
         """The same with one column alone."""
