@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from functools import reduce
+from operator import add
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,20 +17,27 @@ from segmentation.experiments.lift import Arm
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of one audience: when its first person was assigned, and stratum -> arm -> its sums."""
+    """What became of one audience: when its first person was assigned, and stratum -> arm -> its sums.
+
+    `groups` are the same sums of each of the groups into which an arm falls at random.
+    """
 
     since: date
     arms: Mapping[str, Mapping[str, Arm]]
+    groups: Mapping[str, Mapping[str, Sequence[Arm]]] = field(default_factory=dict, compare=False)
 
 
 BEFORE_DAYS = 90
 """What people had bought in so many days up to their assignment tells how much they would buy anyway."""
 
+GROUPS = 200
+"""At most so many groups an arm and stratum: what is drawn from, and all that comes to the driver."""
+
 _SUMS = ("amount", "squares", "before", "before_squares", "products")
 
 
 def sum_outcomes(holdouts: DataFrame, purchases: DataFrame) -> DataFrame:
-    """Rows of `holdouts` -> one row an audience, stratum and arm: `since`, and the sums of `Arm`.
+    """Rows of `holdouts` -> one row an audience, stratum, arm and `group`: `since`, and the sums of `Arm`.
 
     `purchases`: one row a purchase (`person_id`, `event_date`, `amount`, which may be null), read once for all
     audiences. Those after the date on which a person was assigned count, of everyone who was, whether or not anything
@@ -52,7 +61,7 @@ def sum_outcomes(holdouts: DataFrame, purchases: DataFrame) -> DataFrame:
     sums = (spent, spent * spent, had, had * had, spent * had)
     return (
         holdouts.join(bought, ["audience", "person_id"], "left")
-        .groupBy("audience", "stratum", "arm")
+        .groupBy("audience", "stratum", "arm", F.pmod(F.xxhash64("person_id"), F.lit(GROUPS)).alias("group"))
         .agg(
             F.min("assigned_as_of").alias("since"),
             F.count("*").alias("people"),
@@ -63,12 +72,19 @@ def sum_outcomes(holdouts: DataFrame, purchases: DataFrame) -> DataFrame:
 
 
 def read_outcomes(sums: DataFrame) -> dict[str, Outcomes]:
-    """Audience -> what became of it: two rows an audience and segment come to the driver."""
-    found: dict[str, dict[str, dict[str, Arm]]] = {}
+    """Audience -> what became of it: `GROUPS` rows a segment and arm of each come to the driver."""
+    found: dict[str, dict[str, dict[str, list[Arm]]]] = {}
     since: dict[str, date] = {}
-    for row in sums.orderBy("audience", "stratum", "arm").collect():
+    for row in sums.orderBy("audience", "stratum", "arm", "group").collect():
         audience = row["audience"]
-        arm = Arm(row["people"], row["converted"], *(row[name] for name in _SUMS))
-        found.setdefault(audience, {}).setdefault(row["stratum"], {})[row["arm"]] = arm
+        group = Arm(row["people"], row["converted"], *(row[name] for name in _SUMS))
+        found.setdefault(audience, {}).setdefault(row["stratum"], {}).setdefault(row["arm"], []).append(group)
         since[audience] = min(row["since"], since.get(audience, row["since"]))
-    return {audience: Outcomes(since[audience], arms) for audience, arms in found.items()}
+    return {
+        audience: Outcomes(
+            since[audience],
+            {stratum: {arm: reduce(add, of) for arm, of in arms.items()} for stratum, arms in groups.items()},
+            groups,
+        )
+        for audience, groups in found.items()
+    }

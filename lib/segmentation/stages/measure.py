@@ -22,6 +22,7 @@ from segmentation.experiments.lift import (
     smallest_visible,
 )
 from segmentation.experiments.outcomes import Outcomes, read_outcomes, sum_outcomes
+from segmentation.experiments.resampling import resample_means
 from segmentation.features.rules import rule_column
 from segmentation.runtime.stage import StageContext
 from segmentation.sessions.attach import attach_persons, keep_behaviour
@@ -33,8 +34,8 @@ _NOBODY = Arm(0, 0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Comparison:
-    """The two arms of one segment, or of everyone: shares who bought, and what was spent a person, as it is and given
-    what people had spent before.
+    """The two arms of one segment, or of everyone: shares who bought, and what was spent a person, as it is (by a t
+    test, and by drawing again) and given what people had spent before.
 
     `adjusted_p_value` is of the shares, corrected for the number of segments; everyone's needs no correction.
     """
@@ -44,6 +45,7 @@ class Comparison:
     control: Arm
     bought: Effect
     spent: Effect
+    spent_resampled: Effect
     spent_given_before: Effect
     smallest_visible: float
     adjusted_p_value: float
@@ -95,9 +97,9 @@ def find_held_out(settings: Settings, asked: str | None = None) -> list[str]:
 
 
 def _measurement(audience: str, as_of: date, found: Outcomes) -> Measurement:
-    segments = {segment_id: _compare(segment_id, arms) for segment_id, arms in found.arms.items()}
+    segments = {segment_id: _compare(segment_id, groups) for segment_id, groups in found.groups.items()}
     adjusted = adjust_p_values({segment_id: c.bought.p_value for segment_id, c in segments.items()})
-    together = {arm: sum((of.get(arm, _NOBODY) for of in found.arms.values()), _NOBODY) for arm in (TREATED, CONTROL)}
+    together = {arm: [g for of in found.groups.values() for g in of.get(arm, ())] for arm in (TREATED, CONTROL)}
     return Measurement(
         audience=audience,
         as_of=as_of,
@@ -107,8 +109,8 @@ def _measurement(audience: str, as_of: date, found: Outcomes) -> Measurement:
     )
 
 
-def _compare(segment_id: str, arms: Mapping[str, Arm]) -> Comparison:
-    treated, control = arms.get(TREATED, _NOBODY), arms.get(CONTROL, _NOBODY)
+def _compare(segment_id: str, groups: Mapping[str, Sequence[Arm]]) -> Comparison:
+    treated, control = (sum(groups.get(arm, ()), _NOBODY) for arm in (TREATED, CONTROL))
     bought = compare_rates(treated, control)
     return Comparison(
         segment_id=segment_id,
@@ -116,6 +118,7 @@ def _compare(segment_id: str, arms: Mapping[str, Arm]) -> Comparison:
         control=control,
         bought=bought,
         spent=compare_means(treated, control),
+        spent_resampled=resample_means(groups.get(TREATED, ()), groups.get(CONTROL, ())),
         spent_given_before=compare_means_given_before(treated, control),
         smallest_visible=smallest_visible(treated, control),
         adjusted_p_value=bought.p_value,

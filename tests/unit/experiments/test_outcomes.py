@@ -58,4 +58,7 @@ def test_only_what_came_after_the_assignment_counts(spark: SparkSession) -> None
             "s-2": {"control": Arm(1, 0, 0, 0)},
         },
     )
+    groups = found["a"].groups["s-1"]["treated"]
+    assert len(groups) == 3, "three people in three of two hundred groups"
+    assert sum(groups, Arm(0, 0, 0, 0)) == found["a"].arms["s-1"]["treated"]
     assert found["b"] == Outcomes(date(2026, 3, 2), {"s-1": {"control": Arm(1, 1, 2.5, 6.25, 109, 11881, 272.5)}})

@@ -28,8 +28,9 @@ _SIGNIFICANT = 0.05
 def measure(common: Common, audience: str | None) -> None:
     """Say what the campaigns of an audience add, against its control group, and what all add together.
 
-    Of what people spent, the first figure is the plain difference (Welch), the second takes out what they had spent
-    before anyway (CUPED). p is of the share who bought, corrected for the number of segments (Holm).
+    Of what people spent, the first figure is the plain difference (Welch), the second its interval by drawing again
+    from the same people (bootstrap), which a few who spend very much do not upset, and the third takes out what they
+    had spent before anyway (CUPED). p is of the share who bought, corrected for the number of segments (Holm).
     """
     settings = common.settings()
     names = find_held_out(settings, audience)
@@ -62,7 +63,16 @@ def _verdict(one: Measurement) -> str:
 
 def _table(one: Measurement) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("segment", "treated", "control", "bought more (95 %)", "spent more (95 %)", "given before", "p"):
+    for name in (
+        "segment",
+        "treated",
+        "control",
+        "bought more (95 %)",
+        "spent more (95 %)",
+        "drawn again",
+        "given before",
+        "p",
+    ):
         table.add_column(name, justify="left" if name == "segment" else "right", overflow="fold")
     for row in (one.everyone, *one.segments):
         table.add_row(*_cells(row))
@@ -72,7 +82,8 @@ def _table(one: Measurement) -> Table:
 def _cells(row: Comparison) -> tuple[str, ...]:
     p_value = "" if isnan(row.adjusted_p_value) else f"{row.adjusted_p_value:.3f}"
     people = (f"{row.treated.people:,}", f"{row.control.people:,}")
-    return row.segment_id, *people, _points(row.bought), _money(row.spent), _money(row.spent_given_before), p_value
+    spent = (_money(row.spent), _range(row.spent_resampled), _money(row.spent_given_before))
+    return row.segment_id, *people, _points(row.bought), *spent, p_value
 
 
 def _points(effect: Effect) -> str:
@@ -83,6 +94,10 @@ def _points(effect: Effect) -> str:
 
 def _money(effect: Effect) -> str:
     return "too few" if isnan(effect.low) else f"{effect.difference:+,.2f} ({effect.low:+,.2f} to {effect.high:+,.2f})"
+
+
+def _range(effect: Effect) -> str:
+    return "too few" if isnan(effect.low) else f"{effect.low:+,.2f} to {effect.high:+,.2f}"
 
 
 def _plain(value: Any) -> Any:
