@@ -37,7 +37,7 @@ def test_groups_come_to_the_same_as_people() -> None:
         random_state=random,
     ).confidence_interval
     width = drawn.high - drawn.low
-    assert (found.low, found.high) == pytest.approx((drawn.low, drawn.high), abs=0.12 * width)
+    assert (found.low, found.high) == pytest.approx((drawn.low, drawn.high), abs=0.06 * width)
     assert found.p_value < 0.05
 
 

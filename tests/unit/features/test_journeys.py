@@ -43,7 +43,14 @@ def _events(spark: SparkSession, *taken: tuple[str, str, int]) -> DataFrame:
 
 def _drawn(people: int = 12) -> list[tuple[str, str, int]]:
     draw = random.Random(5)
-    taken = [("late", "view", 21), ("late", "cart", 20), ("bought", "view", 9), ("bought", "purchase", 8)]
+    taken = [
+        ("late", "view", 902),
+        ("late", "cart", 900),
+        ("late", "view", 21),
+        ("late", "cart", 20),
+        ("bought", "view", 9),
+        ("bought", "purchase", 8),
+    ]
     for person in range(people):
         at = 20_000
         while (at := at - draw.choice([1, 2, 5, 29, 30, 31, 700, 3000])) > 0:
