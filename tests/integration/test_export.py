@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -43,6 +46,38 @@ def test_a_version_is_delivered_once_and_the_next_as_a_difference(spark: SparkSe
     assert shop.log()[1:] == [(2, 2, 1, 1, 1, 1, "delivered"), (3, 1, 1, 1, 1, 1, "delivered")]
     row = shop.warehouse.read("export_log").orderBy("delivery").first()
     assert (row["path"], row["sha256"]) == (str(tmp_path / "out" / "crm-v1.csv"), sha256)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for a few files."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only the administrator mounts a file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_leaves_what_was_delivered_as_it_was(spark: SparkSession, small_disk: Path) -> None:
+    shop = Shop(spark, small_disk.parent, {"name": "crm", "path": str(small_disk), "file": "people.csv"})
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    before = {path.name: path.read_bytes() for path in small_disk.iterdir()}
+    assert before.keys() == {"people.csv", "people.csv.manifest.json"}
+    shop.publish(2, v1=FIRST, v2=SECOND)
+    room = shutil.disk_usage(small_disk).free
+    for left in (0, 4096):  # nothing at all, and the parts that Spark writes but not the file
+        (small_disk / "others").write_bytes(b"x" * (room - left))
+        with pytest.raises(DeliveryError, match=r"'crm' could not be written to .*has room"):
+            shop.export()
+        (small_disk / "others").unlink()
+        assert {path.name: path.read_bytes() for path in small_disk.iterdir()} == before
+    assert [row[-1] for row in shop.log()] == ["delivered", "failed", "failed"]
+    shop.export()
+    assert (small_disk / "people.csv").read_bytes() != before["people.csv"]
+    assert shop.log()[-1][1:] == (2, 1, 1, 1, 1, "delivered"), "as the same difference"
 
 
 def test_destinations_have_segments_and_folders_of_their_own(spark: SparkSession, tmp_path: Path) -> None:
