@@ -59,7 +59,7 @@ def country(value: Column) -> Column:
 
 def day(value: Column) -> Column:
     """A date as YYYY-MM-DD."""
-    return F.date_format(F.try_to_date(trimmed(value), "yyyy-MM-dd"), "yyyy-MM-dd")
+    return F.date_format(F.try_to_timestamp(trimmed(value), F.lit("yyyy-MM-dd")), "yyyy-MM-dd")
 
 
 def at_most(characters: int) -> Normaliser:
