@@ -69,6 +69,10 @@ class Arm:
         return max(rest, 0.0) / (self.people - 1) / self.people
 
 
+NOBODY = Arm(0, 0, 0.0, 0.0)
+"""An arm without people, to add others to."""
+
+
 @dataclass(frozen=True)
 class Effect:
     """Treated less control, with its confidence interval and the probability of one as large by chance alone.

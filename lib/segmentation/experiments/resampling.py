@@ -13,7 +13,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.experiments.lift import Arm, Effect
+from segmentation.experiments.lift import NOBODY, Arm, Effect
 
 DRAWS = 2000
 _SEED = 20260317
@@ -24,7 +24,7 @@ def resample_means(treated: Sequence[Arm], control: Sequence[Arm], confidence: f
 
     Each arm comes as the sums of its groups, none of which is empty. The same groups give the same figures.
     """
-    difference = sum(treated, Arm(0, 0, 0.0, 0.0)).mean - sum(control, Arm(0, 0, 0.0, 0.0)).mean
+    difference = sum(treated, NOBODY).mean - sum(control, NOBODY).mean
     if min(len(treated), len(control)) < 2 or not any(group.squares for group in (*treated, *control)):
         return Effect(difference, nan, nan, nan)
     random = np.random.default_rng(_SEED)

@@ -13,6 +13,7 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.experiments.holdouts import CONTROL, TREATED
 from segmentation.experiments.lift import (
+    NOBODY,
     Arm,
     Effect,
     adjust_p_values,
@@ -29,7 +30,6 @@ from segmentation.sessions.attach import attach_persons, keep_behaviour
 
 READS = ("holdouts", "events", "identity_map", "identity_history")
 EVERYONE = "everyone"
-_NOBODY = Arm(0, 0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _measurement(audience: str, as_of: date, found: Outcomes) -> Measurement:
 
 
 def _compare(segment_id: str, groups: Mapping[str, Sequence[Arm]]) -> Comparison:
-    treated, control = (sum(groups.get(arm, ()), _NOBODY) for arm in (TREATED, CONTROL))
+    treated, control = (sum(groups.get(arm, ()), NOBODY) for arm in (TREATED, CONTROL))
     bought = compare_rates(treated, control)
     return Comparison(
         segment_id=segment_id,
