@@ -10,11 +10,10 @@ from pyspark.sql import functions as F
 
 from segmentation.contracts.table import check_columns
 from segmentation.experiments.holdouts import CONTROL, NO_SEGMENT, TREATED
-from segmentation.experiments.lift import Arm, compare_rates
+from segmentation.experiments.lift import NOBODY, Arm, compare_rates
 from segmentation.experiments.outcomes import read_outcomes, sum_outcomes
 
 _ARMS = (TREATED, CONTROL)
-_NOBODY = Arm(0, 0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def score_lift(
     finally:
         in_arms.unpersist()
     lifts = _true_lifts(truth)
-    everyone = {arm: sum((of.get(arm, _NOBODY) for of in arms.values()), _NOBODY) for arm in _ARMS}
+    everyone = {arm: sum((of.get(arm, NOBODY) for of in arms.values()), NOBODY) for arm in _ARMS}
     measured = compare_rates(everyone[TREATED], everyone[CONTROL])
     told = [
         _holds(arms[name], lift) for name, lift in lifts.by_segment.items() if len(arms.get(name, {})) == len(_ARMS)
