@@ -7,10 +7,17 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from segmentation.api import simulate
 from segmentation.bed.score import Tables, Truth, score_world
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError
 from segmentation.runtime.cli import run_command
+
+EARLY = [
+    *("population.change_day=14", "disorder.drift_day=20", "season.spike_day=17"),
+    *("campaign.day=18", "campaign.window_days=7"),
+]
+"""What happens in a world happens within four weeks."""
 
 
 def test_simulate_writes_nothing_where_something_is(
@@ -22,6 +29,13 @@ def test_simulate_writes_nothing_where_something_is(
     assert "is not empty: nothing was written" in capsys.readouterr().err.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     assert mine.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_world_is_made_from_python(spark: SparkSession, tmp_path: Path) -> None:
+    world = simulate(f"{tmp_path}/world", overrides=["people=20", "days=28", "files=month", *EARLY])
+    assert world.people == 20
+    assert spark.read.parquet(f"{tmp_path}/world/truth/people").count() == 20
+    assert Truth.open(spark, f"{tmp_path}/world/truth").said["world_id"] == world.world_id
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,9 @@ What ran, and how each stage went:
 >>> newest.status
 'succeeded'
 
+`simulate("world")` writes a world whose truth is known, and `score("world/truth")` says how near a warehouse that was
+made from it comes.
+
 What changed between two versions:
 
 >>> change = shop.compare(before=1, after=2)
