@@ -33,7 +33,7 @@ SMALLEST_LEAF = 0.01
 """Share of the sample below which a condition is not worth telling."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Condition:
     """One comparison of a feature with a number in the feature's unit."""
 

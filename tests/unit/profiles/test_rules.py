@@ -56,6 +56,14 @@ def test_segments_cut_by_conditions_are_found_by_these(spark: SparkSession) -> N
     assert _find(spark, people.sample(frac=1, random_state=1)) == found, "rows in another order grow the same tree"
 
 
+def test_rules_that_find_as_many_stand_in_the_order_of_their_conditions(spark: SparkSession) -> None:
+    spent = np.arange(600, dtype=float)
+    people = pd.DataFrame({"person_id": [f"p{i}" for i in range(600)], "monetary": spent, "recency": 1.0, "noise": 0.0})
+    people["segment_id"] = np.where((spent >= 200) & (spent < 400), "middle", "edges")
+    rules = _find(spark, people)["edges"].rules
+    assert [(rule.right, [c.operator for c in rule.conditions]) for rule in rules] == [(200, ["<="]), (200, [">"])]
+
+
 def test_one_segment_needs_no_condition(spark: SparkSession) -> None:
     people = _people().assign(segment_id="all")
     (rules,) = _find(spark, people).values()
