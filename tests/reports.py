@@ -258,7 +258,7 @@ def journeys() -> Journeys:
         Way(False, ("page_view",), 2_400, 1_900, 0.3),
         Way(False, ("page_view", "view_product", "add_to_cart"), 900, 700, 0.1125),
     ]
-    return Journeys(90, sorted(steps, key=lambda step: -step.times), sorted(ways, key=lambda way: -way.journeys))
+    return Journeys(90, False, sorted(steps, key=lambda step: -step.times), sorted(ways, key=lambda way: -way.journeys))
 
 
 def report_data(**changes: Any) -> ReportData:

@@ -1,7 +1,8 @@
 """What people do one after the other: journeys, what follows what in them, and the paths to a target and away.
 
-A journey is what one person did without a long pause, up to the target. One that may still go on, because the pause is
-not over at the end of the date, has no end yet.
+A journey is what one person did without a long pause, up to the target. Events of the target that follow each other
+directly, like the lines of one basket, reach it once, unless repeats count. A journey that may still go on, because the
+pause is not over at the end of the date, has no end yet.
 """
 
 from __future__ import annotations
@@ -54,16 +55,20 @@ def list_journeys(events: DataFrame, features: FeatureSettings, as_of: date) -> 
     )
     order = Window.partitionBy("person_id").orderBy("us", "event_id")
     pause = F.lit(round(settings.pause_hours * _HOUR_US))
-    begins = F.coalesce(F.lag("reaches").over(order) | (F.col("us") - F.lag("us").over(order) > pause), F.lit(True))
+    goes_on = F.col("us") - F.lag("us").over(order) <= pause
+    had_reached = F.lag("reaches").over(order)
+    again = F.coalesce(goes_on & had_reached & F.col("reaches"), F.lit(False)) & F.lit(not settings.repeats)
     so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     numbered = (
         taken.where("step IS NOT NULL")
-        .withColumn("begins", begins)
+        .withColumns({"again": again, "begins": F.coalesce(~goes_on | (had_reached & ~again), F.lit(True))})
         .withColumn("journey", F.count_if("begins").over(so_far))
     )
     until = F.lit((end_of(as_of) - _EPOCH) // timedelta(microseconds=1))
     journeys = numbered.groupBy("person_id", "journey").agg(
-        F.array_sort(F.collect_list(F.struct("us", "event_id", "step")))["step"].alias("steps"),
+        F.array_sort(F.collect_list(F.when(~F.col("again"), F.struct("us", "event_id", "step"))))["step"].alias(
+            "steps"
+        ),
         F.bool_or("reaches").alias("reached"),
         (F.max("us") + pause >= until).alias("lasts"),
     )

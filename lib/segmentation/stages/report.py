@@ -125,7 +125,7 @@ def _journeys(context: StageContext, version: Version) -> Journeys | None:
     settings, as_of = context.settings.features.journeys, F.col("as_of") == F.lit(version.as_of)
     assert settings is not None, "only where journeys are declared"
     steps, paths = (context.read_or_empty(name).where(as_of) for name in ("journey_steps", "journey_paths"))
-    return read_journeys(steps, paths, settings.window_days)
+    return read_journeys(steps, paths, settings)
 
 
 def _provenance(context: StageContext, version: Version, algorithm: str) -> Provenance:

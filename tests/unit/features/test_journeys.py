@@ -59,31 +59,50 @@ def _drawn(people: int = 12) -> list[tuple[str, str, int]]:
     return taken
 
 
-def _walk(taken: list[tuple[str, str, int]]) -> list[tuple[str, list[str], bool, bool]]:
-    """Person, steps without repeats, whether the target was reached, and whether it may go on."""
+def _walk(taken: list[tuple[str, str, int]], repeats: bool = False) -> list[tuple[str, list[str], bool, bool]]:
+    """Person, steps without repeats unless they count, whether the target was reached, and whether it may go on."""
     found: list[tuple[str, list[str], bool, bool]] = []
     for person in sorted({who for who, _, _ in taken}):
         own = sorted((-ago, n, event) for n, (who, event, ago) in enumerate(taken) if who == person)
         journeys: list[list[tuple[int, str]]] = []
         for at, _, event in own:
             before = journeys[-1][-1] if journeys else None
-            if before is None or at - before[0] > 30 or before[1] == "purchase":
+            goes_on = before is not None and at - before[0] <= 30
+            if before is None or not goes_on or (before[1] == "purchase" and (repeats or event != "purchase")):
                 journeys.append([])
             journeys[-1].append((at, event))
         for journey in journeys:
             names = [event for _, event in journey]
-            kept = [name for n, name in enumerate(names) if n == 0 or name != names[n - 1]]
+            kept = [name for n, name in enumerate(names) if repeats or n == 0 or name != names[n - 1]]
             reached = names[-1] == "purchase"
             found.append((person, kept, reached, not reached and journey[-1][0] >= -30))
     return found
 
 
-def test_a_journey_ends_at_a_pause_or_at_the_target(spark: SparkSession) -> None:
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_journey_ends_at_a_pause_or_at_the_target(spark: SparkSession, repeats: bool) -> None:
     taken = _drawn()
-    journeys = list_journeys(_events(spark, *taken).repartition(5), _settings(), AS_OF)
+    journeys = list_journeys(_events(spark, *taken).repartition(5), _settings(repeats=repeats), AS_OF)
     found = sorted((row["person_id"], row["steps"], row["reached"], row["open"]) for row in journeys.collect())
-    assert found == sorted(_walk(taken))
+    assert found == sorted(_walk(taken, repeats))
     assert any(row[3] for row in found), "one may still go on"
+
+
+def test_the_lines_of_one_basket_reach_the_target_once(spark: SparkSession) -> None:
+    settings = _settings(step="properties.category")
+    lines = [("view", "shoes", 60), ("purchase", "shoes", 50), ("purchase", "socks", 50), ("purchase", "laces", 10)]
+    rows = [
+        {
+            "event_id": f"e{n}",
+            "person_id": "a",
+            "event_name": event,
+            "properties": {"category": category},
+            "event_ts": MIDNIGHT - timedelta(minutes=ago),
+        }
+        for n, (event, category, ago) in enumerate(lines)
+    ]
+    journeys = list_journeys(event_rows(spark, rows), settings, AS_OF).collect()
+    assert sorted(row["steps"] for row in journeys) == [["laces"], ["shoes"]], "after a pause, it is another purchase"
 
 
 def test_features_are_shares_of_what_came_next_and_of_journeys(spark: SparkSession) -> None:

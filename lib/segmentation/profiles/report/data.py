@@ -178,9 +178,10 @@ class Way:
 
 @dataclass(frozen=True)
 class Journeys:
-    """What people do one after the other in the last `days`."""
+    """What people do one after the other in the last `days`; with `repeats`, a step counts each time in a row."""
 
     days: int
+    repeats: bool
     steps: Sequence[Step]
     ways: Sequence[Way]
 

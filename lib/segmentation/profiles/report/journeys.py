@@ -41,6 +41,7 @@ def show_journeys(journeys: Journeys) -> dict[str, Any]:
     left = sum(step.times for step in ended)
     return {
         "days": journeys.days,
+        "repeats": journeys.repeats,
         "journeys": started,
         "share": converted / started if started else 0.0,
         "target": words(target) if target else None,

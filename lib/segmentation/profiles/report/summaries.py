@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.config.journeys import JourneySettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import (
     Activity,
@@ -117,7 +118,7 @@ def summarise_rfm(rfm: DataFrame, features: DataFrame, segments: DataFrame, scor
     return Rfm(cells, found)
 
 
-def read_journeys(steps: DataFrame, paths: DataFrame, days: int) -> Journeys | None:
+def read_journeys(steps: DataFrame, paths: DataFrame, settings: JourneySettings) -> Journeys | None:
     """What followed what, and the common paths, from the rows of one date; None where there are none."""
     followed = [Step(row["from_step"], row["to_step"], row["times"], row["share"]) for row in steps.collect()]
     ways = [
@@ -126,7 +127,8 @@ def read_journeys(steps: DataFrame, paths: DataFrame, days: int) -> Journeys | N
     if not followed:
         return None
     return Journeys(
-        days,
+        settings.window_days,
+        settings.repeats,
         sorted(followed, key=lambda step: (-step.times, step.before, step.after)),
         sorted(ways, key=lambda way: (-way.journeys, way.steps)),
     )

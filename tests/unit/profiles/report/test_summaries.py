@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.factories import event_rows, table_rows
 
+from segmentation.config.journeys import JourneySettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import Link, Month, Movement, RfmCell, RuleText, SourceQuality, StageRun
 from segmentation.profiles.report.summaries import (
@@ -104,11 +105,11 @@ def test_journeys_are_read_the_commonest_first(spark: SparkSession) -> None:
     ]
     paths = [{**at, "reached": True, "path": ["view", "buy"], "journeys": n} for n in (2, 5)]
     tables = [table_rows(spark, "journey_steps", steps), table_rows(spark, "journey_paths", paths)]
-    found = read_journeys(*tables, days=30)
+    found = read_journeys(*tables, settings=JourneySettings(window_days=30))
     assert found is not None
     assert [(step.before, step.times) for step in found.steps] == [("(start)", 7), ("view", 3)]
     assert [(way.steps, way.journeys) for way in found.ways] == [(("view", "buy"), 5), (("view", "buy"), 2)]
-    assert read_journeys(*(table.limit(0) for table in tables), days=30) is None
+    assert read_journeys(*(table.limit(0) for table in tables), settings=JourneySettings()) is None
 
 
 def test_quality_adds_up_the_batches_of_a_source(spark: SparkSession) -> None:
