@@ -9,13 +9,13 @@ from markupsafe import Markup
 from pyspark.sql import DataFrame
 
 from segmentation.contracts.feature_info import FeatureInfo
-from segmentation.profiles.bars import Bar, bar_chart
 from segmentation.profiles.flows import flows_chart
-from segmentation.profiles.intervals import Interval, interval_chart
-from segmentation.profiles.network import Node, Tie, network_chart
+from segmentation.profiles.plots.bars import Bar, bar_chart
+from segmentation.profiles.plots.canvas import for_all_screens
+from segmentation.profiles.plots.intervals import Interval, interval_chart
+from segmentation.profiles.plots.network import Node, Tie, network_chart
 from segmentation.profiles.report.charts import candidates_chart, months_chart
 from segmentation.profiles.report.data import Profile
-from segmentation.profiles.svg import figure
 from segmentation.profiles.wording import number, per_cent
 from segmentation.stages.audiences import Explanation
 from segmentation.stages.measure import Measurement
@@ -42,7 +42,7 @@ def sizes_chart(profiles: Sequence[Profile]) -> Markup:
     """People in each segment."""
     bars = [Bar(p.name, p.size, f"{p.size:,} ({per_cent(p.share)})") for p in profiles]
     description = "; ".join(f"{bar.name}: {bar.text}" for bar in bars) + "."
-    return figure(lambda width: bar_chart("People by segment", description, bars, width))
+    return for_all_screens(lambda width: bar_chart("People by segment", description, bars, width))
 
 
 def features_chart(profiles: Sequence[Profile], features: Mapping[str, FeatureInfo], most: int = 15) -> Markup:
@@ -56,7 +56,7 @@ def features_chart(profiles: Sequence[Profile], features: Mapping[str, FeatureIn
     best = sorted(reach.items(), key=lambda item: (-item[1][0], item[0]))[:most]
     bars = [Bar(features[name].label, far, f"{number(round(far, 2))} · {who}") for name, (far, who) in best]
     description = f"Furthest: {bars[0].name} ({bars[0].text})." if bars else "No feature is known."
-    return figure(lambda width: bar_chart("What tells segments apart", description, bars, width))
+    return for_all_screens(lambda width: bar_chart("What tells segments apart", description, bars, width))
 
 
 def funnel_chart(audience: Explanation) -> Markup:
@@ -64,7 +64,7 @@ def funnel_chart(audience: Explanation) -> Markup:
     bars = [Bar("everyone", audience.people, f"{audience.people:,}")]
     bars += [Bar(step.condition, step.left, f"{step.left:,}") for step in audience.steps]
     title = "Who is left"
-    return figure(lambda width: bar_chart(title, f"{audience.members:,} of {audience.people:,}.", bars, width))
+    return for_all_screens(lambda width: bar_chart(title, f"{audience.members:,} of {audience.people:,}.", bars, width))
 
 
 def lift_chart(measured: Measurement, names: Mapping[str, str] | None = None) -> Markup | None:
@@ -80,7 +80,7 @@ def lift_chart(measured: Measurement, names: Mapping[str, str] | None = None) ->
         intervals.append(Interval(name, low, value, high, f"{value:+.1f} ({low:+.1f} to {high:+.1f})"))
     description = "; ".join(f"{one.name}: {one.text}" for one in intervals) + "."
     unit = "percentage points more who bought"
-    return figure(lambda width: interval_chart("What the campaign added", description, intervals, unit, width))
+    return for_all_screens(lambda width: interval_chart("What the campaign added", description, intervals, unit, width))
 
 
 def links_chart(links: DataFrame) -> Markup:
@@ -100,7 +100,7 @@ def links_chart(links: DataFrame) -> Markup:
     cut = sum(tie.cut for tie in ties)
     description = f"{len(nodes)} identifiers, {len(ties) - cut} links between them, and {cut} that were cut."
     drawn = [Node(f"{kind} {_short(value)}", kinds.index(kind)) for kind, value in nodes]
-    return figure(lambda width: network_chart("Who is who", description, drawn, ties, width))
+    return for_all_screens(lambda width: network_chart("Who is who", description, drawn, ties, width))
 
 
 def _short(value: str) -> str:

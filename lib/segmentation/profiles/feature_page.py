@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from segmentation.features.quantiles import share_up_to
 from segmentation.features.sheets import FeatureSheet
-from segmentation.profiles.svg import drawing
+from segmentation.profiles.plots.bars import Class, small_histogram
 from segmentation.profiles.wording import number, per_cent, quantity
 
 _WIDTH, _HEIGHT, _BARS = 300, 64, 24
@@ -61,23 +61,12 @@ def histogram(percentiles: Sequence[float], unit: str) -> Markup:
     edges = [low + (high - low) * step / _BARS for step in range(_BARS + 1)]
     reached = [0.0, *(share_up_to(edge, percentiles) for edge in edges[1:-1]), 1.0]
     shares = [up_to - before for before, up_to in pairwise(reached)]
-    each, room, most = _WIDTH / _BARS, _HEIGHT - 18, max(shares)
-    inside = []
-    for place, share in enumerate(shares):
-        height = round(share / most * (room - 2), 1)
-        said = f"{quantity(edges[place], unit)} to {quantity(edges[place + 1], unit)}: {per_cent(share)}"
-        inside.append(
-            Markup('<rect class="group c0" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
-                round(place * each, 1), round(room - height, 1), round(each - 1, 1), height, said
-            )
-        )
-    ends = ((0, "tick", low), (_WIDTH, "tick end", high))
-    inside += [
-        Markup('<text class="{}" x="{}" y="{}">{}</text>').format(style, x, _HEIGHT - 3, quantity(value, unit))
-        for x, style, value in ends
+    bars = [
+        Class(share, f"{quantity(edges[place], unit)} to {quantity(edges[place + 1], unit)}: {per_cent(share)}")
+        for place, share in enumerate(shares)
     ]
-    title = f"From {quantity(low, unit)} to {quantity(high, unit)}, half below {quantity(percentiles[50], unit)}"
-    return drawing("How people spread", title, _WIDTH, _HEIGHT, inside)
+    said = f"From {quantity(low, unit)} to {quantity(high, unit)}, half below {quantity(percentiles[50], unit)}"
+    return small_histogram(said, bars, (quantity(low, unit), quantity(high, unit)), _WIDTH, _HEIGHT)
 
 
 def _card(sheet: FeatureSheet, found: Measured | None) -> dict[str, object]:

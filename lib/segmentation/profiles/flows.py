@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from segmentation.profiles.sankey import Band, Group, sankey_chart
-from segmentation.profiles.svg import figure
+from segmentation.profiles.plots.canvas import for_all_screens
+from segmentation.profiles.plots.sankey import Band, Group, sankey_chart
 from segmentation.profiles.wording import per_cent
 from segmentation.segments.comparison import Comparison, Flow
 
@@ -21,7 +21,7 @@ NOT_THERE, GONE = "not there before", "gone"
 
 def flows_chart(change: Comparison) -> Markup:
     """All flows between two versions, for wide and for narrow screens."""
-    return figure(lambda width: draw_flows(change, width))
+    return for_all_screens(lambda width: draw_flows(change, width))
 
 
 def draw_flows(change: Comparison, width: int) -> Markup:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from segmentation.clustering.algorithms import NAMES
+from segmentation.profiles.plots.canvas import for_all_screens
+from segmentation.profiles.plots.lines import Axes, Point, Series, line_chart
 from segmentation.profiles.report.data import Activity, Choice
-from segmentation.profiles.svg import Axes, Point, Series, figure, line_chart
 from segmentation.profiles.wording import compact
 
 
 def months_chart(activity: Activity) -> Markup:
     """Events a month; the first and the last month may be parts of one."""
     months = activity.months
-    points = [Point(i, m.events, f"{m.month:%B %Y}: {m.events:,} events") for i, m in enumerate(months)]
+    points = [Point(m.month, m.events, f"{m.month:%B %Y}: {m.events:,} events") for m in months]
     busiest = max(months, key=lambda m: m.events)
-    axes = Axes("month", "events", compact, [f"{m.month:%b %y}" for m in months], from_zero=True)
+    axes = Axes("month", "events", compact, from_zero=True)
     description = f"From {months[0].events:,} in {months[0].month:%B %Y} to {months[-1].events:,} in "
     description += f"{months[-1].month:%B %Y}; most in {busiest.month:%B %Y} ({busiest.events:,})."
     series = [Series("events", points)]
-    return figure(lambda width: line_chart("Events by month", description, series, axes, width))
+    return for_all_screens(lambda width: line_chart("Events by month", description, series, axes, width))
 
 
 def candidates_chart(choice: Choice) -> Markup | None:
@@ -40,4 +41,5 @@ def candidates_chart(choice: Choice) -> Markup | None:
     chosen = next((point.label for line in series for point in line.points if point.marked), "none")
     axes = Axes("number of segments", "silhouette", lambda value: f"{value:.2f}")
     description = f"{len(series)} methods, more is better. Chosen: {chosen}."
-    return figure(lambda width: line_chart("Silhouette by number of segments", description, series, axes, width))
+    title = "Silhouette by number of segments"
+    return for_all_screens(lambda width: line_chart(title, description, series, axes, width))

@@ -10,8 +10,8 @@ import click
 from markupsafe import Markup
 from rich.table import Table
 
-from segmentation.profiles.histogram import Bar, Place, histogram_chart
-from segmentation.profiles.svg import figure
+from segmentation.profiles.plots.bars import Class, Place, histogram_chart
+from segmentation.profiles.plots.canvas import for_all_screens
 from segmentation.runtime.commands.picture import picture_path, write_picture
 from segmentation.runtime.options import Common
 from segmentation.runtime.record import RunRecord
@@ -96,13 +96,13 @@ def _table(found: Gaps) -> Table:
 
 
 def _page(found: Gaps) -> Markup:
-    drawn = figure(lambda width: _draw(found, width))
+    drawn = for_all_screens(lambda width: _draw(found, width))
     return Markup("{}<figcaption>{}</figcaption>").format(drawn, tell_gaps(found))
 
 
 def _draw(found: Gaps, width: int) -> Markup:
     bars = [
-        Bar(n, f"{length(shortest_of(number))} to {length(shortest_of(number + 1))}: {n:,} gaps")
+        Class(n, f"{length(shortest_of(number))} to {length(shortest_of(number + 1))}: {n:,} gaps")
         for number in range(max(found.counts, default=0) + 1)
         for n in (found.counts.get(number, 0),)
     ]
