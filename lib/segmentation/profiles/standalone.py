@@ -18,6 +18,7 @@ def render_page(content: Markup, title: str) -> Markup:
 def render_svg(drawing: Markup) -> Markup:
     """A drawing of `plots.canvas.drawing` as a file of its own."""
     start, rest = str(drawing).split(">", 1)
+    start = start.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
     return Markup("{}><style>{}</style>{}").format(Markup(start), _style(), Markup(rest))
 
 

@@ -100,7 +100,9 @@ def test_the_page_shows_figures_and_findings_and_escapes_what_was_configured(spa
 def test_a_histogram_is_as_high_as_people_are_many() -> None:
     # Three quarters of the people lie between 0 and 1, the others up to 4.
     percentiles = [percent / 75 for percent in range(76)] + [1 + (percent - 75) * 3 / 25 for percent in range(76, 101)]
-    heights = [float(height) for height in re.findall(r'height="([\d.]+)"><title>', str(histogram(percentiles, "")))]
+    drawn = str(histogram(percentiles, ""))
+    bars = re.findall(r"</title>\s*<path d=\"M \S+ (\S+)  L \S+ \S+  L \S+ (\S+) ", drawn)
+    heights = [float(bottom) - float(top) for bottom, top in bars]
     assert len(heights) == 24
     # The drawing goes from the 2nd to the 98th percentile: seven bars reach 1.12, below which 76 % of the people are.
     assert sum(heights[:7]) / sum(heights) == pytest.approx(0.76, abs=0.005)

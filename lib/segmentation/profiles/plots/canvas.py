@@ -158,7 +158,7 @@ def _for_page(root: ElementTree.Element, label: str, canvas: Canvas) -> Markup:
     for gid, labels in canvas.said:
         uses = list(by_id[gid].iter(_SVG + "use"))
         for element, said in zip(uses or [by_id[gid]], labels, strict=True):
-            tip = ElementTree.Element(_SVG + "title")
+            tip = ElementTree.Element("title")
             tip.text = _UNPRINTABLE.sub("\ufffd", said)
             element.insert(0, tip)
     used = {
@@ -167,6 +167,10 @@ def _for_page(root: ElementTree.Element, label: str, canvas: Canvas) -> Markup:
         for name in re.findall(r"(?:^|url\()#([\w-]+)", value)
     }
     for element in root.iter():
+        # In a page neither the names nor the links of SVG need their namespaces.
+        element.tag = element.tag.removeprefix(_SVG)
+        if _LINK in element.attrib:
+            element.attrib["href"] = element.attrib.pop(_LINK)
         if element.attrib.get("id") not in used:
             element.attrib.pop("id", None)
         if "style" in element.attrib:
@@ -178,8 +182,6 @@ def _for_page(root: ElementTree.Element, label: str, canvas: Canvas) -> Markup:
         "height": f"{canvas.height:g}",
         "stroke-linejoin": "round",
     }
-    ElementTree.register_namespace("", _SVG.strip("{}"))
-    ElementTree.register_namespace("xlink", _LINK.split("}")[0].strip("{"))
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
