@@ -65,6 +65,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": colour("edge"),
     "ytick.labelcolor": colour("soft"),
     "xtick.major.size": 0,
+    "xtick.major.pad": 7,
     "ytick.major.size": 0,
     "legend.frameon": False,
     "legend.borderpad": 0,
