@@ -68,6 +68,14 @@ class Freshness(Section):
     )
 
 
+class StreamSettings(Section):
+    """How a source is followed."""
+
+    most_files: int = Field(
+        1000, ge=1, le=100_000, description="A batch has at most so many files (of a table: of its files)."
+    )
+
+
 class Source(Section):
     """One source of events."""
 
@@ -77,6 +85,13 @@ class Source(Section):
         description="A file, folder or glob; `package:NAME/FILE` is a file that an installed Python package ships."
     )
     options: dict[str, Scalar] = Field({}, description="Passed to the Spark reader.")
+    stream: StreamSettings | None = Field(
+        None,
+        description="Follow it with Structured Streaming, which keeps how far it was read in a checkpoint in the "
+        "warehouse: of a folder or glob the files that came since (one that is written anew under its name is not "
+        "seen), of a `delta` table only the rows that were added since. `stream: {}` has the defaults. Default: what "
+        "is there is listed at each run.",
+    )
     lookups: list[Lookup] = Field([], description="Reference tables to join before mapping.")
     columns: Columns = Field(description="The mapping.")
     rules: list[QualityRule] = Field([], description="What its events must be like.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
@@ -13,7 +14,8 @@ from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.ingest.batches import Batch, Ledger
 from segmentation.ingest.files import SourceFile, list_files
 from segmentation.ingest.mapping import Mapping, check_mapping
-from segmentation.ingest.reading import SourceRows, read_rows
+from segmentation.ingest.reading import SourceRows, describe_rows, read_rows
+from segmentation.ingest.stream import STREAM, follow
 from segmentation.privacy.key import load_key
 
 
@@ -33,7 +35,7 @@ class Delivery:
 
 
 def open_deliveries(spark: SparkSession, settings: Settings, ledger: Ledger) -> list[Delivery]:
-    """Every unfinished batch, then for each source its new files.
+    """Every unfinished batch, then for each source its new files; of those that are streams see `follow_deliveries`.
 
     Raises `ConfigError` with all problems of all mappings, also of sources that deliver nothing new; then `InputError`
     for the first source whose files are missing or cannot be read.
@@ -57,7 +59,7 @@ def open_deliveries(spark: SparkSession, settings: Settings, ledger: Ledger) -> 
                     failures.append(error)
             mapping, found = check_mapping(spark, source, f"sources.{number}.columns", settings.identity, rows)
             problems += [problem for problem in found if problem not in problems]
-            is_known = batch is None and not ledger.new_files(source.name, files)
+            is_known = batch is None and (source.stream is not None or not ledger.new_files(source.name, files))
             if rows is not None and not is_known:
                 (new if batch is None else begun).append(Delivery(tuple(files), rows, mapping, batch))
     if problems:
@@ -71,6 +73,28 @@ def open_deliveries(spark: SparkSession, settings: Settings, ledger: Ledger) -> 
             "source any more: put it back for one run."
         )
     return [*begun, *new]
+
+
+def follow_deliveries(
+    spark: SparkSession, settings: Settings, ledger: Ledger, source: Source, checkpoint: str
+) -> Generator[Delivery]:
+    """What came to a source that is a stream since the checkpoint: one delivery a batch of it.
+
+    A delivery counts as taken in once the next one is asked for. What the ledger has is left out: a run may have been
+    killed between the two. Raises as `open_deliveries`, and `InputError` where the source cannot be followed.
+    """
+    key = f"sources.{settings.sources.index(source)}.columns"
+    with closing(follow(spark, source, checkpoint)) as stream:
+        for files, added in stream:
+            new = ledger.new_files(source.name, files)
+            if not new:
+                continue
+            rows = read_rows(spark, source, new) if added is None else describe_rows(spark, source, added)
+            mapping, problems = check_mapping(spark, source, key, settings.identity, rows)
+            if problems:
+                raise ConfigError(problems)
+            begun = (batch for batch in ledger.begun if batch.source == source.name and batch.files == new)
+            yield Delivery(new, rows, mapping, next(begun, None))
 
 
 def validate_sources(spark: SparkSession, settings: Settings) -> list[Problem]:
@@ -93,17 +117,29 @@ def needed_key(settings: Settings) -> bytes | None:
 
 def _groups(spark: SparkSession, source: Source, ledger: Ledger) -> list[tuple[Batch | None, Sequence[SourceFile]]]:
     """Files to open together: those of an unfinished batch, and the new ones; else the newest, to check the mapping."""
-    listed = list_files(spark, source)
+    listed = _there(spark, source)
     groups: list[tuple[Batch | None, Sequence[SourceFile]]] = []
     taken: set[tuple[str, str]] = set()
     for batch in ledger.begun:
-        if batch.source == source.name:
+        if batch.source == source.name and not batch.files[0].stamp.startswith(STREAM):
             groups.append((batch, _still_there(source, batch, listed)))
             taken |= {(file.path, file.stamp) for file in batch.files}
     new = [file for file in ledger.new_files(source.name, listed) if (file.path, file.stamp) not in taken]
+    if source.stream is not None:
+        new = []
     if new or not groups:
         groups.append((None, new or listed[-1:]))
     return groups
+
+
+def _there(spark: SparkSession, source: Source) -> list[SourceFile]:
+    """The files of a source; of a stream that nothing came to yet, none."""
+    try:
+        return list_files(spark, source)
+    except InputError:
+        if source.stream is None:
+            raise
+        return []
 
 
 def _still_there(source: Source, batch: Batch, listed: Sequence[SourceFile]) -> list[SourceFile]:

@@ -93,7 +93,12 @@ def _open(spark: SparkSession, path: str) -> tuple[Any, Any]:
 
 def _source_file(status: Any) -> SourceFile:
     size = int(status.getLen())
-    return SourceFile(status.getPath().toString(), f"{size} bytes, changed {status.getModificationTime()}", size)
+    return SourceFile(status.getPath().toString(), stamp_of(size, int(status.getModificationTime())), size)
+
+
+def stamp_of(size: int, changed: int) -> str:
+    """What tells a file from another of its name: bytes, and when it was written, in milliseconds."""
+    return f"{size} bytes, changed {changed}"
 
 
 def _is_hidden(inside: str) -> bool:

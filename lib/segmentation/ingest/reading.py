@@ -57,10 +57,18 @@ def read_rows(spark: SparkSession, source: Source, files: Sequence[SourceFile]) 
             case "delta":
                 version = files[0].stamp.removeprefix("version ")
                 df = _reader(spark, source).option("versionAsOf", version).load(source.path)
-        own = tuple(column for column in df.columns if column != BROKEN)
-        if BROKEN not in df.columns:
-            df = df.withColumn(BROKEN, F.lit(None).cast("string"))
-        return _join_lookups(spark, source, SourceRows(df, own, own, ()))
+        return describe_rows(spark, source, df)
+
+
+def describe_rows(spark: SparkSession, source: Source, df: DataFrame) -> SourceRows:
+    """Rows of a source as they were read, with its reference tables beside them."""
+    own = tuple(column for column in df.columns if column != BROKEN)
+    if BROKEN not in df.columns:
+        df = df.withColumn(BROKEN, F.lit(None).cast("string"))
+    rows = SourceRows(df, own, own, ())
+    for lookup in source.lookups:
+        rows = _join_lookup(spark, source, lookup, rows)
+    return rows
 
 
 @contextmanager
@@ -130,12 +138,6 @@ def _reader(spark: SparkSession, source: Source) -> DataFrameReader:
 def _configured(spark: SparkSession, form: str, options: Mapping[str, Scalar]) -> DataFrameReader:
     merged = {**_DEFAULTS[form], **options}
     return spark.read.format(form).options(**{key: _text(value) for key, value in merged.items()})
-
-
-def _join_lookups(spark: SparkSession, source: Source, rows: SourceRows) -> SourceRows:
-    for lookup in source.lookups:
-        rows = _join_lookup(spark, source, lookup, rows)
-    return rows
 
 
 def _join_lookup(spark: SparkSession, source: Source, lookup: Lookup, rows: SourceRows) -> SourceRows:

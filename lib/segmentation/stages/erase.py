@@ -36,9 +36,9 @@ from segmentation.privacy.tokens import with_token_key
 from segmentation.privacy.tombstones import tombstone_column
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse, drop_older_files
-from segmentation.stages import identity, report
+from segmentation.stages import identity, ingest, report
 
-_OWN_FILES = (report.FOLDER, fitted.FOLDER)
+_OWN_FILES = (report.FOLDER, fitted.FOLDER, ingest.STREAMS)
 """Folders of the warehouse whose files are about nobody."""
 
 _KEPT_ASIDE = {*identity.STAGE.writes, "erasure_work"} - {*identity.STAGE.state}
@@ -256,7 +256,7 @@ def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFram
     its platform knows), and others in which a value stands, and takes people out of delivered tables. The next export
     delivers without them. Returns how many files were deleted.
 
-    Raises `InputError` where a model or a report holds somebody, which neither should.
+    Raises `InputError` where a model, a report or a stream's checkpoint holds somebody, which none should.
     """
     written = F.explode(F.array_compact(F.array("path", "removed_path"))).alias("path")
     log = warehouse.read_or_empty("export_log").select("destination", written).distinct()
@@ -277,8 +277,8 @@ def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFram
     own = [path for folder in _OWN_FILES if _is_there(warehouse.spark, path := warehouse.path(folder))]
     if others := find_files(own, values):
         raise InputError(
-            f"The file {Path(others[0]).name} of a model or report holds somebody who is to be erased: delete it, "
-            "then start again."
+            f"The file {Path(others[0]).name} of a model, report or stream holds somebody who is to be erased: delete "
+            "it, then start again."
         )
     return len(doomed)
 

@@ -8,8 +8,8 @@ that was killed in between finishes the planned batch first, with its files, and
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ from segmentation.ingest.batches import (
     read_ledger,
 )
 from segmentation.ingest.conform import PERSONAL, RAW_JSON, REASONS, conform_rows
-from segmentation.ingest.deliveries import Delivery, needed_key, open_deliveries
+from segmentation.ingest.deliveries import Delivery, follow_deliveries, needed_key, open_deliveries
 from segmentation.ingest.drift import find_changes, refuse_changes
 from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
 from segmentation.ingest.erased import turn_away_erased
@@ -39,10 +39,12 @@ from segmentation.ingest.freshness import find_stale, refuse_stale
 from segmentation.ingest.mapping import quoted
 from segmentation.ingest.near_duplicates import split_near_duplicates
 from segmentation.ingest.reading import explained
+from segmentation.ingest.stream import INFER
 from segmentation.ingest.traffic import busy_days, flag_busy_days, flag_programs, forget_properties, suspect_days
 from segmentation.ingest.volume import find_anomalies, history_days, refuse_anomalies
 from segmentation.privacy.key import load_key
 from segmentation.privacy.vault import new_vault_rows
+from segmentation.runtime.configured import configured
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Written
@@ -52,6 +54,9 @@ FROM_THE_FUTURE = "consent_from_the_future"
 
 REPLAY = "replay"
 """The stage's option that names a batch to take in again."""
+
+STREAMS = "_streams"
+"""Folder of the warehouse with how far each stream was read."""
 
 ROWS_A_FILE, ROWS_A_TASK = 1_000_000, 200_000
 
@@ -75,20 +80,20 @@ def run(context: StageContext) -> Outcome:
     if replayed := context.options.get(REPLAY):
         ledger = ledger.begin_again(replayed, context.now)
     key = needed_key(context.settings)
-    deliveries = open_deliveries(context.spark, context.settings, ledger)
     newest = dict(ledger.newest)
     taken, seq = [], ledger.last_seq
-    for delivery in _only(deliveries, replayed):
-        seq += delivery.batch is None
-        batch = delivery.batch or Batch(delivery.source.name, delivery.files, seq, context.now)
-        context.tell(f"source {delivery.source.name}: {len(delivery.files)} files")
-        taken.append(_take_in(context, ledger, delivery, batch, key))
-        if last := taken[-1].counts.last:
-            newest[batch.source] = max(last, newest.get(batch.source, last))
+    with closing(_deliveries(context, ledger, replayed)) as deliveries:
+        for delivery in deliveries:
+            seq += delivery.batch is None
+            batch = delivery.batch or Batch(delivery.source.name, delivery.files, seq, context.now)
+            context.tell(f"source {delivery.source.name}: {len(delivery.files)} files")
+            taken.append(_take_in(context, ledger, delivery, batch, key))
+            if last := taken[-1].counts.last:
+                newest[batch.source] = max(last, newest.get(batch.source, last))
     stale = find_stale(context.settings.sources, newest, context.as_of_option or context.now.date())
     refuse_stale(context.settings.sources, stale)
     quiet = [f"{source}: {said}" for source, said in stale.items()]
-    if not deliveries:
+    if not taken:
         figures = {"warnings": len(quiet)} if quiet else {}
         return Outcome(0, 0, figures, mode="incremental", message="; ".join(["no new files", *quiet]))
     reasons = _summed(batch.counts.reasons for batch in taken)
@@ -108,11 +113,33 @@ def run(context: StageContext) -> Outcome:
     )
 
 
-def _only(deliveries: list[Delivery], replayed: str | None) -> list[Delivery]:
-    """Of a replay the one batch; else everything."""
-    if replayed is None:
-        return deliveries
-    return [delivery for delivery in deliveries if delivery.batch and delivery.batch.id == replayed]
+def _deliveries(context: StageContext, ledger: Ledger, replayed: str | None) -> Generator[Delivery]:
+    """Of a replay the one batch; else everything: what was begun, what is new, and what streams bring, one source after
+    the other."""
+    spark, settings = context.spark, context.settings
+    opened = open_deliveries(spark, settings, ledger)
+    if replayed is not None:
+        again = [delivery for delivery in opened if delivery.batch and delivery.batch.id == replayed]
+        if not again:
+            raise InputError(
+                f"Batch '{replayed}' is of a table that is followed as a stream, whose rows are not read twice: take "
+                "repaired rows in with a source of their own."
+            )
+        yield from again
+        return
+    yield from opened
+    streams = [source for source in settings.sources if source.stream is not None]
+    if streams and opened:
+        # What was begun is done now: the streams do not bring it again.
+        ledger = read_ledger(context.warehouse.read_or_empty("ingest_batches"))
+    for source in streams:
+        checkpoint = context.warehouse.path(f"{STREAMS}/{source.name}")
+        with closing(follow_deliveries(spark, settings, ledger, source, checkpoint)) as following:
+            with configured(spark, INFER):
+                first = next(following, None)
+            if first is not None:
+                yield first
+                yield from following
 
 
 def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

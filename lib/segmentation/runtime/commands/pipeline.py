@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from time import sleep
 from typing import Any
 
 import click
@@ -79,6 +80,13 @@ def _execute_each(
             raise
 
 
+def _execute_every(common: Common, seconds: int, stages: list[Stage], **options: Any) -> None:
+    """Run after run, with so many seconds in between, until one fails or somebody stops it."""
+    while True:
+        _execute(common, stages, **options)
+        sleep(seconds)
+
+
 def _command(stage: Stage) -> click.Command:
     @click.command(
         name=stage.name, help=stage.help, epilog=f"\b\nExample:\n  segmentation {stage.name} --config conf/example.yml"
@@ -90,6 +98,8 @@ def _command(stage: Stage) -> click.Command:
             look.show(common, **further)
         elif any(further.values()):
             raise click.UsageError(f"--{next(iter(further))} goes with {look and look.flag.opts[0]}.")
+        elif seconds := options.pop(_EVERY, None):
+            _execute_every(common, seconds, [stage], **options)
         elif len(common.dates) > 1:
             _execute_each(common, common.dates, [stage], again=lambda day: f"--as-of {_from(common, day)}", **options)
         else:
@@ -97,11 +107,23 @@ def _command(stage: Stage) -> click.Command:
 
     look = _LOOKS.get(stage.name)
     command.params += [*stage.options, *((look.flag, *look.options) if look else ())]
+    if stage is ingest.STAGE:
+        command.params.append(
+            click.Option(
+                ["--every", _EVERY],
+                type=click.IntRange(min=1),
+                metavar="SECONDS",
+                help="Keep on, until stopped: a run of its own, and again so many seconds after it.",
+            )
+        )
     return command
 
 
 def _from(common: Common, day: date) -> str:
     return ",".join(str(other) for other in common.dates if other >= day)
+
+
+_EVERY = "every"
 
 
 @dataclass(frozen=True)
