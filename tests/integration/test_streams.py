@@ -43,7 +43,8 @@ def test_a_stream_of_files_goes_on_where_it_was_killed(
     followed = Settings.model_validate({"warehouse": str(tmp_path / "warehouse"), **written})
 
     _deliver(files, 1, 1)
-    command = [sys.executable, "-m", "segmentation.runtime.cli", "ingest", "--config", str(config), "--every", "1"]
+    program = [sys.executable, "-m", "segmentation.runtime.cli", "run", "--config", str(config)]
+    command = [*program, "--stages", "ingest", "--every", "1"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, text=True)
     try:
         # The ledger has one commit to begin with and two a batch: when it is begun, and when it is done.

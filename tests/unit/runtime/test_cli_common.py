@@ -74,6 +74,8 @@ def test_there_is_no_job_without_a_command() -> None:
         (["run"], "Missing option '--config': name a configuration file, such as conf/example.yml."),
         (["run", "--config", "nowhere.yml"], "There is no configuration file 'nowhere.yml'"),
         (["run", "--as-of", "yesterday"], "'yesterday' is not a date YYYY-MM-DD."),
+        (["run", "--from", "2026-01-02", "--every", "60"], "--every goes on with what comes"),
+        (["run", "--every", "0"], "--every"),
         (["run", "--from", "2026-01-02"], "--from and --to go together, and not with --as-of"),
         (["run", "--from", "2026-01-02", "--to", "2026-01-01"], "--from 2026-01-02 is after --to 2026-01-01"),
         (["run", "--log-format", "xml"], "'xml' is not one of 'text', 'json'"),

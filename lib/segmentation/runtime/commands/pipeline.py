@@ -24,12 +24,19 @@ from segmentation.stages.pipeline import STAGES, choose_stages
 @click.command(
     epilog="\b\nExample:\n  segmentation run --config conf/example.yml --as-of 2026-01-31"
     "\n  segmentation run --config conf/example.yml --from 2026-01-25 --to 2026-01-31"
+    "\n  segmentation run --config conf/example.yml --stages ingest --every 60"
 )
 @click.option("--stages", metavar="A,B", help=f"Only these, in order: {','.join(STAGES)}.")
 @click.option("--from", "first", metavar="DATE", callback=read_date, help="With --to: as of each day, oldest first.")
 @click.option("--to", "last", metavar="DATE", callback=read_date, help="The last of these days.")
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="Keep on, until one fails or is stopped: run, and again so many seconds after it.",
+)
 @common_options
-def run(common: Common, stages: str | None, first: date | None, last: date | None) -> None:
+def run(common: Common, stages: str | None, first: date | None, last: date | None, every: int | None) -> None:
     """Run the whole pipeline; what is already done is not done again.
 
     With --from and --to it catches up after days that were missed: one run a day, in order, until one fails.
@@ -37,7 +44,12 @@ def run(common: Common, stages: str | None, first: date | None, last: date | Non
     chosen = choose_stages(None if stages is None else [name.strip() for name in stages.split(",")])
     if first is None and last is None:
         _execute(common, chosen)
+        while every is not None:
+            sleep(every)
+            _execute(common, chosen)
         return
+    if every is not None:
+        raise click.UsageError("--every goes on with what comes, --from and --to go back: give one of them.")
     if first is None or last is None or common.as_of is not None:
         raise click.UsageError("--from and --to go together, and not with --as-of: give both days, or one date.")
     if first > last:
@@ -80,13 +92,6 @@ def _execute_each(
             raise
 
 
-def _execute_every(common: Common, seconds: int, stages: list[Stage], **options: Any) -> None:
-    """Run after run, with so many seconds in between, until one fails or somebody stops it."""
-    while True:
-        _execute(common, stages, **options)
-        sleep(seconds)
-
-
 def _command(stage: Stage) -> click.Command:
     @click.command(
         name=stage.name, help=stage.help, epilog=f"\b\nExample:\n  segmentation {stage.name} --config conf/example.yml"
@@ -98,8 +103,6 @@ def _command(stage: Stage) -> click.Command:
             look.show(common, **further)
         elif any(further.values()):
             raise click.UsageError(f"--{next(iter(further))} goes with {look and look.flag.opts[0]}.")
-        elif seconds := options.pop(_EVERY, None):
-            _execute_every(common, seconds, [stage], **options)
         elif len(common.dates) > 1:
             _execute_each(common, common.dates, [stage], again=lambda day: f"--as-of {_from(common, day)}", **options)
         else:
@@ -107,23 +110,11 @@ def _command(stage: Stage) -> click.Command:
 
     look = _LOOKS.get(stage.name)
     command.params += [*stage.options, *((look.flag, *look.options) if look else ())]
-    if stage is ingest.STAGE:
-        command.params.append(
-            click.Option(
-                ["--every", _EVERY],
-                type=click.IntRange(min=1),
-                metavar="SECONDS",
-                help="Keep on, until stopped: a run of its own, and again so many seconds after it.",
-            )
-        )
     return command
 
 
 def _from(common: Common, day: date) -> str:
     return ",".join(str(other) for other in common.dates if other >= day)
-
-
-_EVERY = "every"
 
 
 @dataclass(frozen=True)
