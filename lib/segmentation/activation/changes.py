@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -43,57 +43,58 @@ def hash_members(members: DataFrame, finders: Sequence[str] = (PERSON_ID,)) -> D
     )
 
 
-def count_difference(before: DataFrame | None, now: DataFrame) -> Difference:
-    """Counts people of `now` against those of `before` (None: nothing was delivered yet), in one pass over both.
+def compare_members(before: DataFrame | None, now: DataFrame) -> DataFrame:
+    """Whom the destination was told of against whom it is to have -> `person_id` of everyone who makes a difference,
+    its `kind` (a field of `Difference`), `was_told`, `was_found_by` and `found_by`.
 
-    In: one row a person as of `hash_members`.
+    In: one row a person as of `hash_members`; no `before`: nothing was delivered yet. One join; who is told of as
+    before and found as before has no row, so that what comes after it works on what changed alone.
     """
-    if before is None:
-        return Difference(added=now.count(), removed=0, unchanged=0, changed=0)
-    kinds = [F.count_if(F.col("kind") == kind.name).alias(kind.name) for kind in fields(Difference)]
-    row = _compare(before, now).agg(*kinds).first()
-    assert row is not None, "a global aggregate has one row"
-    return Difference(**row.asDict())
+    before = now.limit(0) if before is None else before
+    was = before.select(PERSON_ID, F.col("told").alias("was_told"), F.col("found_by").alias("was_found_by"))
+    kind = (
+        F.when(F.col("was_told").isNull(), "added")
+        .when(F.col("told").isNull(), "removed")
+        .when(F.col("was_told") == F.col("told"), "unchanged")
+        .otherwise("changed")
+    )
+    both = was.join(now, PERSON_ID, "full_outer").withColumn("kind", kind)
+    different = both.where((F.col("kind") != "unchanged") | (F.col("was_found_by") != F.col("found_by")))
+    return different.select(PERSON_ID, "kind", "was_told", "was_found_by", "found_by")
 
 
-def sample_difference(before: DataFrame | None, now: DataFrame, people: int) -> dict[str, list[str]]:
+def count_difference(changes: DataFrame, people: int) -> Difference:
+    """`changes`: as of `compare_members`, here and below; `people`: how many the destination is to have."""
+    counts = {row["kind"]: row["count"] for row in changes.groupBy("kind").count().collect()}
+    added, removed, changed = (counts.get(kind, 0) for kind in ("added", "removed", "changed"))
+    return Difference(added, removed, people - added - changed, changed)
+
+
+def sample_difference(changes: DataFrame, people: int) -> dict[str, list[str]]:
     """What would be done -> the ids of so many people to whom it would be, the first by id."""
-    compared = _compare(now.limit(0) if before is None else before, now).where("kind != 'unchanged'")
     rank = F.row_number().over(Window.partitionBy("kind").orderBy(PERSON_ID))
-    first = compared.withColumn("rank", rank).where(F.col("rank") <= people)
+    first = changes.where("kind != 'unchanged'").withColumn("rank", rank).where(F.col("rank") <= people)
     rows = first.groupBy("kind").agg(F.array_sort(F.collect_list(PERSON_ID)).alias("people")).orderBy("kind").collect()
     return {row["kind"]: row["people"] for row in rows}
 
 
-def _compare(before: DataFrame, now: DataFrame) -> DataFrame:
-    """`person_id` of everyone in either, and the `kind` of their difference, a field of `Difference`."""
-    was, is_ = F.col("was"), F.col("told")
-    kind = (
-        F.when(was.isNull(), "added").when(is_.isNull(), "removed").when(was == is_, "unchanged").otherwise("changed")
-    )
-    both = before.select(PERSON_ID, F.col("told").alias("was")).join(now, PERSON_ID, "full_outer")
-    return both.select(PERSON_ID, kind.alias("kind"))
+def find_new(members: DataFrame, changes: DataFrame) -> DataFrame:
+    """Rows of `members` whom the destination does not have, or was told otherwise of."""
+    return members.join(changes.where("kind IN ('added', 'changed')").select(PERSON_ID), PERSON_ID, "left_semi")
 
 
-def find_new(members: DataFrame, before: DataFrame, now: DataFrame) -> DataFrame:
-    """Rows of `members` whom the destination does not have, or was told otherwise of.
-
-    `before`, `now`: as of `hash_members`; here and below.
-    """
-    same = before.select(PERSON_ID, "told").join(now.select(PERSON_ID, "told"), [PERSON_ID, "told"])
-    return members.join(same, PERSON_ID, "left_anti")
+def find_gone(changes: DataFrame) -> DataFrame:
+    """`person_id`, `told` and `found_by` of whom the destination has, and is not to have any more."""
+    gone = changes.where("kind = 'removed'")
+    return gone.select(PERSON_ID, F.col("was_told").alias("told"), F.col("was_found_by").alias("found_by"))
 
 
-def find_gone(before: DataFrame, now: DataFrame) -> DataFrame:
-    """Rows of `before` of people who are not in `now`."""
-    return before.join(now, PERSON_ID, "left_anti")
-
-
-def count_misnamed(before: DataFrame, now: DataFrame, gone: DataFrame) -> int:
+def count_misnamed(changes: DataFrame, gone: DataFrame) -> int:
     """How many people the destination knows by something else than they would be named by now, so that their old entry
     there could neither be changed nor taken out. `gone`: as of `hash_members`, what those to be taken out are found by
     now; who is not found any more has no row in it.
     """
-    known = now.select(PERSON_ID, "found_by").unionByName(gone.select(PERSON_ID, "found_by"))
-    both = before.select(PERSON_ID, F.col("found_by").alias("was")).join(known, PERSON_ID, "left")
-    return both.where(~F.col("was").eqNullSafe(F.col("found_by"))).count()
+    named = gone.select(PERSON_ID, F.col("found_by").alias("gone_by"))
+    known = F.when(F.col("kind") == "removed", F.col("gone_by")).otherwise(F.col("found_by"))
+    both = changes.where("kind != 'added'").join(named, PERSON_ID, "left")
+    return both.where(~F.col("was_found_by").eqNullSafe(known)).count()

@@ -14,6 +14,7 @@ from segmentation.activation import lake
 from segmentation.activation.changes import (
     FORGOTTEN,
     Difference,
+    compare_members,
     count_difference,
     count_misnamed,
     find_gone,
@@ -125,41 +126,64 @@ def _is_there(planned: Planned, last: LastDelivery) -> bool:
 
 
 def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bool) -> Delivery:
-    shipment, last = planned.shipment, planned.standing.last
+    shipment = planned.shipment
     refusals = list_refusals(rows) if shipment.platform else None
     members = keep_found(rows) if shipment.platform else rows
     meant, held = hash_members(members, shipment.finders), _held(context, planned)
-    now = meant if held is None else _with_who_stays(context, shipment, meant, held)
-    difference = count_difference(held, now)
-    left_out = {} if refusals is None else count_refusals(refusals)
-    delivery = Delivery(difference, left_out, warn_of_size(shipment, difference.rows))
-    if context.options.get("dry_run"):
-        return replace(delivery, samples=sample_difference(held, now, _SAMPLES))
-    load = Load(members, difference.rows, left_out=left_out)
-    outcome, failure = dict[str, str | None](status=DELIVERED), None
-    try:
-        check_size(shipment, difference.rows)
-        if held is not None and planned.name not in context.options.get("confirm_removals", ()):
-            check_removals(shipment.export, difference, find_gone(held, now), list_refusing(context, shipment))
-        if held is not None and shipment.export.sends_changes and not whole:
-            load = _keep_changes(context, shipment, load, difference, held, now)
-        if load.removed is None and now is not meant:
-            # Everyone is who is meant: who had been left there goes when the list is put in place of the one there.
-            now, difference = meant, count_difference(held, meant)
-            load, delivery = replace(load, count=difference.rows), replace(delivery, difference=difference)
-        outcome |= _send(planned, load)
-    except DeliveryError as error:
-        outcome, failure = {"status": FAILED, "reason": str(error)}, error
-    same = last is not None and (last.fingerprint, last.sha256) == (shipment.fingerprint, outcome.get("sha256"))
-    if failure or not same or shipment.export.sends_changes:  # else a file that was lost is there again
-        if not failure:
-            _hold(context, shipment, now, held)
-            _list_refused(context, shipment, refusals)
-        row = log_row(context.spark, shipment, difference, context.warehouse.run_id, context.now, outcome)
-        context.warehouse.append_once("export_log", row, f"export:{planned.name}", shipment.number)
+    with settled(compare_members(held, meant)) as compared:
+        left_there = None if held is None else _left_there(context, shipment, compared)
+        changes = compared if left_there is None else compared.join(left_there, "person_id", "left_anti")
+        people = members.count()
+        staying = 0 if left_there is None else left_there.count()
+        difference = count_difference(changes, people + staying)
+        left_out = {} if refusals is None else count_refusals(refusals)
+        delivery = Delivery(difference, left_out, warn_of_size(shipment, difference.rows))
+        if context.options.get("dry_run"):
+            return replace(delivery, samples=sample_difference(changes, _SAMPLES))
+        load = Load(members, difference.rows, left_out=left_out)
+        now = meant
+        outcome, failure = dict[str, str | None](status=DELIVERED), None
+        try:
+            check_size(shipment, difference.rows)
+            if held is not None and planned.name not in context.options.get("confirm_removals", ()):
+                check_removals(shipment.export, difference, find_gone(changes), list_refusing(context, shipment))
+            if held is not None and shipment.export.sends_changes and not whole:
+                load = _keep_changes(context, shipment, load, difference, changes)
+            if left_there is not None:
+                if load.removed is None:
+                    # Everyone is who is meant: who had been left there goes when the list is put in place of that one.
+                    difference = count_difference(compared, people)
+                    load, delivery = replace(load, count=people), replace(delivery, difference=difference)
+                else:
+                    now = meant.unionByName(find_gone(compared).join(left_there, "person_id", "left_semi"))
+            outcome |= _send(planned, load)
+        except DeliveryError as error:
+            outcome, failure = {"status": FAILED, "reason": str(error)}, error
+        _write_down(context, planned, (now, held, refusals), difference, outcome, failed=failure is not None)
     if failure:
         raise failure
     return replace(delivery, sent_everyone=load.why)
+
+
+def _write_down(
+    context: StageContext,
+    planned: Planned,
+    people: tuple[DataFrame, DataFrame | None, DataFrame | None],
+    difference: Difference,
+    outcome: Mapping[str, str | None],
+    failed: bool,
+) -> None:
+    """Keeps whom the destination has now, and had, and of whom it could not be told (`people`), then logs the delivery;
+    not where a file that was lost is there again."""
+    shipment, last, (now, held, refusals) = planned.shipment, planned.standing.last, people
+    same = last is not None and (last.fingerprint, last.sha256) == (shipment.fingerprint, outcome.get("sha256"))
+    if same and not failed and not shipment.export.sends_changes:
+        return
+    if not failed:
+        _hold(context, shipment, now, held)
+        _list_refused(context, shipment, refusals)
+    row = log_row(context.spark, shipment, difference, context.warehouse.run_id, context.now, outcome)
+    context.warehouse.append_once("export_log", row, f"export:{planned.name}", shipment.number)
 
 
 def _held(context: StageContext, planned: Planned) -> DataFrame | None:
@@ -171,30 +195,30 @@ def _held(context: StageContext, planned: Planned) -> DataFrame | None:
     return rows.where((F.col("destination") == planned.name) & (F.col("delivery") == last.delivery))
 
 
-def _with_who_stays(context: StageContext, shipment: Shipment, meant: DataFrame, held: DataFrame) -> DataFrame:
-    """Who is to be at the destination: who is meant and, where it takes nobody out, who was there before, unless they
-    said no or were erased."""
+def _left_there(context: StageContext, shipment: Shipment, compared: DataFrame) -> DataFrame | None:
+    """`person_id` of who is not meant any more and stays at the destination all the same: where it takes nobody out,
+    all but who said no or was erased."""
     if shipment.export.mode == "mirror":
-        return meant
-    stay = find_gone(held, meant).where(~F.col("person_id").startswith(FORGOTTEN))
+        return None
+    stay = find_gone(compared).select("person_id").where(~F.col("person_id").startswith(FORGOTTEN))
     for refusing in list_refusing(context, shipment):
         stay = stay.join(refusing, "person_id", "left_anti")
-    return meant.unionByName(stay.select(*meant.columns))
+    return stay
 
 
 def _keep_changes(
-    context: StageContext, shipment: Shipment, everyone: Load, difference: Difference, held: DataFrame, now: DataFrame
+    context: StageContext, shipment: Shipment, everyone: Load, difference: Difference, changes: DataFrame
 ) -> Load:
-    """What has to be said so that the destination, which has `held`, has `now`; everyone, where it could not be said of
+    """What has to be said so that the destination has whom it is to have; everyone, where it could not be said of
     somebody by what they are known by there."""
-    removed = name_people(context, shipment, find_gone(held, now).select("person_id"))
-    misnamed = count_misnamed(held, now, hash_members(removed, shipment.finders))
+    removed = name_people(context, shipment, find_gone(changes).select("person_id"))
+    misnamed = count_misnamed(changes, hash_members(removed, shipment.finders))
     if misnamed:
         people = "one person is" if misnamed == 1 else f"{misnamed:,} people are"
         return replace(everyone, why=f"{people} known there by what they are not known by here any more")
     return replace(
         everyone,
-        rows=find_new(everyone.rows, held, now),
+        rows=find_new(everyone.rows, changes),
         count=difference.added + difference.changed,
         removed=removed,
         removals=difference.removed,
