@@ -37,12 +37,12 @@ LIBRARY: list[LibraryName] = [
 
 def sessions(spark: SparkSession, source: Path, target: Path) -> None:
     """`cut_sessions` with its defaults."""
-    cut_sessions(_events(spark, source), SessionSettings(), AS_OF, ["user_id"]).write.parquet(str(target))
+    cut_sessions(read_events(spark, source), SessionSettings(), AS_OF, ["user_id"]).write.parquet(str(target))
 
 
 def features(spark: SparkSession, source: Path, target: Path) -> None:
     """`measure_features` with eight features over events."""
-    events = _events(spark, source)
+    events = read_events(spark, source)
     # No feature asks for sessions, so the second table is never looked at.
     measure_features(events, events, FeatureSettings(library=LIBRARY), AS_OF).write.parquet(str(target))
 
@@ -83,7 +83,7 @@ def _cluster(spark: SparkSession, source: Path, target: Path, algorithm: Algorit
     labelled.select("person_id", F.col("cluster_found").alias("cluster")).write.parquet(str(target))
 
 
-def _events(spark: SparkSession, source: Path) -> DataFrame:
+def read_events(spark: SparkSession, source: Path) -> DataFrame:
     """With the columns that the contract has and these events have no values in."""
     return (
         spark.read.parquet(str(source))

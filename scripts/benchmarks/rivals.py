@@ -60,6 +60,22 @@ COPY (
 ) TO '{target}/part.parquet'
 """
 
+_DELIVERY = """
+COPY (
+  SELECT now.person_id, now.segment_id, now.segment_name
+  FROM read_parquet('{source}/after/*.parquet') now LEFT JOIN read_parquet('{source}/before/*.parquet') was
+    USING (person_id)
+  WHERE was.person_id IS NULL OR (was.segment_id, was.segment_name) <> (now.segment_id, now.segment_name)
+  ORDER BY person_id
+) TO '{target}/changes.csv' (HEADER);
+COPY (
+  SELECT was.person_id
+  FROM read_parquet('{source}/before/*.parquet') was ANTI JOIN read_parquet('{source}/after/*.parquet') now
+    USING (person_id)
+  ORDER BY was.person_id
+) TO '{target}/changes-removed.csv' (HEADER)
+"""
+
 
 def duckdb_sessions(source: Path, target: Path) -> None:
     """Lag, running sum, group by."""
@@ -69,6 +85,11 @@ def duckdb_sessions(source: Path, target: Path) -> None:
 def duckdb_features(source: Path, target: Path) -> None:
     """One group by."""
     _duckdb(_FEATURES, source, target, as_of=AS_OF)
+
+
+def duckdb_delivery(source: Path, target: Path) -> None:
+    """A join of what was and what is, and two sorted files."""
+    _duckdb(_DELIVERY, source, target)
 
 
 def scipy_components(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
-from scripts.benchmarks import inputs, ours, rivals
+from scripts.benchmarks import campaigns, inputs, ours, rivals
 
 Count = dict[str, int]
 """What engines have to agree on, by name."""
@@ -61,6 +61,12 @@ def _count_clusters(result: Path) -> Count:
     # Fits from different beginnings find different clusters: only everyone and the number of clusters are the same.
     table = pq.read_table(result, columns=["cluster"])
     return {"people": table.num_rows, "clusters": int(pc.count_distinct(table["cluster"]).as_py())}
+
+
+def _count_members(result: Path) -> Count:
+    # The first audience is the same for both.
+    table = pq.read_table(result, columns=["audience"])
+    return {"members": int(pc.sum(pc.equal(table["audience"], "a0")).as_py())}
 
 
 STAGES: dict[str, list[Stage]] = {
@@ -115,6 +121,26 @@ STAGES: dict[str, list[Stage]] = {
             _count_clusters,
             (20_000, 100_000),
         ),
+    ],
+    "audiences": [
+        Stage(
+            "audiences",
+            "events",
+            campaigns.make_people_with_events,
+            [Engine("fifty", campaigns.fifty_audiences), Engine("one", campaigns.one_audience)],
+            _count_members,
+            (300_000, 1_000_000),
+        )
+    ],
+    "export": [
+        Stage(
+            "export",
+            "people",
+            campaigns.make_delivered_warehouse,
+            [Engine("segmentation", campaigns.deliver), Engine("DuckDB", alone=rivals.duckdb_delivery)],
+            campaigns.count_delivered,
+            (100_000, 1_000_000),
+        )
     ],
 }
 """By the name that the call takes."""

@@ -79,7 +79,10 @@ def test_engines_that_disagree_are_an_error() -> None:
         (["--sizes", "10"], "from 1000 to 1000000000"),
         (["--sizes", "-5000"], "'-5000' is not a size"),
         (["--repeats", "0"], "--repeats"),
-        (["guessing"], "'guessing' is not one of 'sessions', 'features', 'components', 'clustering'"),
+        (
+            ["guessing"],
+            "'guessing' is not one of 'sessions', 'features', 'components', 'clustering', 'audiences', 'export'",
+        ),
         (["--out", "no-such-folder/figures.json"], "The folder of --out does not exist: no-such-folder."),
     ],
 )
@@ -95,10 +98,19 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert "scripts/benchmark sessions features --sizes" in capsys.readouterr().out
 
 
-def test_engines_agree_on_features(spark: SparkSession, tmp_path: Path) -> None:
-    (stage,) = STAGES["features"]
+@pytest.mark.parametrize(
+    ("name", "engines", "counted"),
+    [
+        ("features", ("segmentation", "DuckDB"), "events"),
+        ("audiences", ("fifty", "one"), "members"),
+        ("export", ("segmentation", "DuckDB"), "rows"),
+    ],
+)
+def test_engines_agree(spark: SparkSession, tmp_path: Path, name: str, engines: tuple[str, str], counted: str) -> None:
+    (stage,) = STAGES[name]
     with rivals_process() as pool:
         results = run_stage(spark, pool, stage, [2_000], 1, tmp_path, lambda _: None, thrown_away=0)
-    assert [(result.engine, len(result.rounds)) for result in results] == [("segmentation", 1), ("DuckDB", 1)]
-    assert results[0].count["events"] == 2_000
-    assert all(result.rounds[0].bytes_written > 0 for result in results)
+    assert tuple(result.engine for result in results) == engines
+    assert all(len(result.rounds) == 1 and result.rounds[0].bytes_written > 0 for result in results)
+    found = results[0].count[counted]
+    assert found == 2_000 if name == "features" else 0 < found < 2_000
