@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from itertools import chain
 from typing import Any
@@ -123,18 +124,16 @@ def drawing(
     """A whole SVG, which says in words what it shows. Title and description go to those who do not see it."""
     out = StringIO()
     # Ids in it are hashes of what they name and of the salt: those of two charts differ.
-    with rc_context(_STYLE | {"svg.hashsalt": f"{title} {description} {width}"}), warnings.catch_warnings():
-        # Only the widths of letters are asked of the font: the page has its own for what is not in it.
-        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+    with _styled({"svg.hashsalt": f"{title} {description} {width}"}):
         canvas = Canvas(width, height, layout)
         paint(canvas)
         for artist in canvas.figure.findobj():
             artist.set_clip_on(False)
         for text in canvas.figure.findobj(Text):
-            text.set_text(_UNPRINTABLE.sub("\ufffd", text.get_text()))
+            text.set_text(_printable(text.get_text()))
         canvas.figure.savefig(out, format="svg")
     root = ElementTree.fromstring(out.getvalue())
-    return _for_page(root, f"{title}. {description}", canvas)
+    return _for_page(root, _printable(f"{title}. {description}"), canvas)
 
 
 def for_all_screens(draw: Callable[[int], Markup]) -> Markup:
@@ -146,7 +145,20 @@ def width_of(text: str) -> float:
     """How wide a text is at most, in pixels."""
     if not text:
         return 0.0
-    return float(TextPath((0, 0), text, size=SIZE, prop=FontProperties(family=_FONT)).get_extents().x1)
+    with _styled():
+        return float(TextPath((0, 0), text, size=SIZE, prop=FontProperties(family=_FONT)).get_extents().x1)
+
+
+@contextmanager
+def _styled(further: Mapping[str, str] | None = None) -> Iterator[None]:
+    with rc_context(_STYLE | dict(further or {})), warnings.catch_warnings():
+        # Only the widths of letters are asked of the font: the page has its own for what is not in it.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+        yield
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def _for_page(root: ElementTree.Element, label: str, canvas: Canvas) -> Markup:
@@ -160,7 +172,7 @@ def _for_page(root: ElementTree.Element, label: str, canvas: Canvas) -> Markup:
         uses = list(by_id[gid].iter(_SVG + "use"))
         for element, said in zip(uses or [by_id[gid]], labels, strict=True):
             tip = ElementTree.Element("title")
-            tip.text = _UNPRINTABLE.sub("\ufffd", said)
+            tip.text = _printable(said)
             element.insert(0, tip)
     used = {
         name

@@ -162,8 +162,10 @@ def test_the_same_is_drawn_the_same() -> None:
 def test_letters_that_no_font_or_no_page_has_do_no_harm() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        drawn = Drawn(bar_chart("T", "D", [Bar("顧客 \x00\ud800 👋", 1, "1\x1b"), Bar("", 0, "")], 330))
-    assert {"顧客 \ufffd\ufffd 👋", "1\ufffd"} <= {text for text, *_ in drawn.texts}
+        bars = [Bar("顧客 \x00\ud800 👋", 1, "1\x1b"), Bar(r"$\no$ mathematics", 0, r"$\frac$ 顧")]
+        drawn = Drawn(bar_chart("T\x00", "D", bars, 330))
+    assert {"顧客 \ufffd\ufffd 👋", "1\ufffd", r"$\no$ mathematics", r"$\frac$ 顧"} == {t for t, *_ in drawn.texts}
+    assert drawn.root.attrib["aria-label"] == "T\ufffd. D"
 
 
 def test_bars_are_as_long_as_their_values_and_leave_room_for_them() -> None:
