@@ -77,7 +77,7 @@ STAGES: dict[str, list[Stage]] = {
             inputs.make_events,
             [Engine("segmentation", ours.sessions), Engine("DuckDB", alone=rivals.duckdb_sessions)],
             _count_sessions,
-            (1_000_000, 5_000_000),
+            (1_000_000, 3_000_000),
         )
     ],
     "features": [
@@ -87,7 +87,7 @@ STAGES: dict[str, list[Stage]] = {
             inputs.make_events,
             [Engine("segmentation", ours.features), Engine("DuckDB", alone=rivals.duckdb_features)],
             _count_features,
-            (1_000_000, 5_000_000),
+            (1_000_000, 3_000_000),
         )
     ],
     "components": [
@@ -101,7 +101,7 @@ STAGES: dict[str, list[Stage]] = {
                 Engine("GraphFrames", ours.graphframes, slow=True, most_rows=1_000_000),
             ],
             _count_components,
-            (100_000, 1_000_000, 3_000_000),
+            (100_000, 1_000_000),
         )
     ],
     "clustering": [
@@ -111,7 +111,7 @@ STAGES: dict[str, list[Stage]] = {
             inputs.make_people,
             [Engine("segmentation", ours.bisecting), Engine("scikit-learn", alone=rivals.sklearn_bisecting)],
             _count_clusters,
-            (20_000, 100_000),
+            (20_000, 50_000),
         ),
         Stage(
             "Gaussian mixture",
@@ -119,7 +119,7 @@ STAGES: dict[str, list[Stage]] = {
             inputs.make_people,
             [Engine("segmentation", ours.mixture), Engine("scikit-learn", alone=rivals.sklearn_mixture)],
             _count_clusters,
-            (20_000, 100_000),
+            (20_000, 50_000),
         ),
     ],
     "audiences": [
