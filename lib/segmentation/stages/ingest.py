@@ -1,8 +1,10 @@
 """Ingest: sources -> `events`, `events_quarantine`, `vault`, `consent`, with `ingest_batches` as the ledger.
 
-A batch is the new files of one source. It is judged before anything of it is written; then its row in the ledger says
-`planned`, its refused rows, clear values, events and statements of consent are written, and the row says `done`. A run
-that was killed in between finishes the planned batch first, with its files, and replaces what was written of it.
+A batch is the new files of one source, or what was added to a table since the last batch of its stream. It is judged
+before anything of it is written; then its row in the ledger says `planned`, its refused rows, clear values, events and
+statements of consent are written, and the row says `done`. A run that was killed in between finishes the planned batch
+first, and replaces what was written of it. A stream's checkpoint moves on when its batch is done: it says what is new,
+and the ledger what was taken in.
 """
 
 from __future__ import annotations
