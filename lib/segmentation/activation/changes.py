@@ -50,7 +50,9 @@ def compare_members(before: DataFrame | None, now: DataFrame) -> DataFrame:
     In: one row a person as of `hash_members`; no `before`: nothing was delivered yet. One join; who is told of as
     before and found as before has no row, so that what comes after it works on what changed alone.
     """
-    before = now.limit(0) if before is None else before
+    if before is None:
+        new = {"kind": F.lit("added"), "was_told": F.lit(None).cast("long"), "was_found_by": F.lit(None).cast("long")}
+        return now.select(PERSON_ID, *(value.alias(name) for name, value in new.items()), "found_by")
     was = before.select(PERSON_ID, F.col("told").alias("was_told"), F.col("found_by").alias("was_found_by"))
     kind = (
         F.when(F.col("was_told").isNull(), "added")
