@@ -146,6 +146,30 @@ def test_copies_a_moment_apart_are_one_event_and_unusual_days_are_told(spark: Sp
     assert ingest_once(spark, shop).message == "shop: purchase on 2026-03-29: 15, usually 5 (spike)"
 
 
+def test_what_several_sources_bring_at_once_is_what_they_bring_one_after_the_other(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Copies in both, one person's e-mail in both, a yes in one and a no in the other, and a program in both."""
+    busy = [
+        line(100 + n, uid="u9", email="p9@example.com", event="view", ts=f"2026-03-02 10:00:{n:02d}") for n in range(20)
+    ]
+    write_csv(tmp_path / "first/1.csv", [line(1), line(2, event="joined"), line(3, uid=""), *busy[:12]])
+    write_csv(tmp_path / "second/1.csv", [line(1), line(2, event="left", ts="2026-03-05 10:00:00"), line(4), *busy[8:]])
+    rule = {"purpose": "marketing", "grants": {"event": "joined"}, "withdraws": {"event": "left"}}
+    common = {"consent": [rule], "traffic": {"bots": {"rates": {"per_minute": 15}}}}
+    columns = {"identifiers": {"user_id": "uid", "email": "email"}}
+    sources = [source(tmp_path / name, name=name, columns=columns) for name in ("first", "second")]
+
+    at_once = settings(tmp_path / "at_once", *sources, **common)
+    figures = ingest_once(spark, at_once).figures
+    assert (figures["duplicates"], figures["bots"]) == (6, 20)
+    apart = settings(tmp_path / "apart", *sources, **common)
+    ingest_once(spark, settings(tmp_path / "apart", sources[0], **common))
+    ingest_once(spark, apart)
+    for name in (*TABLES, "consent"):
+        assert rows(spark, at_once, name) == rows(spark, apart, name), name
+
+
 def test_statements_of_consent_are_kept_but_none_from_the_future(spark: SparkSession, tmp_path: Path) -> None:
     lines = [line(1), line(2, event="left"), line(3, event="joined"), line(4, event="joined", ts="2026-04-01 00:00:01")]
     write_csv(tmp_path / "in/1.csv", lines)
@@ -268,5 +292,5 @@ def test_a_batch_that_was_begun_is_finished_with_its_own_files(
     (tmp_path / "away").rename(first)
     ingest_once(spark, configured)
     batches = rows(spark, configured, "ingest_batches", "batch_seq", "source", "accepted", "files")
-    assert [(*row[:3], len(row[3])) for row in batches] == [(1, "shop", 2, 1), (2, "shop", 1, 1), (3, "web", 3, 1)]
-    assert batches[1][3][0].endswith(late.name)
+    assert [(*row[:3], len(row[3])) for row in batches] == [(1, "shop", 2, 1), (2, "web", 3, 1), (3, "shop", 1, 1)]
+    assert batches[2][3][0].endswith(late.name)

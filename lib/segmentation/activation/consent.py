@@ -35,9 +35,10 @@ def read_signals(events: DataFrame, control: GlobalPrivacyControl, trust: Sequen
 
 
 def keep_newest(statements: DataFrame) -> DataFrame:
-    """Of what one identifier says on one purpose on one date (UTC), the newest: no other can count at a date's end."""
+    """Of what one identifier says on one purpose on one date (UTC) in one batch, the newest: no other can count at a
+    date's end."""
     day, newest = F.to_date("consent_ts").alias("day"), F.struct("consent_ts", "event_id")
-    one = statements.groupBy("identifier_type", "identifier_value", "purpose", day)
+    one = statements.groupBy("identifier_type", "identifier_value", "purpose", "batch_id", day)
     kept = one.agg(F.max_by(F.struct(*statements.columns), newest).alias("kept"))
     return kept.select("kept.*")
 

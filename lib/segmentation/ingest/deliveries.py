@@ -13,7 +13,7 @@ from segmentation.config.sources import Source
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.ingest.batches import Batch, Ledger
 from segmentation.ingest.files import SourceFile, list_files
-from segmentation.ingest.mapping import Mapping, check_mapping
+from segmentation.ingest.mapping import Mapping, check_mapping, quoted
 from segmentation.ingest.reading import SourceRows, describe_rows, read_rows
 from segmentation.ingest.stream import STREAM, follow
 from segmentation.privacy.key import load_key
@@ -32,6 +32,12 @@ class Delivery:
     @property
     def source(self) -> Source:
         return self.mapping.source
+
+    @property
+    def schema(self) -> str:
+        """The source's own columns in these files, as DDL."""
+        own = self.rows.df.select(*(quoted(column) for column in self.rows.own)).schema
+        return ", ".join(f"{quoted(f.name)} {f.dataType.simpleString()}" for f in own)
 
 
 def open_deliveries(spark: SparkSession, settings: Settings, ledger: Ledger) -> list[Delivery]:

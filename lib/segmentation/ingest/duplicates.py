@@ -20,11 +20,11 @@ class Suspects:
 
 
 def find_suspects(good: DataFrame, earlier: DataFrame) -> Suspects:
-    """Which event ids of a batch need a closer look; `earlier` are the events that they could repeat.
+    """Which event ids of some batches need a closer look; `earlier` are the events that they could repeat.
 
     Only hashes of eight bytes are shuffled, not the rows: a clash of two hashes costs a closer look and no more.
     """
-    check_columns(good, {"event_id"}, "the accepted rows of a batch")
+    check_columns(good, {"event_id"}, "the accepted rows of the batches")
     check_columns(earlier, {"event_id"}, "the table 'events'")
     ids = good.select(F.xxhash64("event_id").alias(_HASH), F.lit(1).alias("new"), F.lit(0).alias("old")).unionByName(
         earlier.select(F.xxhash64("event_id").alias(_HASH), F.lit(0).alias("new"), F.lit(1).alias("old"))
@@ -34,14 +34,15 @@ def find_suspects(good: DataFrame, earlier: DataFrame) -> Suspects:
 
 
 def split_duplicates(good: DataFrame, earlier: DataFrame, suspects: Suspects) -> tuple[DataFrame, DataFrame]:
-    """The rows of a batch that are new, one an event id, and the duplicates.
+    """The rows of some batches that are new, one an event id, and the duplicates.
 
-    Of several rows with one id the one received first wins; where that does not tell, the one whose content comes
-    first in order, so that the choice does not depend on files or partitions.
+    Of several rows with one id the one of the earliest batch wins, of those the one received first; where that does
+    not tell, the one whose content comes first in order, so that the choice does not depend on files or partitions.
     """
     hashed = good.withColumn(_HASH, F.xxhash64("event_id"))
     clear = hashed.join(suspects.hashes, _HASH, "left_anti").drop(_HASH)
     order = Window.partitionBy("event_id").orderBy(
+        "batch_seq",
         F.col("received_ts").asc_nulls_last(),
         "event_ts",
         "event_name",

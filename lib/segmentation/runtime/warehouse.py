@@ -130,8 +130,9 @@ class Warehouse:
         return self._write(name, df, {}, "overwrite")
 
     def replace_slice(self, name: str, df: DataFrame, **equals: object) -> Written:
-        """Replaces the rows in which the named columns have these values, in one commit; `df` holds only such rows."""
-        predicate = " AND ".join(f"{column} = {_literal(value)}" for column, value in equals.items())
+        """Replaces the rows in which the named columns have these values, of a tuple any of them, in one commit; `df`
+        holds only such rows."""
+        predicate = " AND ".join(f"{column} {_comparison(value)}" for column, value in equals.items())
         return self._write(name, df, {"replaceWhere": predicate}, "overwrite")
 
     def append(self, name: str, df: DataFrame) -> Written:
@@ -366,6 +367,10 @@ def drop_older_files(spark: SparkSession, table: DeltaTable) -> None:
     tasks = str(spark.sparkContext.defaultParallelism)
     with configured(spark, {_RETENTION_CHECK: "false", _LISTING_TASKS: tasks, _VACUUM_COMMITS: "false"}):
         table.vacuum(0)
+
+
+def _comparison(value: object) -> str:
+    return f"IN ({', '.join(map(_literal, value))})" if isinstance(value, tuple) else f"= {_literal(value)}"
 
 
 def _literal(value: object) -> str:

@@ -36,9 +36,10 @@ from segmentation.privacy.tokens import with_token_key
 from segmentation.privacy.tombstones import tombstone_column
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse, drop_older_files
-from segmentation.stages import identity, ingest, report
+from segmentation.stages import identity, report
+from segmentation.stages.ingest_plan import STREAMS
 
-_OWN_FILES = (report.FOLDER, fitted.FOLDER, ingest.STREAMS)
+_OWN_FILES = (report.FOLDER, fitted.FOLDER, STREAMS)
 """Folders of the warehouse whose files are about nobody."""
 
 _KEPT_ASIDE = {*identity.STAGE.writes, "erasure_work"} - {*identity.STAGE.state}

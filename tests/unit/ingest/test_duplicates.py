@@ -20,6 +20,8 @@ def test_one_row_an_id_stays_the_one_received_first_whatever_the_order(spark: Sp
         {"event_id": "twice", "session_key": "4"},
         {"event_id": "alike", "session_key": "6", "identifiers": {"user_id": "v"}},
         {"event_id": "alike", "session_key": "5", "identifiers": {"user_id": "u"}},
+        {"event_id": "batches", "session_key": "9", "batch_seq": 2, "received_ts": early},
+        {"event_id": "batches", "session_key": "10", "batch_seq": 1, "received_ts": late},
         {"event_id": "there", "session_key": "7"},
         {"event_id": "there", "session_key": "8"},
     ]
@@ -27,8 +29,8 @@ def test_one_row_an_id_stays_the_one_received_first_whatever_the_order(spark: Sp
     for rows in (batch, batch[::-1]):
         good = event_rows(spark, rows).repartition(3)
         suspects = find_suspects(good, earlier)
-        assert suspects.hashes.count() == 3
+        assert suspects.hashes.count() == 4
         new, duplicates = split_duplicates(good, earlier, suspects)
-        assert sorted(row["session_key"] for row in new.collect()) == ["1", "3", "5"]
-        assert duplicates.count() == 5
+        assert sorted(row["session_key"] for row in new.collect()) == ["1", "10", "3", "5"]
+        assert duplicates.count() == 6
         assert new.columns == good.columns
