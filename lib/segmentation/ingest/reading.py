@@ -21,6 +21,9 @@ from segmentation.ingest.files import SourceFile, csv_headers, unreadable_parque
 BROKEN = "_broken_row"
 """Column with the text of a row that its format could not make out; null for all others."""
 
+BYTES_A_TASK, LARGE = 4 << 20, 1 << 30
+"""Of files: what is worth a task of its own, and what Spark is left to split by itself."""
+
 _DEFAULTS: dict[str, dict[str, Scalar]] = {
     # No types are guessed from the data: the mapping says them, so that a row means the same beside any other rows.
     # Quotes inside quotes are doubled (RFC 4180).
@@ -57,7 +60,7 @@ def read_rows(spark: SparkSession, source: Source, files: Sequence[SourceFile]) 
             case "delta":
                 version = files[0].stamp.removeprefix("version ")
                 df = _reader(spark, source).option("versionAsOf", version).load(source.path)
-        return describe_rows(spark, source, df)
+        return describe_rows(spark, source, _spread(spark, df, files))
 
 
 def describe_rows(spark: SparkSession, source: Source, df: DataFrame) -> SourceRows:
@@ -86,6 +89,14 @@ def explained(source: Source, files: Sequence[SourceFile]) -> Iterator[None]:
             f"Source '{source.name}': {where} cannot be read as {source.format}{reason}; nothing of this batch was "
             "taken in. Deliver it again, or take it away."
         ) from error
+
+
+def _spread(spark: SparkSession, df: DataFrame, files: Sequence[SourceFile]) -> DataFrame:
+    """Rows of a few files, for as many tasks as are worth it: a Parquet file with one row group, or a compressed text,
+    is read in one, and all that it takes to conform its rows would be done there. Large files are of many parts."""
+    size = sum(file.size for file in files)
+    tasks = min(spark.sparkContext.defaultParallelism, size // BYTES_A_TASK)
+    return df.repartition(tasks) if len(files) < tasks and size <= LARGE else df
 
 
 def _read_csv(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> DataFrame:
