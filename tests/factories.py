@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructField, StructType
 
 from segmentation.config.settings import Settings
@@ -36,11 +39,16 @@ def minimal_settings(**changes: Any) -> Settings:
 
 
 def event_rows(spark: SparkSession, rows: Iterable[dict[str, Any]]) -> DataFrame:
-    """Rows of `events` with the `person_id` that identity gives them: a page view of one person, and what differs.
+    """Rows of `events` with the `person_id` that identity gives them (`event_values`)."""
+    schema = StructType([*CATALOGUE["events"].schema.fields, StructField("person_id", StringType())])
+    return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in event_values(rows)], schema)
+
+
+def event_values(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Events, each a page view of one person, and what differs.
 
     `event_id` is the row's number unless it is given; `event_date` follows `event_ts`; `amount` may be a number.
     """
-    schema = StructType([*CATALOGUE["events"].schema.fields, StructField("person_id", StringType())])
     base = {
         "event_name": "page_view",
         "event_ts": datetime(2026, 3, 1, 12),
@@ -52,14 +60,12 @@ def event_rows(spark: SparkSession, rows: Iterable[dict[str, Any]]) -> DataFrame
         "batch_seq": 1,
         "person_id": "p",
     }
-    full = []
     for number, row in enumerate(rows):
         event = {"event_id": f"e{number:04}", **base, **row}
         event["event_date"] = event["event_ts"].date()
         if event.get("amount") is not None:
             event["amount"] = Decimal(str(event["amount"]))
-        full.append(tuple(event.get(name) for name in schema.names))
-    return spark.createDataFrame(full, schema)
+        yield event
 
 
 def table_rows(spark: SparkSession, name: str, rows: Iterable[dict[str, Any]]) -> DataFrame:
@@ -70,12 +76,33 @@ def table_rows(spark: SparkSession, name: str, rows: Iterable[dict[str, Any]]) -
 
 def identity_rows(spark: SparkSession, owners: dict[tuple[str, str], str]) -> DataFrame:
     """Rows of `identity_map` from (type, value) -> person."""
-    since = datetime(2026, 1, 1)
-    return table_rows(
-        spark,
-        "identity_map",
-        [
-            {"identifier_type": kind, "identifier_value": value, "person_id": who, "confidence": 1.0, "since": since}
-            for (kind, value), who in owners.items()
-        ],
+    return table_rows(spark, "identity_map", identity_values(owners))
+
+
+def identity_values(owners: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
+    """Rows of `identity_map` from (type, value) -> person."""
+    rest = {"confidence": 1.0, "since": datetime(2026, 1, 1)}
+    return [
+        {"identifier_type": kind, "identifier_value": value, "person_id": who, **rest}
+        for (kind, value), who in owners.items()
+    ]
+
+
+def write_table(root: str, name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Makes a table of the warehouse `root` have these rows and no others; columns that a row does not name are null.
+
+    By delta-rs: a commit of Spark's takes more than a second, and there are hundreds of tables that a test only reads.
+    """
+    table = CATALOGUE[name]
+    schema = to_arrow_schema(table.schema, timezone="UTC")
+    full = [{field.name: _arrow_value(field.type, row.get(field.name)) for field in schema} for row in rows]
+    write_deltalake(
+        f"{root}/{name}",
+        pa.Table.from_pylist(full, schema),
+        mode="overwrite",
+        partition_by=list(table.partition_by) or None,
     )
+
+
+def _arrow_value(kind: pa.DataType, value: Any) -> Any:
+    return list(value.items()) if isinstance(value, dict) and pa.types.is_map(kind) else value

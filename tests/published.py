@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pyspark.sql import Row, SparkSession
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import export
-from tests.factories import event_rows, identity_rows, minimal_settings, table_rows
+from tests.factories import event_values, identity_values, minimal_settings, write_table
 
 NAMES = {"s-1": "High-value, lapsing", "s-2": "Frequent"}
 FIRST = {"p1": "s-1", "p2": "s-1", "p3": "s-2"}
@@ -28,6 +28,13 @@ class Shop:
         self.spark, self.root = spark, root
         self.settings = minimal_settings(warehouse=str(root / "warehouse"), exports=list(exports), **sections)
         self.warehouse = Warehouse(spark, str(root / "warehouse"), "r")
+
+    def put(self, **tables: Iterable[dict[str, Any]]) -> None:
+        """Makes tables have these rows."""
+        for name, rows in tables.items():
+            write_table(self.warehouse.root, name, rows)
+        # Whoever has a warehouse takes itself for the only one who writes.
+        self.warehouse = Warehouse(self.spark, self.warehouse.root, "r")
 
     def publish(self, current: int | None, **versions: dict[str, str]) -> None:
         """Makes `current` the published one among versions `v1`, `v2`, …, each person -> segment."""
@@ -46,8 +53,7 @@ class Shop:
             for segment, title in NAMES.items():
                 row = {"segment_id": segment, "segment_name": title, "description": "", "size": 1, "share": 0.5}
                 rows["segment_profiles"].append({**version, **row})
-        for table, values in rows.items():
-            self.warehouse.replace(table, table_rows(self.spark, table, values))
+        self.put(**rows)
 
     def measure(self, as_of: date, **recency: float) -> None:
         """Features of people at a date."""
@@ -58,15 +64,14 @@ class Shop:
     def happen(self, *events: dict[str, Any]) -> None:
         """Events of people, each known by a user id that is the person's id."""
         rows = [{**event, "identifiers": {"user_id": event["person_id"]}} for event in events]
-        self.warehouse.replace("events", event_rows(self.spark, rows).drop("person_id"))
         owners = {("user_id", event["person_id"]): event["person_id"] for event in events}
-        self.warehouse.replace("identity_map", identity_rows(self.spark, owners))
+        self.put(events=event_values(rows), identity_map=identity_values(owners))
 
     def members(self, **audiences: list[str]) -> None:
         """Makes these people the members of audiences."""
         pairs = [(audience, person) for audience, people in audiences.items() for person in people]
         rows = [{"audience": audience, "person_id": person, "entered_as_of": AS_OF} for audience, person in pairs]
-        self.warehouse.replace("audience_members", table_rows(self.spark, "audience_members", rows))
+        self.put(audience_members=rows)
 
     def know(self, **people: tuple[str, str]) -> None:
         """What is known of people: an e-mail address, in the vault, and a country."""
@@ -75,11 +80,12 @@ class Shop:
             owners |= {("email", f"token of {person}"): person, ("user_id", person): person}
             vault.append({"token": f"token of {person}", "identifier_type": "email", "value": address})
             persons.append({"person_id": person, "identifier_count": 2, "attributes": {"country": country}})
-        self.warehouse.replace("identity_map", identity_rows(self.spark, owners))
-        vault = [{**row, "first_batch_id": "b"} for row in vault]
-        self.warehouse.replace("vault", table_rows(self.spark, "vault", vault))
         seen = {"first_seen": NOW, "last_seen": NOW}
-        self.warehouse.replace("persons", table_rows(self.spark, "persons", [{**seen, **row} for row in persons]))
+        self.put(
+            identity_map=identity_values(owners),
+            vault=[{**row, "first_batch_id": "b"} for row in vault],
+            persons=[{**seen, **row} for row in persons],
+        )
 
     def say(self, *statements: tuple[str, bool, int], purposes: Sequence[str] = ("marketing",)) -> None:
         """What people say: who, yes or no, and on which day of the month; of `purposes` in turn, beginning anew."""
@@ -89,7 +95,7 @@ class Shop:
             | {"event_id": f"e{number}", "batch_id": "b"}
             for number, (person, granted, day) in enumerate(statements)
         ]
-        self.warehouse.replace("consent", table_rows(self.spark, "consent", rows))
+        self.put(consent=rows)
 
     def context(self, stage: Stage, as_of: date = AS_OF, now: datetime = NOW, **options: Any) -> StageContext:
         """What a run would give a stage."""
