@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
-from scripts.benchmarks import campaigns, inputs, ours, rivals
+from scripts.benchmarks import campaigns, inputs, ours, rivals, taking_in
 
 Count = dict[str, int]
 """What engines have to agree on, by name."""
@@ -70,6 +70,16 @@ def _count_members(result: Path) -> Count:
 
 
 STAGES: dict[str, list[Stage]] = {
+    "ingest": [
+        Stage(
+            "ingest",
+            "rows",
+            taking_in.make_delivery,
+            [Engine("segmentation", taking_in.take_in), Engine("Spark, no rules", taking_in.write_as_they_are)],
+            taking_in.count_events,
+            (300_000,),
+        )
+    ],
     "sessions": [
         Stage(
             "sessions",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from tests.factories import event_rows, identity_rows, minimal_settings, table_rows
+from tests.factories import event_values, identity_values, minimal_settings, write_table
 from tests.finished import KEY, LAST_WEEK, FinishedShop
 
 from segmentation.contracts.errors import InputError
@@ -38,8 +38,8 @@ def _run(spark: SparkSession, folder: Path, as_of: date, library: list[str]) -> 
 
 def test_each_date_keeps_its_rows_and_sees_nothing_after_it(spark: SparkSession, warehouse_path: Path) -> None:
     warehouse = Warehouse(spark, str(warehouse_path))
-    warehouse.replace("events", event_rows(spark, EVENTS).drop("person_id"))
-    warehouse.replace("identity_map", identity_rows(spark, {("user_id", "u"): "ann", ("cookie", "c"): "bot"}))
+    write_table(warehouse.root, "events", event_values(EVENTS))
+    write_table(warehouse.root, "identity_map", identity_values({("user_id", "u"): "ann", ("cookie", "c"): "bot"}))
 
     _run(spark, warehouse_path, date(2026, 3, 2), ["monetary", "sessions"])
     (_, report) = _run(spark, warehouse_path, date(2026, 3, 1), ["monetary", "sessions", "bounce_rate"])
@@ -158,8 +158,8 @@ def test_a_past_date_is_measured_as_it_was_known_then(spark: SparkSession, wareh
         run_stages(spark, settings, [stage], Request(date(2026, 3, day)), Progress(stream=io.StringIO()))
 
     def learn(rows: list[dict[str, object]], owners: dict[tuple[str, str], str]) -> None:
-        warehouse.replace("events", event_rows(spark, rows).drop("person_id"))
-        warehouse.replace("identity_map", identity_rows(spark, owners))
+        write_table(warehouse.root, "events", event_values(rows))
+        write_table(warehouse.root, "identity_map", identity_values(owners))
         run(sessions.STAGE, 3)
 
     def measure(**then: str) -> set[tuple[object, ...]]:
@@ -168,7 +168,7 @@ def test_a_past_date_is_measured_as_it_was_known_then(spark: SparkSession, wareh
         return {(row["person_id"], row["monetary"], row["sessions"], row["events"]) for row in measured}
 
     before = {("cookie", "c"): "cookie's", ("user_id", "u"): "ann"}
-    warehouse.replace("identity_history", table_rows(spark, "identity_history", periods))
+    write_table(warehouse.root, "identity_history", periods)
     learn(known, before)
     at_the_time = measure()
     assert at_the_time == {("cookie's", 5.0, 1.0, 1.0), ("ann", 7.0, 1.0, 1.0)}

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.factories import event_rows, minimal_settings, table_rows
+from tests.factories import event_rows, minimal_settings, write_table
 
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.privacy.tokens import token_of
@@ -238,12 +238,12 @@ def test_other_rules_are_tried_and_nothing_is_written(
         {"segment_version": 1, "person_id": person, "segment_id": "s", "segment_name": "S", "method": "model"}
         for person in (owner["anna"], owner["alone"])
     ]
-    warehouse.replace("segments_current", table_rows(spark, "segments_current", members))
+    write_table(warehouse.root, "segments_current", members)
     told = [
         {"destination": name, "delivery": 1, "person_id": person, "told": 1}
         for name, person in (("mail", owner["ben"]), ("mail", owner["alone"]), ("crm", owner["ben"]))
     ]
-    warehouse.replace("export_members", table_rows(spark, "export_members", told))
+    write_table(warehouse.root, "export_members", told)
     commits = sorted(root.glob("*/_delta_log/*.json"))
 
     def dry_run(types: dict[str, Any], *options: str) -> str:

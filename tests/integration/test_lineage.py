@@ -31,6 +31,8 @@ def test_a_run_says_which_table_was_made_from_which(tmp_path: Path) -> None:
         "driver_memory": "2g",
         "openlineage": {"file": "said/lineage.jsonl", "namespace": "shop"},
         "conf": {
+            # A young process of Java on a handful of rows: compiling would be most of its work.
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
             "spark.sql.shuffle.partitions": 2,
             "spark.sql.codegen.wholeStage": False,
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
-from tests.factories import event_rows, minimal_settings
+from tests.factories import event_values, minimal_settings, write_table
 
 from segmentation.bed.knobs import World
 from segmentation.bed.people import draw_people
@@ -55,9 +55,9 @@ def town(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Town:
     rows = [{"identifiers": {kind: _token(kind, value) for kind, value in row.items() if value}} for row in said]
     root = str(tmp_path_factory.mktemp("town") / "warehouse")
     warehouse = Warehouse(spark, root)
-    warehouse.replace("events", event_rows(spark, rows))
+    write_table(root, "events", event_values(rows))
     clear = {(_token(kind, row[kind]), kind, row[kind], "b") for row in said for kind in DESCRIBED if row[kind]}
-    warehouse.replace("vault", spark.createDataFrame(sorted(clear), VAULT.schema))
+    write_table(root, "vault", (dict(zip(VAULT.column_names, row, strict=True)) for row in sorted(clear)))
     settings = minimal_settings(warehouse=root, identity=IDENTITY)
     run_stages(spark, settings, [identity.STAGE], Request(), Progress("json"))
     return Town(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
-from tests.factories import event_rows, minimal_settings, table_rows
+from tests.factories import event_values, minimal_settings, write_table
 
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.runtime.stage import Outcome, StageContext
@@ -36,19 +36,19 @@ def _report(spark: SparkSession, root: Path, **options: Any) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with a published and a newer rejected version; events came in after the published one was made."""
     root = tmp_path_factory.mktemp("shop")
-    warehouse = Warehouse(spark, str(root / "warehouse"), "r")
-    events = warehouse.replace("events", event_rows(spark, [{}, {}]).drop("person_id"))
-    warehouse.replace("events", event_rows(spark, [{}, {}, {}, {}]).drop("person_id"))
+    warehouse = str(root / "warehouse")
+    write_table(warehouse, "events", event_values([{}, {}]))
+    write_table(warehouse, "events", event_values([{}, {}, {}, {}]))
     base = {"as_of": date(2026, 3, 1), "model_id": "m", "metrics": {}, "created_ts": NOW, "config_sha256": "c"}
-    base |= {"code_version": "1", "continuity": "{}", "fingerprint": "f", "inputs": {"events": events.version}}
+    base |= {"code_version": "1", "continuity": "{}", "fingerprint": "f", "inputs": {"events": 0}}
     versions = [
         base | {"segment_version": 1, "status": "published", "published_ts": NOW},
         base | {"segment_version": 2, "status": "rejected", "reason": "Too many moved."},
     ]
-    warehouse.replace("segment_versions", table_rows(spark, "segment_versions", versions))
+    write_table(warehouse, "segment_versions", versions)
     profiles = [
         {
             "segment_version": v,
@@ -60,7 +60,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for v, n in ((1, "Frequent"), (2, "Lapsing"))
     ]
-    warehouse.replace("segment_profiles", table_rows(spark, "segment_profiles", profiles))
+    write_table(warehouse, "segment_profiles", profiles)
     return root
 
 

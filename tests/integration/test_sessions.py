@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pyspark.sql import SparkSession
-from tests.factories import event_rows, identity_rows, minimal_settings
+from tests.factories import event_values, identity_values, minimal_settings, write_table
 
 from segmentation import open_warehouse
 from segmentation.runtime.cli import run_command
@@ -36,8 +36,8 @@ def _run(spark: SparkSession, folder: Path, as_of: date) -> StageReport:
 
 def test_sessions_are_cut_up_to_the_date_and_keep_their_ids(spark: SparkSession, warehouse_path: Path) -> None:
     warehouse = Warehouse(spark, str(warehouse_path))
-    warehouse.replace("events", event_rows(spark, EVENTS).drop("person_id"))
-    warehouse.replace("identity_map", identity_rows(spark, {("user_id", "u"): "ann", ("cookie", "c"): "ann"}))
+    write_table(warehouse.root, "events", event_values(EVENTS))
+    write_table(warehouse.root, "identity_map", identity_values({("user_id", "u"): "ann", ("cookie", "c"): "ann"}))
 
     report = _run(spark, warehouse_path, date(2026, 3, 2))
     assert (report.rows_in, report.rows_out) == (5, 2)
@@ -57,8 +57,8 @@ def test_the_timeout_that_the_gaps_support_is_said_and_drawn_and_nothing_is_writ
 ) -> None:
     warehouse = Warehouse(spark, str(warehouse_path))
     moments = [datetime(2026, 1, day) + timedelta(seconds=16 * n) for day in range(1, 29) for n in range(6)]
-    warehouse.replace("events", event_rows(spark, [{"event_ts": at} for at in moments]).drop("person_id"))
-    warehouse.replace("identity_map", identity_rows(spark, {("user_id", "u"): "ann"}))
+    write_table(warehouse.root, "events", event_values({"event_ts": at} for at in moments))
+    write_table(warehouse.root, "identity_map", identity_values({("user_id", "u"): "ann"}))
     config, picture = tmp_path / "shop.yml", tmp_path / "gaps.html"
     settings = {"warehouse": str(warehouse_path), "sessions": {"timeout_minutes": 2000}}
     config.write_text(yaml.safe_dump(minimal_settings().model_dump(mode="json", exclude_unset=True) | settings))

@@ -42,14 +42,11 @@ def score_identity(identity_map: DataFrame, truth: DataFrame) -> IdentityScore:
     identifier (`identifier_type`, `identifier_value` as the map has them, `owner`, `component`; an identifier without
     an owner belongs to nobody and is left out). Pairs are counted from contingency tables: never quadratic.
     """
-    joined = _set_beside(identity_map, truth).persist()
-    try:
-        by_owner = compare_partitions(joined, "person", "owner")
-        by_tie = compare_partitions(joined, "person", "tied")
-        whole = compare_partitions(_with_parts_put_together(joined), "person", "whole")
-        unmapped = joined.where("is_unmapped").count()
-    finally:
-        joined.unpersist()
+    joined = _set_beside(identity_map, truth).localCheckpoint()
+    by_owner = compare_partitions(joined, "person", "owner")
+    by_tie = compare_partitions(joined, "person", "tied")
+    whole = compare_partitions(_with_parts_put_together(joined), "person", "whole")
+    unmapped = joined.where("is_unmapped").count()
     # Two unconnected parts of one owner that were put together all the same are no mistake, so precision is by owner.
     precision, recall = by_owner.precision, by_tie.recall
     return IdentityScore(

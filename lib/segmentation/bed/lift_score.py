@@ -69,23 +69,20 @@ def score_lift(
             # Purchases of the window alone are given, those of the day itself among them.
             F.date_sub(F.to_date("from"), 1).alias("assigned_as_of"),
         )
-        .persist()
+        .localCheckpoint()
     )
-    try:
-        counts = in_arms.agg(F.count("*").alias("people"), F.count_if(F.col("arms") > 1).alias("both")).first()
-        assert counts is not None, "an aggregate without groups has one row"
-        if not counts["people"]:
-            return None
-        until = F.col("from") + F.make_dt_interval(F.lit(window_days))
-        purchases = (
-            events.where("event_name = 'purchase'")
-            .join(in_arms.select("person_id", "from"), "person_id")
-            .where((F.col("event_ts") >= F.col("from")) & (F.col("event_ts") < until))
-            .select("person_id", F.to_date("event_ts").alias("event_date"), "amount")
-        )
-        arms = read_outcomes(sum_outcomes(in_arms, purchases))[campaign].arms
-    finally:
-        in_arms.unpersist()
+    counts = in_arms.agg(F.count("*").alias("people"), F.count_if(F.col("arms") > 1).alias("both")).first()
+    assert counts is not None, "an aggregate without groups has one row"
+    if not counts["people"]:
+        return None
+    until = F.col("from") + F.make_dt_interval(F.lit(window_days))
+    purchases = (
+        events.where("event_name = 'purchase'")
+        .join(in_arms.select("person_id", "from"), "person_id")
+        .where((F.col("event_ts") >= F.col("from")) & (F.col("event_ts") < until))
+        .select("person_id", F.to_date("event_ts").alias("event_date"), "amount")
+    )
+    arms = read_outcomes(sum_outcomes(in_arms, purchases))[campaign].arms
     lifts = _true_lifts(truth)
     everyone = {arm: sum((of.get(arm, NOBODY) for of in arms.values()), NOBODY) for arm in _ARMS}
     measured = compare_rates(everyone[TREATED], everyone[CONTROL])

@@ -94,15 +94,13 @@ def score_world(tables: Tables, truth: Truth, settings: Settings) -> Score:
     as_of = tables.as_of or newest[0]
     score = Score(truth.said["world_id"], truth.said["knobs"]["people"])
     sightings = name_columns_as_in_tables(truth.read("sightings"), IDENTIFIERS, settings.identity)
-    owners = tie_identifiers(sightings).persist()
-    try:
-        _score_rows(score, tables, truth, events)
-        _score_persons(score, tables, owners, settings)
-        _score_visits(score, tables, truth, events, settings, as_of)
-        _score_memberships(score, tables, truth, owners, as_of)
-        _score_campaign(score, tables, truth, events, owners, settings, as_of)
-    finally:
-        owners.unpersist()
+    # Cut off, here and below: what is only cached is planned with all that it was made of, each time that it is used.
+    owners = tie_identifiers(sightings).localCheckpoint()
+    _score_rows(score, tables, truth, events)
+    _score_persons(score, tables, owners, settings)
+    _score_visits(score, tables, truth, events, settings, as_of)
+    _score_memberships(score, tables, truth, owners, as_of)
+    _score_campaign(score, tables, truth, events, owners, settings, as_of)
     return score
 
 

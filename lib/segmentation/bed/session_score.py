@@ -47,15 +47,10 @@ def score_sessions(events: DataFrame, sessions: DataFrame, truth: DataFrame) -> 
         "left",
     )
     # Where one session ends at the moment the next one starts, the event counts for the earlier.
-    placed = spanned.groupBy("event_id", "visit").agg(
-        F.min_by("session_id", F.struct("session_start", "session_id")).alias("session")
-    )
-    placed = placed.persist()
-    try:
-        found = compare_partitions(placed, "session", "visit")
-        without = placed.where("session is null").count()
-    finally:
-        placed.unpersist()
+    first = F.min_by("session_id", F.struct("session_start", "session_id")).alias("session")
+    placed = spanned.groupBy("event_id", "visit").agg(first).localCheckpoint()
+    found = compare_partitions(placed, "session", "visit")
+    without = placed.where("session is null").count()
     return SessionScore(
         visits=found.true_groups,
         sessions=found.found_groups,

@@ -6,6 +6,7 @@ then the rows of the ledger say `done`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,7 +108,7 @@ class Taken:
     duplicates: int
     early: int
     """Statements of consent that were left out (`FROM_THE_FUTURE`)."""
-    flags: dict[str, int]
+    flags: Mapping[str, int]
     """Events that it flagged, its own and earlier ones, by what as."""
     notes: list[str]
     """What is odd about a batch as a whole, for people to look at."""
@@ -145,38 +146,35 @@ def write_group(context: StageContext, group: Group) -> Taken:
     if any(one.delivery.mapping.personal(settings.identity) for one in group.batches):
         values = good.select("batch_id", "batch_seq", F.inline(PERSONAL))
         put("vault", new_vault_rows(values, warehouse.read_or_empty("vault"), group.ids), "first_batch_id")
-    taken = Taken(
-        group,
-        duplicates=sum(duplicates.values()),
-        early=sum(early.values()),
-        flags={"bots": 0, "tests": 0},
-        notes=[f"{one.batch.source}: {n}" for one in group.batches for n in (*one.changes, *anomalies[one.batch.id])],
-    )
     busy = _busy_days(context, group, new)
     events = _laid_out(_flagged(context, group, new, busy), group.good, context.spark)
-    flags = Observation()
-    if taken.accepted:  # what never meets a row may be planned away, and is never answered
-        events = events.observe(flags, F.count_if("is_bot").alias("bots"), F.count_if("is_test").alias("tests"))
+    repeated = sum(duplicates.values())
+    found = Observation()
+    if group.good > repeated:  # what never meets a row may be planned away, and is never answered
+        events = events.observe(found, F.count_if("is_bot").alias("bots"), F.count_if("is_test").alias("tests"))
     accepted = put("events", events).rows
-    if accepted + quarantined + taken.duplicates != group.read:
+    if accepted + quarantined + repeated != group.read:
         warehouse.replace_slice("events", new.limit(0), batch_id=group.ids)
-        names = ", ".join(f"'{one.batch.source}'" for one in group.batches)
-        who, whose = ("Source", "its") if len(group.batches) == 1 else ("Sources", "their")
-        raise InputError(
-            f"{who} {names}: {group.read:,} rows were read, but {accepted:,} accepted, {quarantined:,} quarantined and "
-            f"{taken.duplicates:,} duplicate: {whose} files changed while they were read. "
-            "Start again when they are at rest."
-        )
-    if taken.accepted:
-        taken.flags.update(flags.get)
+        raise _changed_meanwhile(group, accepted, quarantined, repeated)
+    flags = Counter(found.get if accepted else {})
     if busy is not None:
-        taken.flags["bots"] += _flag_earlier(context, group, busy)
+        flags["bots"] += _flag_earlier(context, group, busy)
     # Last, so that batches which are refused after all have neither granted nor withdrawn anything.
     warehouse.ensure("consent")
     if settings.consent or settings.global_privacy_control:
         put("consent", statements)
     warehouse.replace_slice("ingest_batches", records.withColumn("status", F.lit(DONE)), batch_id=group.ids)
-    return taken
+    notes = [f"{one.batch.source}: {n}" for one in group.batches for n in (*one.changes, *anomalies[one.batch.id])]
+    return Taken(group, repeated, sum(early.values()), flags, notes)
+
+
+def _changed_meanwhile(group: Group, accepted: int, quarantined: int, duplicates: int) -> InputError:
+    names = ", ".join(f"'{one.batch.source}'" for one in group.batches)
+    who, whose = ("Source", "its") if len(group.batches) == 1 else ("Sources", "their")
+    return InputError(
+        f"{who} {names}: {group.read:,} rows were read, but {accepted:,} accepted, {quarantined:,} quarantined and "
+        f"{duplicates:,} duplicate: {whose} files changed while they were read. Start again when they are at rest."
+    )
 
 
 def _statements(context: StageContext, group: Group, new: DataFrame) -> tuple[DataFrame, dict[str, int]]:
