@@ -33,7 +33,8 @@ def plan_groups(context: StageContext, ledger: Ledger, replayed: str | None) -> 
         if opened:
             # What was begun is done now: the streams do not bring it again.
             ledger = read_ledger(context.warehouse.read_or_empty("ingest_batches"))
-        yield from ([delivery] for delivery in _streamed(context, ledger))
+        with closing(_streamed(context, ledger)) as streamed:
+            yield from ([delivery] for delivery in streamed)
 
 
 def _replayed(opened: list[Delivery], batch_id: str) -> Delivery:
