@@ -49,7 +49,10 @@ def newest_commit(spark: SparkSession, table: str, since: int | None = None) -> 
 class _Log:
     def __init__(self, spark: SparkSession, folder: str) -> None:
         self._folder = folder
-        self._jvm: Any = spark._jvm
+        jvm: Any = spark._jvm
+        # Found once: to go through a package asks Java for a class of each of its names.
+        self._new_path = jvm.org.apache.hadoop.fs.Path
+        self._jvm = jvm
         self._files = self._path("").getFileSystem(spark._jsc.hadoopConfiguration())
 
     def checkpoint(self) -> int:
@@ -76,4 +79,4 @@ class _Log:
         return self._path(f"{version:020}.json")
 
     def _path(self, name: str) -> Any:
-        return self._jvm.org.apache.hadoop.fs.Path(f"{self._folder}/{name}")
+        return self._new_path(f"{self._folder}/{name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from datetime import date
@@ -23,14 +22,15 @@ PATIENCE = 30.0
 class RunRecord:
     """The rows of one run, one a stage.
 
-    On small data a commit costs more than most stages. So what became of a stage is written when the run is over, or
-    with the beginning of the first stage that comes `PATIENCE` or more after the last commit: a run that is killed in
-    between leaves `running` for a stage that had ended, which is done again, with the same result.
+    On small data a commit costs more than most stages. So a run is written down when it is over, and before that with
+    the first that it has to say (`keep_up`) once `PATIENCE` has passed since it began, or was written last: a run that
+    is killed before leaves nothing here, or `running` for a stage that had ended, which is done again, with the same
+    result.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
-        self._written_at = -math.inf
+        self._written_at = time.monotonic()
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._written: dict[str, Mapping[str, Any]] = {}
         self._newest: tuple[int | None, date | None] = (None, None)
@@ -46,6 +46,10 @@ class RunRecord:
     def begin(self, row: Mapping[str, Any]) -> None:
         """Says that a stage is at work."""
         self._rows[row["stage"]] = row
+        self.keep_up()
+
+    def keep_up(self) -> None:
+        """Writes down how far the run is, where it has been at work for long enough."""
         if time.monotonic() - self._written_at >= PATIENCE:
             self._write()
 

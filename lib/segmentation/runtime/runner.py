@@ -81,7 +81,12 @@ def _run_stage(
     stage: Stage, record: RunRecord, settings: Settings, request: Request, progress: Progress
 ) -> StageReport:
     warehouse = record.warehouse
-    context = open_context(record, settings, (*stage.reads, *stage.state), request, progress.tell)
+
+    def tell(text: str) -> None:
+        progress.tell(text)
+        record.keep_up()
+
+    context = open_context(record, settings, (*stage.reads, *stage.state), request, tell)
     started, inputs = context.now, context.inputs
     # What a stage wrote itself last time is not among the things that make it stale.
     read = {table: warehouse.content(table) for table in inputs if table not in {*stage.state, *stage.writes}}

@@ -75,9 +75,7 @@ def run(context: StageContext) -> Outcome:
         )
     plan = plan_deliveries(context, version)
     for table in (EXPORT_MEMBERS, EXPORT_LOG):
-        if not context.warehouse.exists(table.name):
-            empty = context.spark.createDataFrame([], table.schema)
-            context.warehouse.append_once(table.name, empty, "export", 0)
+        context.warehouse.ensure(table.name)
     forgetting = _list_forgetting(context, plan)
     done, failures = dict[str, Delivery](), list[SegmentationError]()
     for planned in plan:
