@@ -70,7 +70,8 @@ def _command(folder: Path, *stages: str) -> list[str]:
     # Written once: a file that was written again is another delivery.
     config = str(folder / "shop.yml" if folder.exists() else write_shop(folder, UNTIL))
     options = ["--stages", ",".join(stages)] if stages else []
-    # What is at work is written down at once, not when it has been for half a minute: the test waits for it.
+    # Each stage is written down as it begins and ends, not after half a minute of work: the test waits for that, and
+    # what had ended is not done again under the later stages, which are run by themselves here.
     program = [sys.executable, "-c", "from segmentation.runtime import cli, record; record.PATIENCE = 0; cli.main()"]
     return [*program, "run", "--config", config, "--as-of", "2026-01-19", *options]
 
