@@ -101,6 +101,7 @@ def write_table(root: str, name: str, rows: Iterable[dict[str, Any]]) -> None:
         pa.Table.from_pylist(full, schema),
         mode="overwrite",
         partition_by=list(table.partition_by) or None,
+        configuration=table.delta_properties,
     )
 
 

@@ -75,6 +75,15 @@ class Table:
         """The columns as a Spark schema, with comments; Delta itself refuses null in a required one."""
         return StructType([StructField(c.name, c.type, not c.required, {"comment": c.comment}) for c in self.columns])
 
+    @property
+    def delta_properties(self) -> dict[str, str]:
+        """The table's properties, with the columns of which Delta is to keep statistics."""
+        if not self.unindexed:
+            return dict(self.properties)
+        without = {*self.unindexed, *self.partition_by}
+        indexed = [c.name for c in self.columns if c.name not in without and _has_statistics(c.type)]
+        return {**self.properties, "delta.dataSkippingStatsColumns": ",".join(indexed)}
+
     def conform(self, df: DataFrame) -> DataFrame:
         """`df` with exactly this table's columns, in order, each of its declared type.
 
@@ -91,3 +100,7 @@ def check_columns(df: DataFrame, needed: tuple[str, ...] | list[str] | set[str],
     missing = set(needed) - set(df.columns)
     if missing:
         raise MissingColumnsError(what, missing, df.columns)
+
+
+def _has_statistics(kind: DataType) -> bool:
+    return not isinstance(kind, (MapType, ArrayType, BooleanType))

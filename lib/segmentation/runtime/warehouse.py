@@ -17,7 +17,6 @@ from delta.tables import DeltaMergeBuilder, DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.readwriter import DataFrameWriter
-from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType
 
 from segmentation.config.paths import is_catalog
 from segmentation.contracts.catalogue import CATALOGUE
@@ -344,21 +343,12 @@ class Warehouse:
             builder = builder.partitionedBy(*table.partition_by)
         if table.cluster_by:
             builder = builder.clusterBy(*table.cluster_by)
-        properties = dict(table.properties)
-        if table.unindexed:
-            without = {*table.unindexed, *table.partition_by}
-            indexed = [c.name for c in table.columns if c.name not in without and _has_statistics(c.type)]
-            properties["delta.dataSkippingStatsColumns"] = ",".join(indexed)
-        for key, value in properties.items():
+        for key, value in table.delta_properties.items():
             builder = builder.property(key, value)
         builder.execute()
         self._known.add(table.name)
         self._empty.add(table.name)
         self._versions[table.name] = self._contents[table.name] = 0
-
-
-def _has_statistics(kind: DataType) -> bool:
-    return not isinstance(kind, (MapType, ArrayType, BooleanType))
 
 
 def drop_older_files(spark: SparkSession, table: DeltaTable) -> None:
