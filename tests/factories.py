@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from deltalake import write_deltalake
@@ -15,6 +15,8 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from segmentation.config.settings import Settings
 from segmentation.contracts.catalogue import CATALOGUE
+
+Mode = Literal["overwrite", "append"]
 
 
 def minimal_settings(**changes: Any) -> Settings:
@@ -88,8 +90,9 @@ def identity_values(owners: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
     ]
 
 
-def write_table(root: str, name: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Makes a table of the warehouse `root` have these rows and no others; columns that a row does not name are null.
+def write_table(root: str, name: str, rows: Iterable[dict[str, Any]], mode: Mode = "overwrite") -> None:
+    """Makes a table of the warehouse `root` have these rows and no others, or these too with the mode `append`; columns
+    that a row does not name are null.
 
     By delta-rs: a commit of Spark's takes more than a second, and there are hundreds of tables that a test only reads.
     """
@@ -99,7 +102,7 @@ def write_table(root: str, name: str, rows: Iterable[dict[str, Any]]) -> None:
     write_deltalake(
         f"{root}/{name}",
         pa.Table.from_pylist(full, schema),
-        mode="overwrite",
+        mode=mode,
         partition_by=list(table.partition_by) or None,
         configuration=table.delta_properties,
     )

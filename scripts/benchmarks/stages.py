@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
-from scripts.benchmarks import campaigns, inputs, ours, rivals, taking_in
+from scripts.benchmarks import campaigns, inputs, one_day, ours, rivals, taking_in
 
 Count = dict[str, int]
 """What engines have to agree on, by name."""
@@ -88,6 +88,16 @@ STAGES: dict[str, list[Stage]] = {
             [Engine("segmentation", ours.sessions), Engine("DuckDB", alone=rivals.duckdb_sessions)],
             _count_sessions,
             (1_000_000, 3_000_000),
+        )
+    ],
+    "day": [
+        Stage(
+            "sessions, one day more",
+            "events",
+            one_day.make_warehouse,
+            [Engine("the day", one_day.cut_the_day), Engine("everything", one_day.cut_everything)],
+            one_day.count_sessions,
+            (5_000_000,),
         )
     ],
     "features": [

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pyspark.sql import SparkSession
-from tests.factories import event_values, identity_values, minimal_settings, write_table
+from pyspark.sql import Row, SparkSession
+from tests.factories import event_rows, event_values, identity_values, minimal_settings, write_table
 
 from segmentation import open_warehouse
 from segmentation.runtime.cli import run_command
@@ -50,6 +50,58 @@ def test_sessions_are_cut_up_to_the_date_and_keep_their_ids(spark: SparkSession,
     assert _run(spark, warehouse_path, date(2026, 3, 3)).rows_out == 3
     then = warehouse.read("sessions").orderBy("session_start").collect()
     assert then[:2] == first
+
+
+def test_a_further_run_cuts_only_what_has_changed(
+    spark: SparkSession, warehouse_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "FEWEST_EVENTS", 0)
+    root = str(warehouse_path)
+    noon = datetime(2026, 3, 1, 12)
+    days = [noon + timedelta(days=day, minutes=minute) for day in range(5) for minute in (0, 25, 50)]
+    first = [
+        {"event_id": f"{who}{n}", "event_ts": at, "identifiers": {"user_id": who}}
+        for who in ("u", "v", "w", "x")
+        for n, at in enumerate(days)
+    ]
+    # The first is of a day that the first run is not asked for; the last arrives then, and brings a bot to light.
+    first.append({"event_id": "later", "event_ts": datetime(2026, 3, 7, 0, 5), "identifiers": {"user_id": "u"}})
+    first.append({"event_id": "open", "event_ts": datetime(2026, 3, 6, 23, 50), "identifiers": {"user_id": "u"}})
+    second = [
+        {"event_id": "bridge", "event_ts": noon + timedelta(minutes=70), "identifiers": {"user_id": "u"}},
+        {"event_id": "bridged", "event_ts": noon + timedelta(minutes=90), "identifiers": {"user_id": "u"}},
+        {"event_id": "bot", "event_ts": noon + timedelta(days=2), "identifiers": {"user_id": "v"}, "is_bot": True},
+    ]
+    owners = {("user_id", who): who for who in ("u", "v", "w", "x")}
+    seen = {"first_seen": days[0], "last_seen": days[-1], "first_batch_seq": 1}
+
+    def run(as_of: date, **options: bool) -> tuple[str, dict[str, int], list[Row]]:
+        settings = minimal_settings(warehouse=root)
+        request, progress = Request(as_of, options), Progress(stream=io.StringIO())
+        (report,) = run_stages(spark, settings, [sessions.STAGE], request, progress)
+        rows = Warehouse(spark, root).read("sessions").orderBy("person_id", "session_start").collect()
+        assert (report.rows_in, report.rows_out) == (Warehouse(spark, root).read("events").count(), len(rows))
+        return report.mode, report.figures, rows
+
+    write_table(root, "events", event_values(first))
+    write_table(root, "identity_map", [{**row, **seen} for row in identity_values(owners)])
+    assert run(date(2026, 3, 6))[0] == "full"
+
+    write_table(root, "events", [{**row, "batch_seq": 2} for row in event_values(second)], "append")
+    flagged = event_rows(spark, [{**row, "is_bot": True} for row in first if row["event_id"] == "v7"])
+    Warehouse(spark, root).merge(
+        "events", flagged, ["event_id"], lambda merge: merge.whenMatchedUpdate(set={"is_bot": "change.is_bot"})
+    )
+    write_table(root, "identity_map", [{**row, **seen} for row in identity_values({**owners, ("user_id", "x"): "w"})])
+    mode, figures, changed = run(date(2026, 3, 7))
+    assert mode == "incremental"
+    # The bridge, the night, the bot's day; w gets what x had.
+    assert figures == {"windows": 2 + 1 + 1 + 1, "changed": 1 + 1 + 2 + 5 + 5}
+    assert run(date(2026, 3, 7), full=True) == ("full", {}, changed)
+
+    # Rows that were changed by others are no ground to go on from.
+    Warehouse(spark, root).delete_older("sessions", "session_start", date(2026, 3, 3))
+    assert run(date(2026, 3, 8)) == ("full", {}, changed)
 
 
 def test_the_timeout_that_the_gaps_support_is_said_and_drawn_and_nothing_is_written(

@@ -81,8 +81,8 @@ def test_engines_that_disagree_are_an_error() -> None:
         (["--repeats", "0"], "--repeats"),
         (
             ["guessing"],
-            "'guessing' is not one of 'ingest', 'sessions', 'features', 'components', 'clustering', 'audiences', "
-            "'export'",
+            "'guessing' is not one of 'ingest', 'sessions', 'day', 'features', 'components', 'clustering', "
+            "'audiences', 'export'",
         ),
         (["--out", "no-such-folder/figures.json"], "The folder of --out does not exist: no-such-folder."),
     ],
@@ -103,6 +103,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     ("name", "engines", "counted"),
     [
         ("ingest", ("segmentation", "Spark, no rules"), "events"),
+        ("day", ("the day", "everything"), "events"),
         ("features", ("segmentation", "DuckDB"), "events"),
         ("audiences", ("fifty", "one"), "members"),
         ("export", ("segmentation", "DuckDB"), "rows"),

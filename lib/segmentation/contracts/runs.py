@@ -1,6 +1,6 @@
 """The record of runs."""
 
-from segmentation.contracts.table import LONG, LONG_MAP, STRING, TIMESTAMP, Col, Table
+from segmentation.contracts.table import DATE, LONG, LONG_MAP, STRING, TIMESTAMP, Col, Table
 
 RUNS = Table(
     name="runs",
@@ -21,6 +21,8 @@ RUNS = Table(
         Col("code_version", STRING, "version of the suite, with a hash of its source", required=True),
         Col("error", STRING, "what failed, without personal values"),
         Col("mode", STRING, "full, incremental, or reused: nothing it reads had changed"),
+        Col("as_of", DATE, "the date that it was for"),
+        Col("definition", STRING, "hash of the configuration and code that decide what it makes of its inputs"),
         Col("fingerprint", STRING, "hash of all that the stage's result depends on"),
         Col("figures", LONG_MAP, "further counts, by name: refused, duplicates, …"),
     ),

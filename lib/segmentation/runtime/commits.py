@@ -10,9 +10,17 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pyspark.sql import SparkSession
+
+CLEANS_UP = ("VACUUM START", "VACUUM END")
+"""Operations of Delta after which older versions may not be readable."""
+MOVES_ONLY = ("OPTIMIZE", "SET TBLPROPERTIES", "REORG", *CLEANS_UP)
+"""Operations of Delta after which a table has the same rows."""
+
+Change = Literal["added", "updated", "other"]
+"""What a commit did to the rows of a table: added some, updated some, or anything else."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,14 @@ def newest_commit(spark: SparkSession, table: str, since: int | None = None) -> 
         if info := action.get("commitInfo"):
             return Commit(version, info["operation"], info.get("operationMetrics") or {})
     return None
+
+
+def change_of(operation: str, mode: str | None, metrics: Mapping[str, str]) -> Change:
+    """What a commit that did not only move rows did to them."""
+    if operation == "WRITE" and mode == "Append":
+        return "added"
+    of_merge = [metrics.get(f"numTargetRows{done}") for done in ("Inserted", "Deleted")]
+    return "updated" if operation == "MERGE" and of_merge == ["0", "0"] else "other"
 
 
 class _Log:

@@ -33,3 +33,15 @@ def settled(df: DataFrame) -> Iterator[DataFrame]:
         yield DataFrame(rows, session)
     finally:
         kept.unpersist()
+
+
+@contextmanager
+def counted(df: DataFrame) -> Iterator[DataFrame]:
+    """The same rows, kept while the block lasts, and made at once: Spark knows then how few they are, and sends them to
+    the rows that they are joined to, where it would have moved both. After `settled` it does not know."""
+    kept = df.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        kept.count()
+        yield kept
+    finally:
+        kept.unpersist()

@@ -12,7 +12,7 @@ from typing import Any, Self
 from pyspark.sql import functions as F
 
 from segmentation.contracts.catalogue import CATALOGUE
-from segmentation.runtime.stage import Outcome, Stage
+from segmentation.runtime.stage import Earlier, Outcome, Stage
 from segmentation.runtime.warehouse import Warehouse
 
 PATIENCE = 30.0
@@ -79,6 +79,18 @@ class RunRecord:
             return None
         assert last is not None
         return Outcome(last["rows_in"], last["rows_out"], last["figures"] or {}, message="nothing it reads has changed")
+
+    def earlier(self, stage: Stage, definition: str) -> Earlier | None:
+        """What the stage's tables were made from when it last ended, where that was well and by the same definition,
+        and no row of them has been changed since."""
+        last = self._earlier.get(stage.name)
+        if last is None or last["status"] != "succeeded" or last.get("definition") != definition:
+            return None
+        left = last["outputs"] or {}
+        contents = {name: self.warehouse.content(name) for name in stage.writes}
+        if any(content is None or content > left.get(name, -1) for name, content in contents.items()):
+            return None
+        return Earlier(last["inputs"] or {}, last["as_of"])
 
     @cached_property
     def _earlier(self) -> dict[str, Mapping[str, Any]]:

@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
@@ -90,7 +90,8 @@ def _run_stage(
     started, inputs = context.now, context.inputs
     # What a stage wrote itself last time is not among the things that make it stale.
     read = {table: warehouse.content(table) for table in inputs if table not in {*stage.state, *stage.writes}}
-    fingerprint = _fingerprint(stage, settings, context, read)
+    definition = _definition(stage, settings, context.code_version)
+    fingerprint = _fingerprint(definition, context, read)
     row = {
         "run_id": warehouse.run_id,
         "stage": stage.name,
@@ -98,7 +99,9 @@ def _run_stage(
         "inputs": inputs,
         "config_sha256": settings.sha256(),
         "code_version": context.code_version,
+        "definition": definition,
         "fingerprint": fingerprint,
+        "as_of": context.as_of_option or context._newest,
     }
     warehouse.spark.sparkContext.setJobDescription(f"segmentation {stage.name}")
     with progress.stage(stage.name):
@@ -106,6 +109,8 @@ def _run_stage(
             outcome, mode, bytes_written = earlier, "reused", 0
         else:
             record.begin({**row, "status": "running"})
+            if stage.incremental:
+                context = replace(context, earlier=record.earlier(stage, definition))
             before = warehouse.bytes_written
             try:
                 outcome = stage.run(context)
@@ -179,14 +184,17 @@ def _versions(warehouse: Warehouse, names: Sequence[str]) -> dict[str, int]:
     return {name: version for name, version in versions.items() if version is not None}
 
 
-def _fingerprint(stage: Stage, settings: Settings, context: StageContext, read: Mapping[str, int | None]) -> str:
-    depends = stage.depends_on(settings)
-    parts = {
-        "stage": stage.name,
-        "inputs": read,
-        "config": repr(depends),
-        "as_of": str(context.as_of_option or context._newest),
-        "code": context.code_version,
-        "options": {key: str(value) for key, value in context.options.items()},
-    }
+def _definition(stage: Stage, settings: Settings, code: str) -> str:
+    """Of all that decides what the stage makes of its inputs."""
+    return _hash({"stage": stage.name, "config": repr(stage.depends_on(settings)), "code": code})
+
+
+def _fingerprint(definition: str, context: StageContext, read: Mapping[str, int | None]) -> str:
+    """Of all that the stage's result depends on."""
+    as_of = str(context.as_of_option or context._newest)
+    options = {key: str(value) for key, value in context.options.items()}
+    return _hash({"definition": definition, "inputs": read, "as_of": as_of, "options": options})
+
+
+def _hash(parts: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

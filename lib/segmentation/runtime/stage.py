@@ -19,6 +19,15 @@ from segmentation.sessions.attach import owners_then
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What the tables of a stage were last made from: they are as it left them, and it would make them the same way."""
+
+    inputs: Mapping[str, int]
+    """Table -> its Delta version of then."""
+    as_of: date
+
+
+@dataclass(frozen=True)
 class StageContext:
     """All that a stage is given. Nothing in it is reached for: no global session, clock or path."""
 
@@ -37,6 +46,8 @@ class StageContext:
     """`--as-of`, where it was given; see `as_of`."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the stage's own command."""
+    earlier: Earlier | None = None
+    """For a stage that is `incremental`; None: everything has to be done."""
     _newest: date | None = None
 
     @property
@@ -55,11 +66,13 @@ class StageContext:
         """The same, or no rows where the table does not exist yet."""
         return self.read(name) if name in self.inputs else self.warehouse.read_or_empty(name)
 
-    def read_owners(self) -> DataFrame:
-        """Whose each identifier is, or was at `as_of` where `point_in_time` asks for that."""
+    def read_owners(self, then: Earlier | None = None) -> DataFrame:
+        """Whose each identifier is, or was at `as_of` where `point_in_time` asks for that; as the tables and the date
+        are now, or were `then`."""
+        versions, as_of = (then.inputs, then.as_of) if then else (self.inputs, self.as_of)
         if self.settings.point_in_time.identity == "then":
-            return owners_then(self.read("identity_history"), self.as_of)
-        return self.read("identity_map")
+            return owners_then(self.warehouse.read("identity_history", versions.get("identity_history")), as_of)
+        return self.warehouse.read("identity_map", versions.get("identity_map"))
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,8 @@ class Stage:
     state: tuple[str, ...] = ()
     reusable: bool = True
     """Whether it may be passed over when nothing that it reads has changed since it last succeeded."""
+    incremental: bool = False
+    """Whether it can go on from what it did last, see `StageContext.earlier`."""
     many_dates: bool = False
     """Whether its own command takes several dates, and does them one after the other."""
     options: tuple[click.Option, ...] = ()

@@ -7,14 +7,14 @@ rows, or takes out what may be gone already. Every commit carries the run's id a
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from delta.tables import DeltaMergeBuilder, DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.readwriter import DataFrameWriter
 
@@ -22,21 +22,15 @@ from segmentation.config.paths import is_catalog
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError, WarehouseBusyError
 from segmentation.contracts.table import Table
-from segmentation.runtime.commits import Commit, newest_commit
+from segmentation.runtime.commits import CLEANS_UP, MOVES_ONLY, Change, Commit, change_of, newest_commit
 from segmentation.runtime.configured import configured
+from segmentation.runtime.files import drop_files, drop_older_files, folder_bytes
 
 READABLE = timedelta(days=365)
 """How long what is removed from a table stays readable, unless maintenance takes it away sooner."""
 
 Clauses = Callable[[DeltaMergeBuilder], DeltaMergeBuilder]
-
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-_RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
-_MOVES_ONLY = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "REORG")
-"""Operations of Delta after which a table has the same rows."""
-
-_VACUUM_COMMITS = "spark.databricks.delta.vacuum.logging.enabled"
-_LISTING_TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
 
 
 @dataclass(frozen=True)
@@ -88,11 +82,30 @@ class Warehouse:
         """The newest Delta version that changed a table's rows: what came later only moved them, so whoever has read it
         need not read again. None where the table does not exist."""
         if self.version(name) is not None and name not in self._contents:
-            changes = self._delta(name).history().where(~F.col("operation").isin(*_MOVES_ONLY))
+            changes = self._delta(name).history().where(~F.col("operation").isin(*MOVES_ONLY))
             newest = changes.agg(F.max("version")).first()
             assert newest is not None, "an aggregate without groups has one row"
             self._contents[name] = self._versions[name] if newest[0] is None else int(newest[0])
         return self._contents.get(name)
+
+    def changes_since(self, name: str, version: int) -> set[Change] | None:
+        """What has been done to a table's rows since that version; None: it cannot be told, or that version may not be
+        readable any more, as the table was cleaned up since."""
+        now = self.version(name)
+        if now is None or version > now or self._readable(name, version) != version:
+            return None
+        if version == now:
+            return set()
+        columns = ("operation", "operationParameters.mode", "operationMetrics")
+        commits = self._delta(name).history(now - version).where(F.col("version") > version).select(*columns).collect()
+        operations = {row["operation"] for row in commits}
+        if len(commits) < now - version or operations & set(CLEANS_UP):
+            return None
+        return {
+            change_of(row["operation"], row["mode"], row["operationMetrics"] or {})
+            for row in commits
+            if row["operation"] not in MOVES_ONLY
+        }
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """A table as it is now, or was at a Delta version; where an erasure has purged that, at the oldest that can
@@ -150,7 +163,7 @@ class Warehouse:
         name: str,
         changes: DataFrame,
         on: Sequence[str],
-        clauses: Callable[[DeltaMergeBuilder], DeltaMergeBuilder],
+        clauses: Clauses,
     ) -> int:
         """Deletes or updates the rows that have the same values in the columns `on` as a row of `changes`, and rewrites
         only files that hold one; returns how many. `clauses` say what becomes of a `row` that meets its `change`.
@@ -159,14 +172,26 @@ class Warehouse:
         """
         if not self.exists(name) or self.read(name).join(changes, list(on), "left_semi").isEmpty():
             return 0
-        same = " AND ".join(f"row.`{column}` = change.`{column}`" for column in on)
-        with configured(self.spark, {USER_METADATA: self.run_id}):
-            clauses(self._delta(name).alias("row").merge(changes.alias("change"), same)).execute()
-        last = self._last_commit(name)
-        self._note(name, last)
-        metrics = last.metrics
-        self.bytes_written += int(metrics.get("numTargetBytesAdded", 0))
+        metrics = self._merge(name, changes, on, clauses)
         return int(metrics["numTargetRowsDeleted"]) + int(metrics["numTargetRowsUpdated"])
+
+    def update(self, name: str, changes: DataFrame, gone: str, dates: Mapping[str, tuple[date, date]]) -> None:
+        """Puts rows in the place of those with the same keys, or beside them where there are none, and takes out those
+        of which the flag `gone` is set, in one commit. `dates` are the first and last (UTC) that TIMESTAMP columns
+        have in `changes`: files of other dates are not read, and this is all of the rows that the Delta log gets."""
+        table = CATALOGUE[name]
+        values: dict[str, str | Column] = {column: f"change.`{column}`" for column in table.column_names}
+        self._merge(
+            name,
+            changes,
+            table.keys,
+            lambda merge: (
+                merge.whenMatchedDelete(f"change.`{gone}`")
+                .whenMatchedUpdate(set=values)
+                .whenNotMatchedInsert(f"NOT change.`{gone}`", values)
+            ),
+            dates,
+        )
 
     def delete_older(self, name: str, column: str, day: date) -> int:
         """Deletes rows of which the DATE or TIMESTAMP in `column` is before `day`, UTC; returns how many."""
@@ -200,16 +225,15 @@ class Warehouse:
         afterwards what reads everything that is left.
         """
         (location,) = self._delta(name).detail().select("location").collect()[0]
-        before = self._bytes(location)
-        tasks = str(self.spark.sparkContext.defaultParallelism)
-        with configured(self.spark, {_LISTING_TASKS: tasks, USER_METADATA: self.run_id}):
+        before = folder_bytes(self.spark, location)
+        with configured(self.spark, {USER_METADATA: self.run_id}):
             try:
                 self._set_retention(name, keep)
-                self._delta(name).vacuum()
+                drop_files(self.spark, self._delta(name))
             finally:
                 self._set_retention(name, keep + READABLE)
         self._versions.pop(name, None)
-        return before - self._bytes(location)
+        return before - folder_bytes(self.spark, location)
 
     def purge(self, name: str) -> int:
         """Deletes every file that the newest version of a table does not need, whatever its age; returns that version.
@@ -220,7 +244,7 @@ class Warehouse:
             self.spark.sql(f"REORG TABLE {self._place(name)} APPLY (PURGE)")
             self._versions.pop(name, None)
         # Files never change, so a folder as large as the newest version has no other.
-        if has_vectors or self._bytes(detail["location"]) != detail["sizeInBytes"]:
+        if has_vectors or folder_bytes(self.spark, detail["location"]) != detail["sizeInBytes"]:
             drop_older_files(self.spark, self._delta(name))
         version = self.version(name)
         assert version is not None, "a table that was purged has a version"
@@ -254,6 +278,25 @@ class Warehouse:
                 yield
             finally:
                 self._alone = False
+
+    def _merge(
+        self,
+        name: str,
+        changes: DataFrame,
+        on: Sequence[str],
+        clauses: Clauses,
+        dates: Mapping[str, tuple[date, date]] | None = None,
+    ) -> Mapping[str, str]:
+        """The figures of the commit."""
+        parts = [f"row.`{column}` = change.`{column}`" for column in on]
+        for column, (first, last) in (dates or {}).items():
+            parts.append(f"row.`{column}` >= DATE'{first}' AND row.`{column}` < DATE'{last + timedelta(days=1)}'")
+        with configured(self.spark, {USER_METADATA: self.run_id}):
+            clauses(self._delta(name).alias("row").merge(changes.alias("change"), " AND ".join(parts))).execute()
+        last_commit = self._last_commit(name)
+        self._note(name, last_commit)
+        self.bytes_written += int(last_commit.metrics.get("numTargetBytesAdded", 0))
+        return last_commit.metrics
 
     def _readable(self, name: str, version: int) -> int:
         if version == self.version(name) or not self.exists("erasures"):
@@ -301,7 +344,7 @@ class Warehouse:
         """Remembers the newest commit of a table."""
         self._versions[name] = commit.version
         self._contents.pop(name, None)
-        if commit.operation not in _MOVES_ONLY:
+        if commit.operation not in MOVES_ONLY:
             self._contents[name] = self._versions[name]
 
     def _place(self, name: str) -> str:
@@ -313,14 +356,6 @@ class Warehouse:
         keys = ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration")
         properties = ", ".join(f"'{key}' = '{interval}'" for key in keys)
         self.spark.sql(f"ALTER TABLE {self._place(name)} SET TBLPROPERTIES ({properties})")
-
-    def _bytes(self, location: str) -> int:
-        """Size of all files of rows in a table's folder, also of those that its newest version does not need."""
-        jvm = self.spark._jvm
-        assert jvm is not None, "a session has its machine"
-        path, log = (jvm.org.apache.hadoop.fs.Path(place) for place in (location, f"{location}/_delta_log"))
-        files = path.getFileSystem(self.spark._jsc.hadoopConfiguration())
-        return int(files.getContentSummary(path).getLength() - files.getContentSummary(log).getLength())
 
     def _last_commit(self, name: str) -> Commit:
         if not is_catalog(self.root):
@@ -349,14 +384,6 @@ class Warehouse:
         self._known.add(table.name)
         self._empty.add(table.name)
         self._versions[table.name] = self._contents[table.name] = 0
-
-
-def drop_older_files(spark: SparkSession, table: DeltaTable) -> None:
-    """Deletes every file of a table that its newest version does not need, whatever its age."""
-    # Delta lists a folder in as many tasks as Spark would take for any number of partitions: ten thousand.
-    tasks = str(spark.sparkContext.defaultParallelism)
-    with configured(spark, {_RETENTION_CHECK: "false", _LISTING_TASKS: tasks, _VACUUM_COMMITS: "false"}):
-        table.vacuum(0)
 
 
 def _comparison(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.config.settings import Settings
@@ -26,10 +26,15 @@ def keep_behaviour(events: DataFrame, as_of: date, settings: Settings) -> DataFr
     """Events that count: up to the end of `as_of`, received by then where `point_in_time` asks for it, and not flagged
     as what `traffic` leaves out."""
     check_columns(events, _PLAIN, "the events")
-    in_time = (F.col("event_date") <= F.lit(as_of)) & (F.col("event_ts") < F.lit(end_of(as_of)))
+    return leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out)
+
+
+def is_known(as_of: date, settings: Settings) -> Column:
+    """Whether an event had happened by the end of `as_of`, and was received by then where that is asked for."""
+    known = (F.col("event_date") <= F.lit(as_of)) & (F.col("event_ts") < F.lit(end_of(as_of)))
     if settings.point_in_time.events == "received":
-        in_time &= F.coalesce("received_ts", "event_ts") < F.lit(end_of(as_of))
-    return leave_out(events.where(in_time), settings.traffic.leave_out)
+        known &= F.coalesce("received_ts", "event_ts") < F.lit(end_of(as_of))
+    return known
 
 
 def owners_then(identity_history: DataFrame, as_of: date) -> DataFrame:

@@ -34,8 +34,9 @@ from segmentation.privacy.files import find_files
 from segmentation.privacy.holdings import IDENTIFIER, carried
 from segmentation.privacy.tokens import with_token_key
 from segmentation.privacy.tombstones import tombstone_column
+from segmentation.runtime.files import drop_older_files
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.runtime.warehouse import Warehouse, drop_older_files
+from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import identity, report
 from segmentation.stages.ingest_plan import STREAMS
 
