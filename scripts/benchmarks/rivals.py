@@ -37,7 +37,9 @@ COPY (
     arg_max(event_name, event_ts) AS exit_event,
     sum(amount) AS amount,
     any_value(platform) AS platform,
-    count(*) = 1 AS is_bounce
+    count(*) = 1 AS is_bounce,
+    list(event_name ORDER BY event_ts, event_id)[:20] AS path,
+    histogram(event_name) AS event_counts
   FROM numbered
   GROUP BY person_id, session
 ) TO '{target}/part.parquet'

@@ -44,6 +44,8 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "end_reason": "text",
         "amount": "number",
         "platform": "text",
+        "channel": "text",
+        "device": "text",
         "is_bounce": "flag",
         "converted": "flag",
     },

@@ -31,4 +31,11 @@ class SessionSettings(Section):
     passive_events: list[str] = Field(
         [], description="Events that happen to a person (a mail sent): no part of any session."
     )
+    channel_property: Name | None = Field(
+        None, description="A property that names the channel: a session has that of its first event that says so."
+    )
+    device_property: Name | None = Field(None, description="A property that names the device, likewise.")
+    path_events: int = Field(
+        20, ge=1, le=1000, description="So many events, from the first on, are in a session's path."
+    )
     conversion_events: list[str] = Field([], description="A session with one of these has converted.")

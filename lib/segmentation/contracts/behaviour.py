@@ -8,6 +8,7 @@ from segmentation.contracts.table import (
     DOUBLE,
     DOUBLE_MAP,
     LONG,
+    LONG_MAP,
     MONEY,
     STRING,
     STRINGS,
@@ -21,7 +22,7 @@ SESSIONS = Table(
     grain="one session",
     keys=("session_id",),
     cluster_by=("session_start",),
-    unindexed=("person_id",),
+    unindexed=("person_id", "channel", "device"),
     columns=(
         Col("session_id", STRING, "hash of the session's first event", required=True),
         Col("person_id", STRING, "whose session it is", required=True),
@@ -34,8 +35,12 @@ SESSIONS = Table(
         Col("end_reason", STRING, "timeout, end_event, max_length, source, open (or campaign)", required=True),
         Col("amount", MONEY, "sum of the events' amounts"),
         Col("platform", STRING, "platform of the first event; where it has none, of the last that has one"),
+        Col("channel", STRING, "of the first event that names one, where `sessions.channel_property` is set"),
+        Col("device", STRING, "of the first event that names one, where `sessions.device_property` is set"),
         Col("is_bounce", BOOLEAN, "one event only", required=True),
         Col("converted", BOOLEAN, "has one of the declared conversion events", required=True),
+        Col("path", STRINGS, "names of its events in order, the first `sessions.path_events` of them"),
+        Col("event_counts", LONG_MAP, "name of an event -> how many it has"),
     ),
 )
 

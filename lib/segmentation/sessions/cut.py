@@ -1,13 +1,12 @@
 """Cutting each person's events into sessions.
 
-One shuffle and one sort: events lie in order of (time, id); running counts and sums stand beside each, so that a
-session is the difference between its last row and its first, and only those two are kept. This costs two thirds of
-what a running session number and a group-by cost.
+One shuffle: events lie in order of (time, id), each knows from its neighbours whether a session starts or ends with it,
+and the running number of the session is what they are then grouped by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
 from pyspark.sql import Column, DataFrame, Window
@@ -16,7 +15,7 @@ from pyspark.sql.window import WindowSpec
 
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.events import strongest_type
-from segmentation.contracts.table import MONEY, check_columns
+from segmentation.contracts.table import LONG_MAP, MONEY, STRINGS, check_columns
 from segmentation.sessions.attach import end_of
 
 _NEEDS = ("person_id", "event_id", "event_name", "event_ts", "amount", "platform", "identifiers")
@@ -43,12 +42,12 @@ def cut_sessions(events: DataFrame, params: SessionSettings, as_of: date, trust:
     just after `as_of` would still belong to it. `trust` names identifier types, strongest first.
     """
     further = [("session_key", params.trust_source), ("source", params.trust_source)]
-    further.append(("properties", params.campaign_property is not None))
+    further.append(("properties", any((params.campaign_property, params.channel_property, params.device_property))))
     check_columns(events, [*_NEEDS, *(name for name, needed in further if needed)], "the events to cut")
     rows = prepare_rows(events, params, trust)
     order = Window.partitionBy(*lane_of(rows)).orderBy("event_ts", "event_id")
     marked = _mark_edges(_look_around(rows, params, order), params, order, end_of(as_of))
-    return _join_edges(marked.where("starts or ends"), order)
+    return _group(marked, lane_of(rows), params)
 
 
 def prepare_rows(events: DataFrame, params: SessionSettings, trust: Sequence[str]) -> DataFrame:
@@ -68,8 +67,8 @@ def prepare_rows(events: DataFrame, params: SessionSettings, trust: Sequence[str
         lanes.append(F.concat_ws("\0", F.lit("device"), kind, F.col("identifiers")[kind]))
     if lanes:
         columns["lane"] = F.coalesce(*lanes, F.lit(""))
-    if params.campaign_property is not None:
-        columns["campaign"] = F.col("properties")[params.campaign_property]
+    told = {"campaign": params.campaign_property, "channel": params.channel_property, "device": params.device_property}
+    columns |= {name: F.col("properties")[key] for name, key in told.items() if key}
     plain = [name for name in _NEEDS if name != "identifiers"]
     if params.passive_events:
         events = events.where(~F.col("event_name").isin(params.passive_events))
@@ -82,29 +81,25 @@ def lane_of(rows: DataFrame) -> list[str]:
 
 
 def _look_around(rows: DataFrame, params: SessionSettings, order: WindowSpec) -> DataFrame:
-    """Adds what lies before and after each event, and running counts and sums up to it."""
-    so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    """Adds what lies before and after each event, and its place in the order."""
     columns = {
         "us_before": F.lag("us").over(order),
         "us_after": F.lead("us").over(order),
-        "n": F.count(F.lit(1)).over(so_far),
-        "n_amounts": F.count("amount").over(so_far),
-        "sum_amounts": F.sum("amount").over(so_far),
-        "n_platforms": F.count("platform").over(so_far),
-        "last_platform": F.last("platform", ignorenulls=True).over(so_far),
-        "n_conversions": F.count_if("converts").over(so_far),
+        "place": F.row_number().over(order),
     }
     columns["closed_before"] = F.lag("closes", 1, False).over(order) if params.end_events else F.lit(False)
     if params.campaign_property is not None:
         earlier = order.rowsBetween(Window.unboundedPreceding, -1)
         columns["campaign_before"] = F.last("campaign", ignorenulls=True).over(earlier)
+        so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
         columns["campaign_so_far"] = F.last("campaign", ignorenulls=True).over(so_far)
         columns["campaign_after"] = F.lead("campaign").over(order)
     return rows.select("*", *(column.alias(name) for name, column in columns.items()))
 
 
 def _mark_edges(rows: DataFrame, params: SessionSettings, order: WindowSpec, end: datetime) -> DataFrame:
-    """Adds `starts`, `ends` and `end_reason`: whether an event is its session's first or last, and why the last."""
+    """Adds `starts`, whether an event is its session's first, `session`, the number of that in the order, and where an
+    event is the last of it, `end_reason`."""
     so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     no = F.lit(False)
     here, whole = F.col("us"), F.col("whole")
@@ -128,9 +123,8 @@ def _mark_edges(rows: DataFrame, params: SessionSettings, order: WindowSpec, end
         .when(too_long_after, "max_length")
     )
     starts = run_starts | (~whole & (too_long | campaign_before))
-    return runs.withColumns({"starts": starts, "end_reason": reason}).withColumn(
-        "ends", F.col("end_reason").isNotNull()
-    )
+    edges = runs.withColumns({"starts": starts, "end_reason": reason})
+    return edges.withColumn("session", F.count_if("starts").over(so_far))
 
 
 def _is_gap(before: Column, after: Column, params: SessionSettings) -> Column:
@@ -147,47 +141,47 @@ def _differs(value: str, earlier: str) -> Column:
     return F.col(value).isNotNull() & ~F.col(value).eqNullSafe(F.col(earlier))
 
 
-def _join_edges(edges: DataFrame, order: WindowSpec) -> DataFrame:
-    """One row a session from its first and last rows, which follow each other in order."""
-    last = {
-        name: F.when(F.col("ends"), F.col(name)).otherwise(F.lead(name).over(order)).alias(f"{name}_at_end")
-        for name in (
-            "event_ts",
-            "event_name",
-            "end_reason",
-            "n",
-            "n_amounts",
-            "sum_amounts",
-            "n_platforms",
-            "last_platform",
-            "n_conversions",
-        )
-    }
-    before_first = {
-        "n": F.lit(1),
-        "n_amounts": F.col("amount").isNotNull().cast("long"),
-        "n_platforms": F.col("platform").isNotNull().cast("long"),
-        "n_conversions": F.col("converts").cast("long"),
-    }
-    within = {name: F.col(f"{name}_at_end") - F.col(name) + first for name, first in before_first.items()}
-    zero = F.lit(0)
-    amount = F.coalesce("sum_amounts_at_end", zero) - F.coalesce("sum_amounts", zero) + F.coalesce("amount", zero)
-    return (
-        edges.select("*", *last.values())
-        .where("starts")
-        .select(
-            F.substring(F.sha2(F.concat(F.lit("session:"), "event_id"), 256), 1, 32).alias("session_id"),
-            "person_id",
-            F.col("event_ts").alias("session_start"),
-            F.col("event_ts_at_end").alias("session_end"),
-            F.floor((F.unix_micros("event_ts_at_end") - F.col("us")) / F.lit(10**6)).alias("duration_s"),
-            within["n"].alias("events"),
-            F.col("event_name").alias("entry_event"),
-            F.col("event_name_at_end").alias("exit_event"),
-            F.col("end_reason_at_end").alias("end_reason"),
-            F.when(within["n_amounts"] > 0, amount).cast(MONEY).alias("amount"),
-            F.coalesce("platform", F.when(within["n_platforms"] > 0, F.col("last_platform_at_end"))).alias("platform"),
-            (within["n"] == 1).alias("is_bounce"),
-            (within["n_conversions"] > 0).alias("converted"),
-        )
+def _group(rows: DataFrame, lane: Sequence[str], params: SessionSettings) -> DataFrame:
+    """One row a session."""
+    names = F.col("names")
+    told = {"channel": params.channel_property, "device": params.device_property}
+    counts = F.transform(F.array_distinct(names), lambda name: F.struct(name, _occurrences(name, names)))
+    in_order = F.sort_array(F.collect_list(F.struct("place", "event_name")))
+    found = rows.groupBy(*lane, "session").agg(
+        F.max(F.when(F.col("starts"), F.col("event_id"))).alias("first_id"),
+        F.min("event_ts").alias("session_start"),
+        F.max("event_ts").alias("session_end"),
+        in_order["event_name"].alias("names"),
+        F.max("end_reason").alias("end_reason"),
+        F.sum("amount").cast(MONEY).alias("amount"),
+        F.coalesce(F.max(F.when(F.col("starts"), F.col("platform"))), _said_by("platform", F.max_by)).alias("platform"),
+        *(_said_by(name, F.min_by).alias(name) for name, key in told.items() if key),
+        F.bool_or("converts").alias("converted"),
     )
+    return found.select(
+        F.substring(F.sha2(F.concat(F.lit("session:"), "first_id"), 256), 1, 32).alias("session_id"),
+        "person_id",
+        "session_start",
+        "session_end",
+        F.floor((F.unix_micros("session_end") - F.unix_micros("session_start")) / F.lit(10**6)).alias("duration_s"),
+        F.size(names).cast("long").alias("events"),
+        F.element_at(names, 1).alias("entry_event"),
+        F.element_at(names, -1).alias("exit_event"),
+        "end_reason",
+        "amount",
+        "platform",
+        *(F.col(name) if key else F.lit(None).cast("string").alias(name) for name, key in told.items()),
+        (F.size(names) == 1).alias("is_bounce"),
+        "converted",
+        F.slice(names, 1, params.path_events).cast(STRINGS).alias("path"),
+        F.map_from_entries(counts).cast(LONG_MAP).alias("event_counts"),
+    )
+
+
+def _said_by(name: str, which: Callable[[Column, Column], Column]) -> Column:
+    """The value of the event that has one and is the first of those, or the last."""
+    return which(F.col(name), F.when(F.col(name).isNotNull(), F.col("place")))
+
+
+def _occurrences(name: Column, names: Column) -> Column:
+    return F.size(F.filter(names, lambda other: other == name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -164,6 +165,22 @@ def test_the_platform_is_the_first_events_or_else_the_last_known(spark: SparkSes
     assert platform_of(None, None) is None
 
 
+def test_a_session_tells_its_path_its_channel_and_its_device(spark: SparkSession) -> None:
+    said: list[dict[str, str]] = [{}, {"via": "mail"}, {"via": "search", "on": "phone"}, {"on": "desk"}]
+    names = ["view", "view", "buy", "view"]
+    rows = [
+        {"event_ts": _at(minute), "event_name": name, "properties": properties}
+        for minute, (name, properties) in enumerate(zip(names, said, strict=True))
+    ]
+    params = SessionSettings(path_events=3, channel_property="via", device_property="on")
+    (session,) = cut_sessions(event_rows(spark, reversed(rows)), params, AS_OF, TRUST).collect()
+    assert session["path"] == ["view", "view", "buy"]
+    assert session["event_counts"] == {"view": 3, "buy": 1}
+    assert (session["channel"], session["device"]) == ("mail", "phone")
+    (plain,) = cut_sessions(event_rows(spark, rows), SessionSettings(), AS_OF, TRUST).collect()
+    assert (plain["channel"], plain["device"], len(plain["path"])) == (None, None, 4)
+
+
 def test_a_missing_column_is_named(spark: SparkSession) -> None:
     with pytest.raises(MissingColumnsError, match="'platform'"):
         cut_sessions(event_rows(spark, [{}]).drop("platform"), SessionSettings(), AS_OF, TRUST)
@@ -224,6 +241,8 @@ def _cut_by_hand(rows: list[dict[str, Any]], params: SessionSettings) -> list[tu
             s[-1]["event_name"],
             round(sum(r["amount"] for r in s if r["amount"]), 4) if any(r["amount"] for r in s) else None,
             s[0]["platform"] or next((r["platform"] for r in reversed(s) if r["platform"]), None),
+            [row["event_name"] for row in s][: params.path_events],
+            dict(Counter(row["event_name"] for row in s)),
         )
         for s in sessions
     ]
@@ -240,6 +259,8 @@ def _as_tuples(sessions: DataFrame) -> list[tuple[Any, ...]]:
             s["exit_event"],
             None if s["amount"] is None else float(s["amount"]),
             s["platform"],
+            s["path"],
+            s["event_counts"],
         )
         for s in sessions.collect()
     ]

@@ -110,13 +110,13 @@ def test_cutting_what_has_changed_gives_what_cutting_everything_gives(spark: Spa
     def rows(frame: Any) -> list[Row]:
         return frame.orderBy("session_id").collect()
 
+    was = {row["session_id"]: row for row in before.collect()}
     changed = before.join(changes, "session_id", "left_anti").select(*SESSIONS.column_names)
     assert rows(changed.unionByName(changes.where("NOT gone").drop("gone"))) == rows(everything)
-    same = before.intersect(everything).join(changes, "session_id", "left_semi")
-    assert same.isEmpty(), "a session that is as it was is none of the changes"
+    now = changes.where("NOT gone").drop("gone").collect()
+    assert not [row for row in now if was.get(row["session_id"]) == row], "what is as it was is none of the changes"
     if how in ("as it comes", "by device, with ends"):
         looked_at = windows.agg(F.sum(F.size("stale"))).collect()[0][0]
         assert looked_at < before.count() / 2
-    gone, rest = changes.where("gone").count(), changes.where("NOT gone").count()
-    assert gone
-    assert rest > 50
+    assert len(now) > 50
+    assert not changes.where("gone").isEmpty()
