@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pyspark.sql import Row, SparkSession
 from tests.factories import event_rows, event_values, identity_values, minimal_settings, write_table
 
 from segmentation import open_warehouse
+from segmentation.contracts.errors import InputError
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.runner import Request, run_stages
@@ -102,6 +104,29 @@ def test_a_further_run_cuts_only_what_has_changed(
     # Rows that were changed by others are no ground to go on from.
     Warehouse(spark, root).delete_older("sessions", "session_start", date(2026, 3, 3))
     assert run(date(2026, 3, 8)) == ("full", {}, changed)
+
+
+def test_sessions_are_worth_what_the_rates_say_and_cut_anew_when_those_change(
+    spark: SparkSession, warehouse_path: Path, tmp_path: Path
+) -> None:
+    rates, root = tmp_path / "rates.csv", str(warehouse_path)
+    settings = minimal_settings(warehouse=root, money={"currency": "EUR", "rates": str(rates)})
+    paid = [{"amount": 10, "currency": "USD"}, {"amount": 5, "event_ts": datetime(2026, 3, 1, 12, 1)}]
+    write_table(root, "events", event_values(paid))
+    write_table(root, "identity_map", identity_values({("user_id", "u"): "ann"}))
+
+    def run(text: str) -> tuple[str, Decimal]:
+        rates.write_text("date,currency,rate\n" + text)
+        request, progress = Request(date(2026, 3, 2)), Progress(stream=io.StringIO())
+        (report,) = run_stages(spark, settings, [sessions.STAGE], request, progress)
+        (session,) = Warehouse(spark, root).read("sessions").collect()
+        return report.mode, session["amount"]
+
+    with pytest.raises(InputError, match="no rate of 'USD' for 2026-03-01"):
+        run("2026-03-02,USD,0.9\n")
+    assert run("2026-03-01,USD,0.9\n") == ("full", 14)
+    assert run("2026-03-01,USD,0.9\n") == ("reused", 14)
+    assert run("2026-03-01,USD,0.8\n") == ("full", 13)
 
 
 def test_the_timeout_that_the_gaps_support_is_said_and_drawn_and_nothing_is_written(

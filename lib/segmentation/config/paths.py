@@ -54,6 +54,11 @@ def resolve(settings: Settings, base: Path) -> Settings:
     overrides = place(settings.identity.overrides, "identity.overrides") if settings.identity.overrides else None
     identity = settings.identity.model_copy(update={"overrides": overrides})
     warehouse = settings.warehouse if is_catalog(settings.warehouse) else place(settings.warehouse, "warehouse")
+    money = settings.money
+    if money:
+        files = {"rates": money.rates, "prices": money.prices}
+        placed = {name: place(path, f"money.{name}") for name, path in files.items() if path}
+        money = money.model_copy(update=placed)
     metrics = settings.monitoring.prometheus
     watched = {"prometheus": place(metrics, "monitoring.prometheus") if metrics else None}
     spark, lineage = settings.spark, settings.spark.openlineage
@@ -66,6 +71,7 @@ def resolve(settings: Settings, base: Path) -> Settings:
         update={
             "sources": sources,
             "identity": identity,
+            "money": money,
             "exports": exports,
             "warehouse": warehouse,
             "spark": spark,

@@ -18,6 +18,7 @@ from segmentation.config.features import FeatureSettings
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.maintenance import Maintenance
 from segmentation.config.model import Section
+from segmentation.config.money import MoneySettings
 from segmentation.config.monitoring import MonitoringSettings
 from segmentation.config.paths import resolve
 from segmentation.config.point_in_time import PointInTime
@@ -40,6 +41,9 @@ class Settings(Section):
     traffic: TrafficSettings = Field(TrafficSettings(), description="Which events no customer made.")
     identity: IdentitySettings = Field(description="How identifiers become persons.")
     point_in_time: PointInTime = Field(PointInTime(), description="What a run as of a past date may know.")
+    money: MoneySettings | None = Field(
+        None, description="What amounts are counted in, where they are of several currencies. Default: as they are."
+    )
     sessions: SessionSettings = Field(SessionSettings(), description="How a person's events are cut into sessions.")
     features: FeatureSettings = Field(FeatureSettings(), description="What is measured of each person.")
     clustering: ClusteringSettings = Field(ClusteringSettings(), description="How segments are found.")

@@ -12,6 +12,7 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.events import strongest_type
 from segmentation.contracts.table import check_columns
 from segmentation.ingest.traffic import leave_out
+from segmentation.sessions.money import check_rates, count_in_one_currency
 
 _OWNED = ("identifier_type", "identifier_value", "person_id")
 _PLAIN = ("event_id", "event_name", "event_ts", "event_date", "is_bot", "is_test", "identifiers")
@@ -24,9 +25,23 @@ def end_of(as_of: date) -> datetime:
 
 def keep_behaviour(events: DataFrame, as_of: date, settings: Settings) -> DataFrame:
     """Events that count: up to the end of `as_of`, received by then where `point_in_time` asks for it, and not flagged
-    as what `traffic` leaves out."""
+    as what `traffic` leaves out; their amounts in one currency, where `money` names it."""
     check_columns(events, _PLAIN, "the events")
-    return leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out)
+    kept = leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out)
+    return count_in_one_currency(kept, settings.money, as_of) if settings.money else kept
+
+
+def check_amounts(events: DataFrame, as_of: date, settings: Settings) -> None:
+    """Raises `InputError` where `keep_behaviour` could not say what an amount is worth."""
+    if settings.money:
+        check_rates(leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out), settings.money)
+
+
+def behaviour_depends_on(settings: Settings) -> object:
+    """The part of the configuration that decides which events count, whose they are, and what they are worth."""
+    trust = tuple(settings.identity.identifiers)
+    money = settings.money.content() if settings.money else None
+    return settings.traffic.leave_out, trust, settings.point_in_time, money
 
 
 def is_known(as_of: date, settings: Settings) -> Column:

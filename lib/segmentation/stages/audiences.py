@@ -32,7 +32,7 @@ from segmentation.privacy.key import load_key
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import Version, published, read_segment_names, read_versions
-from segmentation.sessions.attach import attach_persons, end_of, keep_behaviour
+from segmentation.sessions.attach import attach_persons, behaviour_depends_on, end_of, keep_behaviour
 
 _MEMBERS = "audience string, person_id string, segment_id string"
 
@@ -179,9 +179,8 @@ def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tupl
 
 
 def _depends_on(settings: Settings) -> object:
-    trust = tuple(settings.identity.identifiers)
     whom = settings.audiences, settings.entry_limit, settings.universal_control
-    return *whom, settings.traffic.leave_out, trust, settings.point_in_time
+    return *whom, behaviour_depends_on(settings)
 
 
 STAGE = Stage(

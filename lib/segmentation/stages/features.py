@@ -18,7 +18,7 @@ from segmentation.features.profiles import profile_features, profile_rows, profi
 from segmentation.features.rfm import score_people
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.sessions.attach import attach_persons, end_of, keep_behaviour
+from segmentation.sessions.attach import attach_persons, behaviour_depends_on, check_amounts, end_of, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
 
 _TOLD = 3
@@ -33,6 +33,7 @@ def run(context: StageContext) -> Outcome:
     settings, as_of = context.settings, context.as_of
     trust = list(settings.identity.identifiers)
     events = context.read("events")
+    check_amounts(events, as_of, settings)
     behaviour = keep_behaviour(events, as_of, settings)
     if behaviour.isEmpty():
         raise InputError(f"No person did anything on or before {as_of}: choose a later date with --as-of.")
@@ -99,8 +100,7 @@ def _sessions(context: StageContext, owned: DataFrame) -> DataFrame:
 
 
 def _depends_on(settings: Settings) -> object:
-    trust = tuple(settings.identity.identifiers)
-    return settings.features, settings.sessions, settings.traffic.leave_out, trust, settings.point_in_time
+    return settings.features, settings.sessions, behaviour_depends_on(settings)
 
 
 STAGE = Stage(

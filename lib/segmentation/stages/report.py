@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import click
@@ -30,6 +31,7 @@ from segmentation.profiles.report.summaries import (
 )
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.versions import Version, published, read_versions
+from segmentation.sessions.money import count_in_one_currency
 
 FOLDER = "_reports"
 """Where reports are, beside the tables."""
@@ -91,6 +93,7 @@ def _collect(context: StageContext, version: Version) -> ReportData:
             return context.warehouse.read(name, version.inputs[name])
         return context.read_or_empty(name)
 
+    events = _in_one_currency(read("events"), settings, version.as_of)
     fallback = settings.segments.fallback.segment_id
     segments, fidelity = read_profiles(read("segment_profiles"), version.segment_version, fallback)
     choice, algorithm = read_choice(read("models"), version.model_id)
@@ -100,7 +103,7 @@ def _collect(context: StageContext, version: Version) -> ReportData:
         title=settings.report.title,
         notes=settings.report.notes,
         provenance=_provenance(context, version, algorithm),
-        activity=summarise_activity(read("events"), read("sessions"), version.as_of),
+        activity=summarise_activity(events, read("sessions"), version.as_of),
         segments=segments,
         features=[info for name, info in catalogue.items() if name in told],
         fidelity=fidelity,
@@ -111,6 +114,13 @@ def _collect(context: StageContext, version: Version) -> ReportData:
         rfm=_rfm(context, version, read("features")) if settings.features.rfm else None,
         journeys=_journeys(context, version) if settings.features.journeys else None,
     )
+
+
+def _in_one_currency(events: DataFrame, settings: Settings, as_of: date) -> DataFrame:
+    if settings.money is None:
+        return events
+    until = events.where(F.col("event_date") <= F.lit(as_of))
+    return count_in_one_currency(until, settings.money, as_of).withColumn("currency", F.lit(settings.money.currency))
 
 
 def _rfm(context: StageContext, version: Version, features: DataFrame) -> Rfm | None:
@@ -156,7 +166,8 @@ def _score(context: StageContext) -> Mapping[str, float]:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.report, settings.features.definitions, settings.features.rfm, settings.features.journeys
+    shown = settings.features.definitions, settings.features.rfm, settings.features.journeys
+    return settings.report, *shown, settings.money and settings.money.content()
 
 
 STAGE = Stage(

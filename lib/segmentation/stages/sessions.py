@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from segmentation.config.settings import Settings
 from segmentation.runtime.plans import counted, settled
 from segmentation.runtime.stage import Earlier, Outcome, Stage, StageContext
-from segmentation.sessions.attach import attach_persons, is_known, keep_behaviour
+from segmentation.sessions.attach import attach_persons, behaviour_depends_on, check_amounts, is_known, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
 from segmentation.sessions.touched import (
     find_changes,
@@ -37,6 +37,7 @@ def run(context: StageContext) -> Outcome:
     """Cuts what has changed since the stage last ended, where that can be told, and all events up to the date else."""
     events = context.read("events")
     count = events.count()
+    check_amounts(events, context.as_of, context.settings)
     earlier = None if context.options.get("full") else context.earlier
     if earlier is None or not _can_go_on(context, earlier, count):
         return Outcome(rows_in=count, rows_out=_cut_all(context, events))
@@ -129,7 +130,7 @@ def _date(us: int) -> date:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.sessions, settings.traffic.leave_out, tuple(settings.identity.identifiers), settings.point_in_time
+    return settings.sessions, behaviour_depends_on(settings)
 
 
 STAGE = Stage(
