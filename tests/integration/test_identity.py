@@ -55,6 +55,21 @@ def read(spark: SparkSession, root: Path, table: str) -> list[tuple[Any, ...]]:
     return sorted(map(tuple, df.select([F.col(c).cast("string") for c in df.columns]).collect()), key=str)
 
 
+def test_all_anew_says_how_many_rows_differ(spark: SparkSession, warehouse_path: Path) -> None:
+    settings = minimal_settings(warehouse=str(warehouse_path), identity={"identifiers": TYPES})
+
+    def again(rows: list[tuple[int, dict[str, str]]]) -> str:
+        Warehouse(spark, str(warehouse_path)).replace("events", events(spark, rows))
+        request = Request(options={"full": True})
+        return run_stages(spark, settings, [identity.STAGE], request, Progress("json"))[0].message
+
+    rows = [(1, {"user_id": "u", "cookie": "a"}), (1, {"cookie": "b"})]
+    assert again(rows) == ""
+    assert again(rows) == "no row differs from what was there"
+    # One more is known, and the one that it came with was seen once more.
+    assert again([*rows, (2, {"cookie": "b", "email": "e"})]) == "2 rows differ from what was there"
+
+
 FAMILY = token_of(KEY.encode(), "email", "family@example.com")
 
 HOUSEHOLD = [

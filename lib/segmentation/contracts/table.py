@@ -84,6 +84,13 @@ class Table:
         indexed = [c.name for c in self.columns if c.name not in without and _has_statistics(c.type)]
         return {**self.properties, "delta.dataSkippingStatsColumns": ",".join(indexed)}
 
+    def row(self) -> Column:
+        """A row as one value that can be compared: a map cannot, its entries can."""
+        maps = {column.name for column in self.columns if isinstance(column.type, MapType)}
+        return F.struct(
+            *(F.sort_array(F.map_entries(name)).alias(name) if name in maps else name for name in self.column_names)
+        )
+
     def conform(self, df: DataFrame) -> DataFrame:
         """`df` with exactly this table's columns, in order, each of its declared type.
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import MapType
 
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.behaviour import SESSIONS
@@ -122,18 +121,10 @@ def find_changes(cut: DataFrame, windows: DataFrame) -> DataFrame:
     columns = SESSIONS.column_names
     stale = windows.select(F.inline("stale"))
     now = SESSIONS.conform(cut)
-    before = stale.select("session_id", _all_of_it().alias("before"))
-    different = now.join(before, "session_id", "left").where(~_all_of_it().eqNullSafe(F.col("before")))
+    before = stale.select("session_id", SESSIONS.row().alias("before"))
+    different = now.join(before, "session_id", "left").where(~SESSIONS.row().eqNullSafe(F.col("before")))
     gone = stale.join(now.select("session_id"), "session_id", "left_anti")
     flagged = (
         frame.select(*columns, F.lit(is_gone).alias("gone")) for frame, is_gone in ((different, False), (gone, True))
     )
     return reduce(DataFrame.unionByName, flagged)
-
-
-def _all_of_it() -> Column:
-    """A session as one value; maps cannot be compared, their entries can."""
-    maps = {column.name for column in SESSIONS.columns if isinstance(column.type, MapType)}
-    return F.struct(
-        *(F.sort_array(F.map_entries(name)).alias(name) if name in maps else name for name in SESSIONS.column_names)
-    )

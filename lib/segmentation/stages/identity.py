@@ -33,6 +33,7 @@ from segmentation.identity.quality import Figure, judge_figures, measure_identit
 from segmentation.identity.replay import Resolved, replay_batches
 from segmentation.identity.tables import describe_persons, map_identifiers, tell_history
 from segmentation.ingest.traffic import leave_out
+from segmentation.runtime.rebuild import FULL, tell_differences
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.sessions.attach import attach_persons
 
@@ -85,11 +86,12 @@ def run(context: StageContext) -> Outcome:
         figures |= {"overrides": len(manual.overrides), "identifiers_only_in_overrides": len(manual.nodes) - known}
     context.spark.catalog.clearCache()
     warnings = [figure.warning for figure in quality if figure.warning]
+    unusual = f"unusual: {'; '.join(warnings)}" if warnings else ""
     return Outcome(
         rows_in=sum(batch.events for batch in found.batches),
         rows_out=mapped.rows,
         figures=figures,
-        message=f"unusual: {'; '.join(warnings)}" if warnings else "",
+        message="; ".join(filter(None, (tell_differences(context, "identity_map"), unusual))),
     )
 
 
@@ -237,7 +239,8 @@ STAGE = Stage(
         "identity_map",
         "identity_quality",
     ),
-    state=("identity_overrides", "identity_links", "identity_quality", "person_attributes"),
+    state=("identity_overrides", "identity_links", "identity_quality", "person_attributes", "identity_map"),
     run=run,
     depends_on=_depends_on,
+    options=(FULL,),
 )

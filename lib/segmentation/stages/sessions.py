@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 
-import click
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.config.settings import Settings
 from segmentation.runtime.plans import counted, settled
+from segmentation.runtime.rebuild import FULL, is_full, tell_differences
 from segmentation.runtime.stage import Earlier, Outcome, Stage, StageContext
 from segmentation.sessions.attach import attach_persons, behaviour_depends_on, check_amounts, is_known, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
@@ -38,9 +38,10 @@ def run(context: StageContext) -> Outcome:
     events = context.read("events")
     count = events.count()
     check_amounts(events, context.as_of, context.settings)
-    earlier = None if context.options.get("full") else context.earlier
+    earlier = None if is_full(context) else context.earlier
     if earlier is None or not _can_go_on(context, earlier, count):
-        return Outcome(rows_in=count, rows_out=_cut_all(context, events))
+        rows = _cut_all(context, events)
+        return Outcome(rows_in=count, rows_out=rows, message=tell_differences(context, "sessions"))
     figures = _cut_changes(context, events, earlier)
     return Outcome(count, context.warehouse.read("sessions").count(), figures, mode="incremental")
 
@@ -142,5 +143,5 @@ STAGE = Stage(
     run=run,
     depends_on=_depends_on,
     incremental=True,
-    options=(click.Option(["--full"], is_flag=True, help="Cut all events anew, not only what has changed."),),
+    options=(FULL,),
 )

@@ -1,0 +1,35 @@
+"""`--full`: doing everything anew, and what has come out otherwise than before, which should be nothing."""
+
+from __future__ import annotations
+
+import click
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.contracts.catalogue import CATALOGUE
+from segmentation.contracts.table import Table
+from segmentation.runtime.stage import StageContext
+
+FULL = click.Option(
+    ["--full"], is_flag=True, help="Do everything anew, and say how many rows differ from what was there."
+)
+
+
+def is_full(context: StageContext) -> bool:
+    """Whether everything is to be done anew."""
+    return bool(context.options.get("full"))
+
+
+def tell_differences(context: StageContext, name: str) -> str:
+    """How many rows of a table that the stage has just written differ from those that it found: a clause for the
+    terminal. Nothing where that was not asked for, or where there was no such table."""
+    if not is_full(context) or name not in context.inputs:
+        return ""
+    found = count_differences(CATALOGUE[name], context.read(name), context.warehouse.read(name))
+    return f"{found:,} rows differ from what was there" if found else "no row differs from what was there"
+
+
+def count_differences(table: Table, before: DataFrame, now: DataFrame) -> int:
+    """Rows, by the table's keys, that only one of the two has, or that say something else. One join."""
+    sides = [frame.select(*table.keys, table.row().alias(side)) for side, frame in (("then", before), ("now", now))]
+    return sides[0].join(sides[1], list(table.keys), "full").where(~F.col("then").eqNullSafe(F.col("now"))).count()
