@@ -1,8 +1,8 @@
-"""Making features comparable: filling, winsorising, logarithms and scaling, as parts of the saved pipeline.
+"""Making features comparable: filling, winsorising, taking the skew away and scaling, as parts of the saved pipeline.
 
-A coordinate counts standard deviations from the lowest value, not from the mean: Spark's bisecting k-means moves
-the two halves of a first cut apart by a ten-thousandth of the centre's length, and cuts nothing where that is 0.
-Distances are the same either way.
+A coordinate counts standard deviations (or what `scale` names) from the lowest value, not from the mean: Spark's
+bisecting k-means moves the two halves of a first cut apart by a ten-thousandth of the centre's length, and cuts nothing
+where that is 0. Distances are the same either way.
 
 What was learnt from the sample stands as numbers in one SQL statement, so that a saved model can be read by a
 person, scores people in batch and in a stream alike, and needs no code of this package.
@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import expm1, log1p
 
 from pyspark.ml.base import Transformer
 from pyspark.ml.feature import SQLTransformer, VectorAssembler
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from segmentation.clustering.power import fit_power, power_sql, raise_to, undo
 from segmentation.config.clustering import Transform
 from segmentation.contracts.errors import InputError
 from segmentation.contracts.table import check_columns
@@ -29,6 +29,9 @@ VECTOR = "prepared"
 PREFIX = "prepared_"
 """Before the feature's name: the column of its coordinate."""
 
+_STEPS = 1000
+"""Quantiles by which a power is fitted: as good as everyone, and few."""
+
 
 @dataclass(frozen=True)
 class PreparedFeature:
@@ -38,13 +41,15 @@ class PreparedFeature:
     fill: float
     low: float
     high: float
-    log: bool
-    deviation: float
+    power: float
+    """Of `clustering.power`: 1 as it is, 0 its logarithm."""
+    unit: float
+    """What counts as one, on the scale that is cut."""
 
     @property
     def origin(self) -> float:
         """Where the coordinate is 0: the lowest value, on the scale that is cut."""
-        return log1p(self.low) if self.log else self.low
+        return raise_to(self.low, self.power)
 
     @property
     def column(self) -> str:
@@ -57,13 +62,12 @@ class PreparedFeature:
         drawn_in = (
             f"least(greatest(coalesce({known}, {_number(self.fill)}), {_number(self.low)}), {_number(self.high)})"
         )
-        value = f"log1p({drawn_in})" if self.log else drawn_in
-        return f"(({value}) - {_number(self.origin)}) / {_number(self.deviation)}"
+        value = power_sql(drawn_in, self.power, self.low)
+        return f"(({value}) - {_number(self.origin)}) / {_number(self.unit)}"
 
     def original(self, coordinate: float) -> float:
         """The value in the feature's own unit that has this coordinate."""
-        value = coordinate * self.deviation + self.origin
-        return expm1(value) if self.log else value
+        return undo(coordinate * self.unit + self.origin, self.power)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def fit_preparation(sample: DataFrame, names: Sequence[str], transform: Transfor
     exact. Raises `InputError` where no feature is left.
     """
     check_columns(sample, list(names), "the people to fit on")
-    spread = sample.agg(*(_spread(name, transform.winsorise).alias(name) for name in names)).first()
+    spread = sample.agg(*(_spread(name, transform).alias(name) for name in names)).first()
     assert spread is not None, "a global aggregate has one row"
     dropped = {name: f"{name}: nobody has a value" for name in names if spread[name]["quantiles"] is None}
     limits = {name: _limits(spread[name], transform) for name in names if name not in dropped}
@@ -108,45 +112,68 @@ def fit_preparation(sample: DataFrame, names: Sequence[str], transform: Transfor
     prepared = []
     for name, limit in kept.items():
         found = moments[name]
-        log = limit.low >= 0 and found["skewness"] is not None and found["skewness"] > transform.log_above_skewness
-        deviation = found["log_deviation"] if log else found["deviation"]
+        power = limit.power if _is_skewed(found["skewness"], transform) else 1.0
+        deviation = found["deviation"] if power == 1 else found["raised_deviation"]
         if deviation > 0:
-            prepared.append(PreparedFeature(name, limit.fill, limit.low, limit.high, log, deviation))
+            unit = limit.unit(power, deviation, transform)
+            prepared.append(PreparedFeature(name, limit.fill, limit.low, limit.high, power, unit))
         else:
             dropped[name] = f"{name}: its values do not differ enough to be told apart"
     return Preparation(tuple(prepared), tuple(dropped[name] for name in names if name in dropped))
 
 
+def _is_skewed(skewness: float | None, transform: Transform) -> bool:
+    if skewness is None:
+        return False
+    # A logarithm draws in what is far above, and nothing else.
+    return (abs(skewness) if transform.skewed == "yeo_johnson" else skewness) > transform.log_above_skewness
+
+
 @dataclass(frozen=True)
 class _Limits:
-    """Where a feature's values are drawn in, and what fills a gap."""
+    """Where a feature's values are drawn in, what fills a gap, and the power that would take its skew away."""
 
     low: float
     high: float
     fill: float
+    quartiles: tuple[float, float]
+    power: float
 
-    def draw_in(self, name: str) -> Column:
-        return F.least(F.greatest(F.coalesce(F.col(name), F.lit(self.fill)), F.lit(self.low)), F.lit(self.high))
+    def draw_in(self, name: str) -> str:
+        return f"least(greatest(coalesce(`{name}`, {_number(self.fill)}), {_number(self.low)}), {_number(self.high)})"
+
+    def unit(self, power: float, deviation: float, transform: Transform) -> float:
+        """What counts as one, on the scale of the power."""
+        if transform.scale == "deviation":
+            return deviation
+        ends = self.quartiles if transform.scale == "interquartile" else (self.low, self.high)
+        first, last = (raise_to(min(max(value, self.low), self.high), power) for value in ends)
+        return last - first if last > first else deviation
 
 
-def _spread(name: str, share: float) -> Column:
-    wanted = F.array(F.lit(share), F.lit(0.5), F.lit(1 - share))
+def _spread(name: str, transform: Transform) -> Column:
+    share = transform.winsorise
+    points = [step / _STEPS for step in range(_STEPS + 1)] if transform.skewed == "yeo_johnson" else []
+    wanted = F.array(*map(F.lit, (share, 0.25, 0.5, 0.75, 1 - share, *points)))
     return F.struct(F.percentile(name, wanted).alias("quantiles"))
 
 
 def _limits(spread: Row, transform: Transform) -> _Limits:
-    low, median, high = spread["quantiles"]
+    low, first, median, third, high, *others = spread["quantiles"]
     fill = median if transform.missing == "median" else 0.0
-    return _Limits(low, high, fill)
+    power = {"log": 0.0 if low >= 0 else 1.0, "as_is": 1.0}.get(transform.skewed)
+    if power is None:
+        power = fit_power([min(max(value, low), high) for value in others])
+    return _Limits(low, high, fill, (first, third), power)
 
 
 def _moments(name: str, limit: _Limits) -> Column:
     value = limit.draw_in(name)
-    log = F.log1p(value) if limit.low >= 0 else value
+    raised = F.expr(power_sql(value, limit.power, limit.low))
     return F.struct(
-        F.skewness(value).alias("skewness"),
-        F.stddev_pop(value).alias("deviation"),
-        F.stddev_pop(log).alias("log_deviation"),
+        F.skewness(F.expr(value)).alias("skewness"),
+        F.stddev_pop(F.expr(value)).alias("deviation"),
+        F.stddev_pop(raised).alias("raised_deviation"),
     )
 
 

@@ -32,7 +32,17 @@ class Transform(Section):
         0.01, lt=0.25, description="Values beyond this quantile at either end are drawn in to it; 0: none."
     )
     log_above_skewness: float = Field(
-        1.0, ge=0, description="Features that are never negative and more skewed than this enter as log(1 + x)."
+        1.0, ge=0, description="Features that are more skewed than this enter as `skewed` says."
+    )
+    skewed: Literal["log", "yeo_johnson", "as_is"] = Field(
+        "log",
+        description="`log`: log(1 + x), where a feature is never negative. `yeo_johnson`: the power that takes most of "
+        "the skew away, to either side and of either sign, found on the people who are fitted on. `as_is`: no change.",
+    )
+    scale: Literal["deviation", "interquartile", "range"] = Field(
+        "deviation",
+        description="What counts as one: the standard deviation, the distance of the quartiles (where they coincide, "
+        "the standard deviation), or that from the lowest to the highest value.",
     )
     missing: Literal["median", "zero"] = Field("median", description="What stands in for a missing value.")
 

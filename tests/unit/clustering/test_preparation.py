@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from math import inf, nan
+from typing import Any
 
 import numpy as np
 import pytest
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
+from scipy.stats import skew, yeojohnson
 
+from segmentation.clustering.power import power_sql, raise_to, undo
 from segmentation.clustering.preparation import PreparedFeature, fit_preparation
 from segmentation.config.clustering import Transform
 from segmentation.contracts.errors import InputError
@@ -35,7 +38,7 @@ def test_coordinates_are_drawn_in_put_on_a_log_scale_where_skewed_and_scaled(sam
     assert found["prepared_even"].to_numpy() == pytest.approx((even - even.min()) / even.std())
     log = np.log1p(np.clip(SKEWED, *np.quantile(SKEWED, [0.05, 0.95])))
     assert found["prepared_skewed"].to_numpy() == pytest.approx((log - log.min()) / log.std())
-    assert not preparation.features[2].log, "a feature that can be negative has no logarithm"
+    assert preparation.features[2].power == 1, "a feature that can be negative has no logarithm"
     assert (
         found["prepared"][3].toArray().tolist()
         == found.loc[3, ["prepared_even", "prepared_skewed", "prepared_negative"]].tolist()
@@ -70,7 +73,57 @@ def test_no_feature_left_is_an_error_that_names_them(sample: DataFrame) -> None:
 
 @pytest.mark.parametrize("log", [True, False])
 def test_a_coordinate_goes_back_to_the_value_that_it_came_from(log: bool) -> None:
-    feature = PreparedFeature("spend", 1.0, 0.5, 1e300, log, 3.7)
+    feature = PreparedFeature("spend", 1.0, 0.5, 1e300, 0.0 if log else 1.0, 3.7)
     assert feature.original(0.0) == pytest.approx(0.5)
     coordinate = ((np.log1p(42.0) - np.log1p(0.5)) if log else (42.0 - 0.5)) / 3.7
     assert feature.original(coordinate) == pytest.approx(42.0)
+
+
+def test_the_power_of_yeo_and_johnson_takes_the_skew_away_whatever_the_sign(sample: DataFrame) -> None:
+    how = Transform(winsorise=0, skewed="yeo_johnson")
+    preparation = fit_preparation(sample, ["skewed", "negative"], how)
+    found = PipelineModel(preparation.transformers()).transform(sample).toPandas()
+    for feature, values in zip(preparation.features, (np.array(SKEWED), -np.array(SKEWED)), strict=True):
+        assert feature.power == pytest.approx(yeojohnson(values)[1], abs=0.01)
+        again = yeojohnson(values, lmbda=feature.power)
+        assert found[feature.column].to_numpy() == pytest.approx((again - again.min()) / again.std())
+        assert abs(skew(found[feature.column])) < abs(skew(values)) / 4
+        back = [feature.original(x) for x in found[feature.column]]
+        assert back == pytest.approx(values.tolist(), rel=1e-6, abs=1e-6)
+
+
+def test_what_is_not_skewed_or_is_to_stay_enters_as_it_is(sample: DataFrame) -> None:
+    def power(name: str, transform: Transform) -> float:
+        return fit_preparation(sample, [name], transform).features[0].power
+
+    assert power("gaps", Transform(winsorise=0, skewed="yeo_johnson")) == 1
+    assert power("skewed", Transform(winsorise=0, skewed="as_is")) == 1
+    assert power("skewed", Transform(winsorise=0)) == 0
+
+
+def test_one_is_what_the_scale_says(sample: DataFrame) -> None:
+    def span(**how: Any) -> float:
+        preparation = fit_preparation(sample, ["gaps"], Transform(winsorise=0, **how))
+        found = PipelineModel(preparation.transformers()).transform(sample).toPandas()["prepared_gaps"]
+        return float(found.max() - found.min())
+
+    assert span(scale="range") == pytest.approx(1)
+    assert span(scale="interquartile") == pytest.approx((99 - 10) / (np.quantile(range(10, 100), 0.75) - 32.25))
+
+
+def test_where_the_quartiles_coincide_one_is_the_deviation(sample: DataFrame) -> None:
+    (quartiles,) = fit_preparation(sample, ["rare"], Transform(winsorise=0, scale="interquartile")).features
+    (deviation,) = fit_preparation(sample, ["rare"], Transform(winsorise=0)).features
+    assert quartiles.unit == deviation.unit > 0
+
+
+@pytest.mark.parametrize("power", [-1.5, 0.0, 0.5, 1.0, 2.0, 3.3])
+@pytest.mark.parametrize("value", [-17.0, -0.3, 0.0, 0.2, 40.0])
+def test_a_power_can_be_undone_and_says_in_sql_what_it_says_here(
+    spark: SparkSession, power: float, value: float
+) -> None:
+    raised = raise_to(value, power)
+    assert raised == pytest.approx(float(yeojohnson(np.array([value]), lmbda=power)[0]))
+    assert undo(raised, power) == pytest.approx(value)
+    (row,) = spark.range(1).selectExpr(f"{power_sql(f'({value!r}D)', power, min(value, -1.0))} AS raised").collect()
+    assert row["raised"] == pytest.approx(raised)
