@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from rich.table import Column
 from rich.table import Table as Grid
 
 from segmentation.contracts.catalogue import CATALOGUE
@@ -13,6 +15,9 @@ from segmentation.runtime.browse import check_open, open_table
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
+
+_NARROWEST = 12
+"""Characters that a column needs to be readable."""
 
 
 @click.command(epilog="\b\nExample:\n  segmentation show segments_current --limit 5 --config conf/example.yml")
@@ -31,15 +36,35 @@ def show(common: Common, table: str, limit: int, version: int | None) -> None:
         for row in rows:
             click.echo(json.dumps(row, default=str))
         return
-    grid = Grid(title=f"{table}: {CATALOGUE[table].grain} a row", title_justify="left")
-    for name in df.columns:
-        grid.add_column(name, overflow="fold")
-    for row in rows:
-        grid.add_row(*(_cell(row[name]) for name in df.columns))
     console = open_console()
-    console.print(grid)
+    side_by_side = len(df.columns) * _NARROWEST <= console.width
+    console.print(_grid(table, df.columns, rows) if side_by_side else _list(table, df.columns, rows))
     if len(rows) == limit:
         console.print(f"The first {limit}; --limit shows more.")
+
+
+def _grid(table: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Grid:
+    """A line a row."""
+    grid = Grid(title=_title(table), title_justify="left")
+    for name in columns:
+        grid.add_column(name, overflow="fold")
+    for row in rows:
+        grid.add_row(*(_cell(row[name]) for name in columns))
+    return grid
+
+
+def _list(table: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Grid:
+    """A line a value, for tables with more columns than the terminal has room for."""
+    grid = Grid("column", Column("value", overflow="fold"), title=_title(table), title_justify="left")
+    for row in rows:
+        for name in columns:
+            grid.add_row(name, _cell(row[name]))
+        grid.add_section()
+    return grid
+
+
+def _title(table: str) -> str:
+    return f"{table}: {CATALOGUE[table].grain} a row"
 
 
 def _cell(value: Any) -> str:
