@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pyspark.sql import Row, SparkSession
@@ -51,3 +51,48 @@ def test_a_merge_rewrites_only_files_that_hold_a_row_and_a_purge_leaves_none_fro
     receipt |= {"identifiers": 1, "rows": {}, "files_deleted": 0, "readable_since": {"persons": 3}, "run_id": "run"}
     warehouse.append("erasures", table_rows(spark, "erasures", [receipt]))
     assert warehouse.read("persons", 2).agg(F.count("person_id")).first() == (3,), "the oldest that is left"
+
+
+def test_what_was_done_to_a_table_since_a_version_is_told_by_its_kind(
+    spark: SparkSession, warehouse_path: Path
+) -> None:
+    warehouse = Warehouse(spark, str(warehouse_path))
+    rows = [{"person_id": f"p{number}", "identifier_count": 1} for number in range(2)]
+    made = warehouse.append("persons", table_rows(spark, "persons", rows)).version
+    assert warehouse.changes_since("persons", made) == set()
+    added = warehouse.append("persons", table_rows(spark, "persons", [{**rows[0], "person_id": "p9"}])).version
+    assert warehouse.changes_since("persons", made) == {"added"}
+    one = spark.createDataFrame([("p1",)], "person_id string")
+    warehouse.merge("persons", one, ["person_id"], lambda m: m.whenMatchedUpdate(set={"identifier_count": "7"}))
+    assert warehouse.changes_since("persons", made) == {"added", "updated"}
+    assert warehouse.changes_since("persons", added) == {"updated"}
+    warehouse.merge("persons", one, ["person_id"], lambda m: m.whenMatchedDelete())
+    assert warehouse.changes_since("persons", added) == {"updated", "other"}
+    assert warehouse.changes_since("persons", 99) is None
+    assert warehouse.changes_since("events", 0) is None
+    warehouse.vacuum("persons", timedelta(days=1))
+    assert warehouse.changes_since("persons", made) is None, "it may not be readable any more"
+
+
+def test_an_update_puts_rows_in_their_place_takes_some_out_and_reads_files_of_those_dates_only(
+    spark: SparkSession, warehouse_path: Path
+) -> None:
+    warehouse = Warehouse(spark, str(warehouse_path))
+
+    def session(name: str, day: int, events: int = 1) -> dict[str, object]:
+        at = datetime(2026, 3, day, 12)
+        said = {"session_start": at, "session_end": at, "duration_s": 0, "entry_event": "view", "exit_event": "view"}
+        flags = {"end_reason": "timeout", "is_bounce": True, "converted": False}
+        return {"session_id": name, "person_id": "p", "events": events, **said, **flags}
+
+    for some in ([session("old", 1)], [session("changed", 5), session("gone", 6), session("kept", 6)]):
+        warehouse.append("sessions", table_rows(spark, "sessions", some).coalesce(1))
+    untouched = {file.name for file in (warehouse_path / "sessions").glob("*.parquet")}
+    new = table_rows(spark, "sessions", [session("changed", 5, 2), session("new", 7)]).withColumn("gone", F.lit(False))
+    gone = table_rows(spark, "sessions", [session("gone", 6)]).withColumn("gone", F.lit(True))
+    warehouse.update("sessions", new.unionByName(gone), "gone", {"session_start": (date(2026, 3, 5), date(2026, 3, 7))})
+    found = {row["session_id"]: row["events"] for row in warehouse.read("sessions").collect()}
+    assert found == {"old": 1, "changed": 2, "kept": 1, "new": 1}
+    (log,) = (warehouse_path / "sessions" / "_delta_log").glob("*3.json")
+    removed = [name for name in untouched if f'"remove":{{"path":"{name}"' in log.read_text()]
+    assert len(removed) == 1, "the file of other dates stays"
