@@ -64,7 +64,12 @@ class MoneySettings(Section):
 
     def read_prices(self) -> Steps:
         """The price index; empty where there is none. Raises `ConfigError` with every problem of the file."""
-        return _steps(self.prices, "money.prices", "index").get("", {}) if self.prices else {}
+        if self.prices is None or self.prices_of is None:
+            return {}
+        found = _steps(self.prices, "money.prices", "index").get("", {})
+        if min(found, default=date.max) > self.prices_of:
+            raise ConfigError([Problem("money.prices_of", f"'{self.prices}' has no index for {self.prices_of}")])
+        return found
 
 
 def _steps(path: str, key: str, value: str, of: str | None = None) -> dict[str, Steps]:

@@ -85,5 +85,5 @@ def _each_day(steps: Steps, last: date) -> Iterator[tuple[date, Decimal]]:
 
 
 def _at(steps: Steps, day: date) -> Decimal:
-    """The value that holds on a day; before the first step, the first."""
-    return steps[max((start for start in steps if start <= day), default=min(steps))]
+    """The value that holds on a day, which is not before the first step."""
+    return steps[max(start for start in steps if start <= day)]

@@ -40,17 +40,17 @@ def run(context: StageContext) -> Outcome:
     check_amounts(events, context.as_of, context.settings)
     earlier = None if is_full(context) else context.earlier
     if earlier is None or not _can_go_on(context, earlier, count):
-        rows = _cut_all(context, events)
+        rows = _cut_all(context, events, count)
         return Outcome(rows_in=count, rows_out=rows, message=tell_differences(context, "sessions"))
     figures = _cut_changes(context, events, earlier)
     return Outcome(count, context.warehouse.read("sessions").count(), figures, mode="incremental")
 
 
-def _cut_all(context: StageContext, events: DataFrame) -> int:
+def _cut_all(context: StageContext, events: DataFrame, count: int) -> int:
     """Replaces the table, and returns its rows."""
     behaviour = keep_behaviour(events, context.as_of, context.settings)
     cut = _cut(context, attach_persons(behaviour, context.read_owners(), _trust(context)))
-    if events.count() <= ROWS_A_FILE:
+    if count <= ROWS_A_FILE:
         return context.warehouse.replace("sessions", cut).rows
     # Without being kept they would be cut once more, to find where one file is to end and the next to begin.
     with settled(cut) as sessions:

@@ -136,6 +136,14 @@ def test_a_file_of_rates_that_is_wrong_says_where(tmp_path: Path, text: str | No
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["date,index\n", "date,index\n2026-02-01,100\n"])
+def test_a_date_that_the_index_does_not_reach_is_said(tmp_path: Path, text: str) -> None:
+    (tmp_path / "prices.csv").write_text(text)
+    money = MoneySettings(currency="EUR", prices=str(tmp_path / "prices.csv"), prices_of=date(2026, 1, 31))
+    with pytest.raises(ConfigError, match="has no index for 2026-01-31"):
+        money.read_prices()
+
+
 def test_prices_need_their_date() -> None:
     with pytest.raises(ValueError, match="prices and prices_of go together"):
         MoneySettings(currency="EUR", prices="prices.csv")
