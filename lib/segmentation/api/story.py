@@ -21,7 +21,7 @@ class Story:
     `identifiers` are the person's own now (`identity_map`); `history` says whose these were before
     (`identity_history`); `links` are the pairs that touch them, with those that were cut and why (`identity_edges`).
     `segments` has one row a version: `segment_version`, `as_of`, `status`, `segment_id`, `segment_name`,
-    `probability`, `margin`, `method`.
+    `probability`, `margin`, `method`, `rule`, `model_segment_id`.
     """
 
     person_id: str
@@ -41,7 +41,7 @@ def tell_story(warehouse: Warehouse, identity: IdentitySettings, person_id: str)
     if identifiers.isEmpty():
         raise InputError("There is no person with this id: look it up in the table 'persons'.")
     versions = warehouse.read_or_empty("segment_versions").select("segment_version", "as_of", "status")
-    member = ("segment_id", "segment_name", "probability", "margin", "method")
+    member = ("segment_id", "segment_name", "probability", "margin", "method", "rule", "model_segment_id")
     return Story(
         person_id=person_id,
         identifiers=identifiers.orderBy("since", *KEY),

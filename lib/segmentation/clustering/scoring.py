@@ -17,7 +17,7 @@ from segmentation.contracts.table import check_columns
 
 
 def score_people(
-    features: DataFrame, fitted: PipelineModel, names: Sequence[str], keep: Sequence[str] = ()
+    features: DataFrame, fitted: PipelineModel, names: Sequence[str], keep: Sequence[str] = (), ranked: bool = False
 ) -> DataFrame:
     """Places everyone, in batch or in a stream.
 
@@ -25,29 +25,39 @@ def score_people(
     `probability` and `margin` DOUBLE. A mixture gives the probability of the cluster, and as margin how far the next
     likely one is behind; a hard model gives no probability, and as margin 1 - d1 / d2 for the Euclidean distances to
     the own and to the nearest other centre: 0 between two clusters, 1 at the own centre. (Bisecting k-means walks
-    down its tree, so that another centre may be nearer: margin 0.) Raises `MissingColumnsError`.
+    down its tree, so that another centre may be nearer: margin 0.) With `ranked` also all clusters, the likeliest or
+    nearest first, as ARRAY<INT> `ranked`. Raises `MissingColumnsError`.
     """
     check_columns(features, ["person_id", *names, *keep], "the features to score")
     scored = fitted.transform(features.select("person_id", *names, *keep))
     model = fitted.stages[-1]
     if isinstance(model, GaussianMixtureModel):
         probabilities = vector_to_array(F.col("probability"))
-        ranked = F.sort_array(probabilities, asc=False)
+        in_order = F.sort_array(probabilities, asc=False)
         probability = F.element_at(probabilities, F.col(CLUSTER) + 1)
-        margin = F.element_at(ranked, 1) - F.element_at(ranked, 2)
+        margin = F.element_at(in_order, 1) - F.element_at(in_order, 2)
+        far = [-F.element_at(probabilities, number + 1) for number in range(len(model.weights))]
     else:
         assert isinstance(model, BisectingKMeansModel | KMeansModel), "train saves no other model"
-        probability, margin = F.lit(None).cast("double"), _margin([PREFIX + name for name in names], centres(model))
-    return scored.select("person_id", *keep, CLUSTER, probability.alias("probability"), margin.alias("margin"))
+        far = _squared_distances([PREFIX + name for name in names], centres(model))
+        probability, margin = F.lit(None).cast("double"), _margin(far)
+    found = [CLUSTER, probability.alias("probability"), margin.alias("margin")]
+    if ranked:
+        pairs = F.array_sort(F.array(*(F.struct(d.alias("d"), F.lit(n).alias("n")) for n, d in enumerate(far))))
+        found.append(F.transform(pairs, lambda pair: pair["n"]).alias("ranked"))
+    return scored.select("person_id", *keep, *found)
 
 
-def _margin(coordinates: Sequence[str], middles: Sequence[Sequence[float]]) -> Column:
-    if len(middles) == 1:
-        return F.lit(1.0)
-    squared = [
+def _squared_distances(coordinates: Sequence[str], middles: Sequence[Sequence[float]]) -> list[Column]:
+    return [
         reduce(Column.__add__, ((F.col(x) - at) * (F.col(x) - at) for x, at in zip(coordinates, middle, strict=True)))
         for middle in middles
     ]
+
+
+def _margin(squared: Sequence[Column]) -> Column:
+    if len(squared) == 1:
+        return F.lit(1.0)
     own = F.element_at(F.array(*squared), F.col(CLUSTER) + 1)
     others = F.array_min(F.array(*(F.when(F.col(CLUSTER) != number, d) for number, d in enumerate(squared))))
     return F.when(others > own, F.lit(1.0) - F.sqrt(own / others)).otherwise(F.lit(0.0))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from collections import Counter
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
 
 from segmentation.config.clustering import Share
 from segmentation.config.model import Name, Section
@@ -29,6 +32,41 @@ class Fallback(Section):
     name: str = Field("Not enough activity", min_length=1, description="Its name.")
 
 
+class SegmentRule(Section):
+    """What is decided of some people, whatever the model says: forced, forbidden, merged or split.
+
+    Segments are given by id, or by the name that they have in the published version.
+    """
+
+    name: Name = Field(description="Its name in `segments.rule`.")
+    of: list[str] = Field(
+        [], description="Only people whom the model puts into one of these segments. Default: wherever it puts them."
+    )
+    when: list[Condition] = Field([], description="Only people who meet all of these. Default: everyone.")
+    into: str | None = Field(
+        None, min_length=1, description="They are in this segment: one that is there, or, by a new id, one of its own."
+    )
+    not_in: str | None = Field(
+        None,
+        min_length=1,
+        description="The model may not put them into this segment: they are in the nearest other that is open to them; "
+        "nor may a rule further down.",
+    )
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> SegmentRule:
+        if (self.into is None) == (self.not_in is None):
+            raise ValueError("needs either into or not_in")
+        if not self.of and not self.when:
+            raise ValueError("is about everyone: say which people with of or when")
+        return self
+
+    @property
+    def merged(self) -> list[str]:
+        """The segments that it leaves nobody in."""
+        return [] if self.when or self.into is None else [segment for segment in self.of if segment != self.into]
+
+
 class Gates(Section):
     """What a candidate version must pass to be published."""
 
@@ -50,5 +88,20 @@ class SegmentSettings(Section):
         description="Least overlap (Jaccard index of the people) for a new cluster to carry on a published segment.",
     )
     ambiguous_margin: Share = Field(0.05, description="People whose margin is below are counted as ambiguous.")
+    rules: list[SegmentRule] = Field(
+        [], description="Decisions on top of the model. Of those that take a person into a segment the first holds."
+    )
+    placed_by: Literal["model", "rules"] = Field(
+        "model",
+        description="Where people are of whom no rule decides: where the model puts them, or, with `rules`, in the "
+        "fallback, so that the segments are those of the rules alone; `model_segment_id` has the model's beside them.",
+    )
     names: dict[Name, str] = Field({}, description="Segment id -> a name of your own in place of the found one.")
     gates: Gates = Field(Gates(), description="What a candidate must pass to be published.")
+
+    @field_validator("rules")
+    @classmethod
+    def _have_names_of_their_own(cls, rules: list[SegmentRule]) -> list[SegmentRule]:
+        if twice := [name for name, times in Counter(rule.name for rule in rules).items() if times > 1]:
+            raise ValueError(f"two rules are called '{twice[0]}'")
+        return rules

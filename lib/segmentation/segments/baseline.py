@@ -16,12 +16,20 @@ from segmentation.segments.versions import Version
 
 @dataclass(frozen=True)
 class Baseline:
-    """The published version: its row, its model, where people were, and what its segments are called."""
+    """The published version: its row, its model, where people were, and what its segments are called.
+
+    `people`: one row a person: `person_id`, `segment_id`, and `model_segment_id`, where the model alone had them.
+    """
 
     version: Version
     model: FittedModel
     people: DataFrame
     names: Mapping[str, str]
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether a rule decided of anybody."""
+        return self.version.metrics.get("by_rule", 0) > 0
 
 
 def carry_on(overlap: Overlap, model: FittedModel, baseline: Baseline | None, settings: SegmentSettings) -> Continuity:
@@ -37,7 +45,10 @@ def carry_on(overlap: Overlap, model: FittedModel, baseline: Baseline | None, se
     return match_clusters(people, centre_distances(former, model.centres), model.model_id, settings.match_threshold)
 
 
-def kept_names(baseline: Baseline | None, settings: SegmentSettings) -> dict[str, str]:
-    """Segment id -> name of the names that stay: those in use, those that the configuration gives, the fallback's."""
+def kept_names(baseline: Baseline | None, own: Mapping[str, str], settings: SegmentSettings) -> dict[str, str]:
+    """Segment id -> name of the names that stay: those in use, those that the configuration gives, the fallback's.
+
+    `own`: what segments are called that rules make.
+    """
     in_use = dict(baseline.names) if baseline else {}
-    return {**in_use, settings.fallback.segment_id: settings.fallback.name, **settings.names}
+    return {**own, **in_use, settings.fallback.segment_id: settings.fallback.name, **settings.names}

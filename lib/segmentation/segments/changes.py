@@ -42,17 +42,20 @@ class Replay:
 def find_moves(assigned: DataFrame, before: DataFrame) -> DataFrame:
     """Everyone who is elsewhere, new or gone.
 
-    In: one row a person with `segment_id` and `method`, now; one row a person with the published `segment_id`.
-    Out: `person_id`, `from_segment_id`, `to_segment_id` (null: in neither), `method`.
+    In: one row a person with `segment_id` and `method`, now; one row a person with the published `segment_id`, and
+    `model_segment_id`, where the model alone had them. Out: `person_id`, `from_segment_id`, `to_segment_id` (null: in
+    neither), `method`, which is `rule` also of those whom a rule takes no longer.
     """
     check_columns(assigned, ["person_id", "segment_id", "method"], "the assigned people")
-    check_columns(before, ["person_id", "segment_id"], "the published segments")
-    now = assigned.select("person_id", F.col("segment_id").alias("to_segment_id"), "method")
-    earlier = before.select("person_id", F.col("segment_id").alias("from_segment_id"))
+    check_columns(before, ["person_id", "segment_id", "model_segment_id"], "the published segments")
+    now = assigned.select("person_id", F.col("segment_id").alias("to_segment_id"), F.col("method").alias("now"))
+    held = F.col("segment_id") != F.col("model_segment_id")
+    earlier = before.select("person_id", F.col("segment_id").alias("from_segment_id"), held.alias("was_held"))
+    method = F.when(F.col("was_held"), "rule").otherwise(F.col("now")).alias("method")
     return (
         earlier.join(now, "person_id", "full_outer")
         .where(~F.col("from_segment_id").eqNullSafe(F.col("to_segment_id")))
-        .select("person_id", "from_segment_id", "to_segment_id", "method")
+        .select("person_id", "from_segment_id", "to_segment_id", method)
     )
 
 

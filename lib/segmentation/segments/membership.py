@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from segmentation.clustering.algorithms import CLUSTER
 from segmentation.clustering.matching import People
 from segmentation.clustering.scoring import score_people
-from segmentation.config.segments import SegmentSettings
+from segmentation.config.segments import Condition, SegmentSettings
 from segmentation.contracts.segments import SEGMENTS
 from segmentation.contracts.table import check_columns
 
@@ -37,7 +37,10 @@ class Overlap:
         return sum(self.counts.values())
 
     def for_matching(self, k: int, fallback: str) -> People:
-        """What the model's `k` clusters and the published segments share; the fallback is no segment of the model."""
+        """What the model's `k` clusters and the published segments share; the fallback is no segment of the model.
+
+        Where people were, here, is where the model alone had them: what a rule has done makes no cluster another.
+        """
         together, before = Counter[tuple[str, int]](), Counter[str](self.gone)
         now = Counter(dict.fromkeys(range(k), 0))
         for (cluster, segment), people in self.counts.items():
@@ -57,7 +60,7 @@ def keep_scope(features: DataFrame, settings: SegmentSettings) -> DataFrame:
     In: one row a person with the features that the conditions name. Raises `MissingColumnsError`.
     """
     check_columns(features, [condition.feature for condition in settings.scope], "the features (segments.scope)")
-    return features.where(reduce(and_, _conditions(settings), F.lit(True)))
+    return features.where(meets(settings.scope))
 
 
 def place_people(
@@ -66,13 +69,20 @@ def place_people(
     """Scores everyone who is in scope.
 
     In: one row a person with the model's features `names`. Out: `person_id`, `cluster` INT (null: the fallback),
-    `probability`, `margin`. People of whom no feature of the model is known are out of scope. Raises
-    `MissingColumnsError`, also where a condition names a feature that is not there.
+    `probability`, `margin`; with rules also `ranked`, all clusters from the nearest on, and `meets`, ARRAY<BOOLEAN>:
+    whether the person meets the conditions of each. People of whom no feature of the model is known are out of scope.
+    Raises `MissingColumnsError`, also where a condition names a feature that is not there.
     """
     check_columns(features, ["person_id", *(c.feature for c in settings.scope)], "the features (segments.scope)")
-    scored = score_people(features.withColumn("in_scope", _in_scope(names, settings)), fitted, names, ["in_scope"])
-    kept = [F.when(F.col("in_scope"), F.col(name)).alias(name) for name in (CLUSTER, "probability", "margin")]
-    return scored.select("person_id", *kept)
+    named = [condition.feature for rule in settings.rules for condition in rule.when]
+    check_columns(features, named, "the features (segments.rules)")
+    known, of_model = {"in_scope": _in_scope(names, settings)}, [CLUSTER, "probability", "margin"]
+    if settings.rules:
+        known["meets"] = F.array(*(meets(rule.when) for rule in settings.rules))
+        of_model.append("ranked")
+    scored = score_people(features.withColumns(known), fitted, names, list(known), ranked=bool(settings.rules))
+    kept = [F.when(F.col("in_scope"), F.col(name)).alias(name) for name in of_model]
+    return scored.select("person_id", *kept, *(name for name in known if name != "in_scope"))
 
 
 def count_overlap(placed: DataFrame, before: DataFrame, settings: SegmentSettings) -> Overlap:
@@ -98,10 +108,40 @@ def count_overlap(placed: DataFrame, before: DataFrame, settings: SegmentSetting
 
 
 def name_clusters(placed: DataFrame, segments: Mapping[int, str], settings: SegmentSettings) -> DataFrame:
-    """`person_id`, `segment_id`, `probability`, `margin` and `method` (model, fallback) of everyone placed."""
+    """Where the model alone has everyone placed: `person_id`, `segment_id`, `probability`, `margin`, `method` (model,
+    fallback), `rule` (null) and `model_segment_id` (the same as `segment_id`)."""
     method = F.when(F.col(CLUSTER).isNull(), F.lit("fallback")).otherwise(F.lit("model"))
-    segment = F.coalesce(_look_up(segments, F.col(CLUSTER)), F.lit(settings.fallback.segment_id))
-    return placed.select("person_id", segment.alias("segment_id"), "probability", "margin", method.alias("method"))
+    segment = model_segment(segments, settings)
+    return placed.select(
+        "person_id",
+        segment.alias("segment_id"),
+        "probability",
+        "margin",
+        method.alias("method"),
+        F.lit(None).cast("string").alias("rule"),
+        segment.alias("model_segment_id"),
+    )
+
+
+def placed_by_model(people: DataFrame) -> DataFrame:
+    """`person_id` and, as `segment_id`, where the model alone has everyone. In: one row a person."""
+    return people.select("person_id", F.col("model_segment_id").alias("segment_id"))
+
+
+def model_segment(segments: Mapping[int, str], settings: SegmentSettings) -> Column:
+    """The segment of a person's cluster; without one, the fallback."""
+    return F.coalesce(_look_up(segments, F.col(CLUSTER)), F.lit(settings.fallback.segment_id))
+
+
+def count_flows(assigned: DataFrame, before: DataFrame) -> dict[tuple[str, str | None], int]:
+    """People by the segment that they are in and the published one that they were in (None: in none), in one pass.
+
+    In: one row a person with `segment_id`, on both sides.
+    """
+    was = before.select("person_id", F.col("segment_id").alias("was"))
+    both = assigned.select("person_id", "segment_id").join(was, "person_id", "left")
+    counted = both.groupBy("segment_id", "was").agg(F.count("*").alias("people")).collect()
+    return {(row["segment_id"], row["was"]): row["people"] for row in counted}
 
 
 def membership_rows(assigned: DataFrame, version: int, names: Mapping[str, str]) -> DataFrame:
@@ -114,11 +154,16 @@ def membership_rows(assigned: DataFrame, version: int, names: Mapping[str, str])
 
 def _in_scope(names: Sequence[str], settings: SegmentSettings) -> Column:
     known = F.coalesce(*(F.nanvl(F.col(name), F.lit(None).cast("double")) for name in names)).isNotNull()
-    return reduce(and_, _conditions(settings), known)
+    return known & meets(settings.scope)
 
 
-def _conditions(settings: SegmentSettings) -> Iterator[Column]:
-    for condition in settings.scope:
+def meets(conditions: Sequence[Condition]) -> Column:
+    """Whether a person meets all of the conditions."""
+    return reduce(and_, _bounds(conditions), F.lit(True))
+
+
+def _bounds(conditions: Sequence[Condition]) -> Iterator[Column]:
+    for condition in conditions:
         value = F.nanvl(F.col(condition.feature), F.lit(None).cast("double"))
         if condition.at_least is not None:
             yield F.coalesce(value >= condition.at_least, F.lit(False))

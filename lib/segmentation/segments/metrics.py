@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 
 from segmentation.clustering.matching import Continuity
 from segmentation.segments.membership import Overlap
 
 
-def version_metrics(overlap: Overlap, continuity: Continuity, fallback: str, compared: bool) -> dict[str, float]:
-    """Counts and shares (0 to 1); those about moves only where there is a version to compare with."""
-    sizes, placed = Counter(dict.fromkeys(continuity.segments.values(), 0)), 0
+def version_metrics(
+    overlap: Overlap,
+    continuity: Continuity,
+    fallback: str,
+    compared: bool,
+    flows: Mapping[tuple[str, str | None], int] | None = None,
+    merged: Collection[str] = (),
+) -> dict[str, float]:
+    """Counts and shares (0 to 1); those about moves only where there is a version to compare with.
+
+    `flows` is given where rules have a say: people by the segment that they are in and the one that they were in.
+    Segments that a rule has `merged` into others are none.
+    """
+    if flows is None:
+        where = Counter[tuple[str, str | None]]()
+        for (cluster, before), people in overlap.counts.items():
+            where[fallback if cluster is None else continuity.segments[cluster], before] += people
+        flows = where
+    of_model = {segment for segment in continuity.segments.values() if segment not in merged}
+    sizes, placed = Counter(dict.fromkeys(of_model, 0)), 0
     stayed = moved = new = 0
-    for (cluster, before), people in overlap.counts.items():
-        now = fallback if cluster is None else continuity.segments[cluster]
-        if cluster is not None:
+    for (now, before), people in flows.items():
+        if now != fallback:
             sizes[now] += people
             placed += people
         if before is None:
@@ -28,7 +45,7 @@ def version_metrics(overlap: Overlap, continuity: Continuity, fallback: str, com
         "people": float(overlap.people),
         "segments": float(len(sizes)),
         "coverage": placed / people,
-        "smallest_share": min(sizes.values(), default=0) / people,
+        "smallest_share": min((sizes[segment] for segment in of_model), default=0) / people,
         "largest_share": max(sizes.values(), default=0) / people,
         "ambiguous_share": overlap.ambiguous / people,
     }

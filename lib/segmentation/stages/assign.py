@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import click
@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.fitted import FittedModel, choose_rows, newest_model
-from segmentation.config.segments import Gates
+from segmentation.config.segments import Gates, SegmentSettings
 from segmentation.config.settings import Settings
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.profiles.naming import name_segments
@@ -24,8 +24,16 @@ from segmentation.segments.baseline import Baseline, carry_on, kept_names
 from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
 from segmentation.segments.gates import judge, opinion
 from segmentation.segments.hindsight import Evidence, blame_hindsight
-from segmentation.segments.membership import count_overlap, membership_rows, name_clusters, place_people
+from segmentation.segments.membership import (
+    count_flows,
+    count_overlap,
+    membership_rows,
+    name_clusters,
+    place_people,
+    placed_by_model,
+)
 from segmentation.segments.metrics import version_metrics
+from segmentation.segments.rules import count_decisions, decide_segments, own_names, resolve_rules
 from segmentation.segments.versions import (
     Version,
     draft_version,
@@ -57,15 +65,27 @@ def run(context: StageContext) -> Outcome:
     fitted = _load(context, model)
     context.tell("scoring")
     with settled(place_people(features, fitted, model.features, settings)) as placed:
-        overlap = count_overlap(placed, _people(context, baseline), settings)
+        before = _people(context, baseline)
+        overlap = count_overlap(placed, placed_by_model(before), settings)
         continuity = carry_on(overlap, model, baseline, settings)
-        metrics = version_metrics(overlap, continuity, settings.fallback.segment_id, baseline is not None)
-        assigned = name_clusters(placed, continuity.segments, settings)
-        names = _write_profiles(context, draft.segment_version, assigned, features, model, baseline)
+        segments = continuity.segments
+        rules = resolve_rules(settings, segments.values(), _names_ever(context, settings))
+        if rules:
+            assigned = decide_segments(placed, segments, rules, settings)
+        else:
+            assigned = name_clusters(placed, segments, settings)
+        flows = count_flows(assigned, before) if rules or (baseline and baseline.has_rules) else None
+        merged = {segment for rule in rules for segment in rule.merged}
+        metrics = version_metrics(
+            overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, merged
+        )
+        metrics |= count_decisions(assigned) if rules else {}
+        kept = kept_names(baseline, own_names(rules, segments.values()), settings)
+        names = _write_profiles(context, draft.segment_version, assigned, features, model, kept)
         context.tell("writing segments")
         rows = membership_rows(assigned, draft.segment_version, names)
         context.warehouse.replace_slice("segments", rows, segment_version=draft.segment_version)
-        now = Placing(model, fitted, continuity.segments)
+        now = Placing(model, fitted, segments)
         metrics |= _write_changes(context, draft.segment_version, assigned, features, now, baseline)
     version = draft.with_results(metrics, continuity)
     if shadow:
@@ -74,7 +94,8 @@ def run(context: StageContext) -> Outcome:
         "segment_versions", version_rows(context.spark, [version]), segment_version=version.segment_version
     )
     moved = f", {metrics['moved_share']:.1%} moved" if baseline else ""
-    return _outcome(version, f"version {version.segment_version} is a {version.status}{moved}")
+    ruled = f", rules decide of {metrics['by_rule']:,.0f} people" if rules else ""
+    return _outcome(version, f"version {version.segment_version} is a {version.status}{moved}{ruled}")
 
 
 def _draft(context: StageContext, versions: Sequence[Version], model: FittedModel, shadow: bool) -> Version:
@@ -107,14 +128,23 @@ def _baseline(context: StageContext, version: Version | None) -> Baseline | None
     named = context.read("segment_profiles").where(own).select("segment_id", "segment_name").collect()
     model = context.read("models").where(F.col("model_id") == version.model_id).first()
     assert model is not None, "rows of models are never taken away"
-    people = context.read("segments").where(own).select("person_id", "segment_id")
+    by_model = F.coalesce("model_segment_id", "segment_id").alias("model_segment_id")
+    people = context.read("segments").where(own).select("person_id", "segment_id", by_model)
     names = {row["segment_id"]: row["segment_name"] for row in named}
     return Baseline(version, FittedModel.from_row(model), people, names)
 
 
 def _people(context: StageContext, baseline: Baseline | None) -> DataFrame:
-    empty = context.warehouse.read_or_empty("segments").where(F.lit(False)).select("person_id", "segment_id")
-    return baseline.people if baseline else empty
+    empty = context.warehouse.read_or_empty("segments").where(F.lit(False))
+    return baseline.people if baseline else empty.select("person_id", "segment_id", "model_segment_id")
+
+
+def _names_ever(context: StageContext, settings: SegmentSettings) -> dict[str, str]:
+    """Segment id -> the newest name that it had in any version, where rules may name it: a few rows a version."""
+    if not settings.rules:
+        return {}
+    profiles = context.read_or_empty("segment_profiles").select("segment_version", "segment_id", "segment_name")
+    return {row["segment_id"]: row["segment_name"] for row in sorted(profiles.collect())}
 
 
 def _write_profiles(
@@ -123,13 +153,13 @@ def _write_profiles(
     assigned: DataFrame,
     features: DataFrame,
     model: FittedModel,
-    baseline: Baseline | None,
+    kept: Mapping[str, str],
 ) -> dict[str, str]:
-    """Writes what each segment is, and returns the segments' names."""
+    """Writes what each segment is, and returns the segments' names; `kept`: those that stay."""
     context.tell("profiling segments")
     catalogue = feature_catalogue(context.settings.features)
     statistics = profile_segments(assigned, features)
-    names = name_segments(statistics, catalogue, kept_names(baseline, context.settings.segments))
+    names = name_segments(statistics, catalogue, kept)
     rules = find_rules(assigned, features, statistics, model.features)
     rows = profile_rows(context.spark, number, statistics, names, rules, catalogue)
     context.warehouse.replace_slice("segment_profiles", rows, segment_version=number)

@@ -20,7 +20,8 @@ MODEL = FittedModel("m", 1, "kmeans", 3, ("x",), "set", date(2026, 3, 31), "_mod
 
 def test_moves_are_everyone_who_is_elsewhere_new_or_gone(spark: SparkSession) -> None:
     before = spark.createDataFrame(
-        [("stays", "s"), ("moves", "s"), ("goes", "s")], "person_id string, segment_id string"
+        [("stays", "s", "s"), ("moves", "s", "s"), ("goes", "s", "s")],
+        "person_id string, segment_id string, model_segment_id string",
     )
     now = spark.createDataFrame(
         [("stays", "s", "model"), ("moves", "t", "model"), ("comes", "t", "model")],

@@ -87,13 +87,13 @@ def test_rows_of_a_version_have_ids_names_and_methods(spark: SparkSession, place
     rows = membership_rows(assigned, 4, {"s": "Loyal", "t": "Lapsing", "unassigned": "Nobody"})
     expected = spark.createDataFrame(
         [
-            (4, "a", "s", "Loyal", None, 0.9, "model"),
-            (4, "b", "s", "Loyal", None, 0.01, "model"),
-            (4, "c", "t", "Lapsing", None, 0.5, "model"),
-            (4, "d", "unassigned", "Nobody", None, None, "fallback"),
-            (4, "e", "unassigned", "Nobody", None, None, "fallback"),
+            (4, "a", "s", "Loyal", None, 0.9, "model", None, "s"),
+            (4, "b", "s", "Loyal", None, 0.01, "model", None, "s"),
+            (4, "c", "t", "Lapsing", None, 0.5, "model", None, "t"),
+            (4, "d", "unassigned", "Nobody", None, None, "fallback", None, "unassigned"),
+            (4, "e", "unassigned", "Nobody", None, None, "fallback", None, "unassigned"),
         ],
         "segment_version bigint, person_id string, segment_id string, segment_name string, probability double, "
-        "margin double, method string",
+        "margin double, method string, rule string, model_segment_id string",
     )
     assert_df_equality(rows, expected, ignore_nullable=True, ignore_row_order=True)

@@ -1,0 +1,130 @@
+"""Rules on top of the model: who is in a segment, or is not, by decision."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from functools import reduce
+from operator import or_
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from segmentation.clustering.agreement import adjusted_rand_index
+from segmentation.config.segments import SegmentRule, SegmentSettings
+from segmentation.contracts.errors import ConfigError, Problem
+from segmentation.contracts.table import check_columns
+from segmentation.segments.membership import model_segment
+
+_OWN_ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def resolve_rules(settings: SegmentSettings, segments: Collection[str], names: Mapping[str, str]) -> list[SegmentRule]:
+    """The rules, with ids where names of segments stand.
+
+    `segments`: ids of the model's segments now; `names`: published id -> name. Raises `ConfigError` with every segment
+    that is neither, nor one that a rule makes.
+    """
+    made = {r.into for r in settings.rules if r.into and r.into not in names.values() and _OWN_ID.fullmatch(r.into)}
+    ids = {name: segment for segment, name in names.items()}
+    there = {*segments, *names, *made, settings.fallback.segment_id}
+    problems, resolved = [], []
+    for number, rule in enumerate(settings.rules):
+        for key, named in (("of", rule.of), ("into", [rule.into]), ("not_in", [rule.not_in])):
+            problems += [
+                Problem(
+                    f"segments.rules.{number}.{key}",
+                    f"there is no segment '{segment}'; `segmentation show segment_profiles` has their ids and names",
+                )
+                for segment in named
+                if segment is not None and ids.get(segment, segment) not in there
+            ]
+        by_id = {"of": [ids.get(s, s) for s in rule.of]}
+        by_id |= {key: ids.get(s, s) for key in ("into", "not_in") if (s := getattr(rule, key)) is not None}
+        resolved.append(rule.model_copy(update=by_id))
+    if problems:
+        raise ConfigError(problems)
+    return resolved
+
+
+def own_segments(rules: Sequence[SegmentRule], segments: Collection[str]) -> list[str]:
+    """The ids of the segments that rules make beside the model's."""
+    return sorted({rule.into for rule in rules if rule.into is not None} - set(segments))
+
+
+def own_names(rules: Sequence[SegmentRule], segments: Collection[str]) -> dict[str, str]:
+    """What they are called unless somebody gives them a name: `at_risk` is At risk."""
+    return {segment: segment.replace("_", " ").capitalize() for segment in own_segments(rules, segments)}
+
+
+def decide_segments(
+    placed: DataFrame, segments: Mapping[int, str], rules: Sequence[SegmentRule], settings: SegmentSettings
+) -> DataFrame:
+    """Everyone's segment by rules and model.
+
+    In: what `place_people` gives with these rules, by id; the segment of each cluster. Out: as of `name_clusters`;
+    `method` is `rule` and `rule` names it where a rule decided, and `probability` and `margin`, which are the model's,
+    are null there. `model_segment_id` is where the model alone would have the person.
+
+    What forbids a segment holds for the model and for the rules below it; of the rules that take into a segment the
+    first that may does.
+    """
+    check_columns(placed, ["person_id", "cluster", "probability", "margin", "ranked", "meets"], "the placed people")
+    fallback = settings.fallback.segment_id
+    by_model = model_segment(segments, settings)
+    applies = [
+        F.get("meets", F.lit(number)) & (by_model.isin(rule.of) if rule.of else F.lit(True))
+        for number, rule in enumerate(rules)
+    ]
+    forbids = [number for number, rule in enumerate(rules) if rule.not_in is not None]
+
+    def is_forbidden(segment: str, above: int) -> Column:
+        against = (applies[n] for n in forbids if n < above and rules[n].not_in == segment)
+        return reduce(or_, against, F.lit(False))
+
+    into, by_rule = F.when(F.lit(False), F.lit(fallback)), F.when(F.lit(False), F.lit(""))
+    for number, rule in enumerate(rules):
+        if rule.into is not None:
+            takes = applies[number] & ~is_forbidden(rule.into, number)
+            into, by_rule = into.when(takes, F.lit(rule.into)), by_rule.when(takes, F.lit(rule.name))
+
+    rule_name, segment = by_rule, into
+    if settings.placed_by == "model":
+        kept_out = F.when(F.lit(False), F.lit(""))
+        for number in forbids:
+            kept_out = kept_out.when(applies[number] & (by_model == rules[number].not_in), F.lit(rules[number].name))
+        closed = F.array(F.lit(None).cast("string"), *(F.when(applies[n], F.lit(rules[n].not_in)) for n in forbids))
+        by_number = F.array(*(F.lit(segments[cluster]) for cluster in sorted(segments)))
+        nearest_first = F.transform("ranked", lambda cluster: F.get(by_number, cluster))
+        still_open = F.filter(nearest_first, lambda near: ~F.array_contains(F.array_compact(closed), near))
+        rule_name = F.coalesce(by_rule, kept_out)
+        segment = F.coalesce(into, F.when(kept_out.isNull(), by_model).otherwise(F.get(still_open, F.lit(0))))
+    method = (
+        F.when(F.col("rule").isNotNull(), "rule").when(F.col("segment_id") == fallback, "fallback").otherwise("model")
+    )
+    decided = placed.select(
+        "person_id",
+        F.coalesce(segment, F.lit(fallback)).alias("segment_id"),
+        rule_name.alias("rule"),
+        by_model.alias("model_segment_id"),
+        "probability",
+        "margin",
+    ).withColumn("method", method)
+    of_model = [F.when(F.col("method") == "model", F.col(name)).alias(name) for name in ("probability", "margin")]
+    return decided.select("person_id", "segment_id", *of_model, "method", "rule", "model_segment_id")
+
+
+def count_decisions(decided: DataFrame) -> dict[str, float]:
+    """How many people each rule decided of (`rule_NAME`), all of them (`by_rule`), and how far the segments agree with
+    the model's alone (`model_agreement`, the adjusted Rand index), in one pass.
+
+    In: what `decide_segments` gives.
+    """
+    counted = decided.groupBy("rule", "segment_id", "model_segment_id").count().collect()
+    people, together = Counter[str | None](), Counter[tuple[Hashable, Hashable]]()
+    for row in counted:
+        people[row["rule"]] += row["count"]
+        together[row["segment_id"], row["model_segment_id"]] += row["count"]
+    each = {f"rule_{rule}": float(count) for rule, count in people.items() if rule is not None}
+    return {**each, "by_rule": sum(each.values()), "model_agreement": adjusted_rand_index(together)}
