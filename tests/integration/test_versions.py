@@ -6,8 +6,9 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 import yaml
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
-from tests.factories import minimal_settings
+from tests.factories import event_values, minimal_settings, write_table
 from tests.people import AS_OF, feature_rows, grouped_people
 
 from segmentation.config.settings import Settings
@@ -30,6 +31,7 @@ from segmentation.segments.versions import read_versions, version_rows
 from segmentation.stages import assign, publish, train
 
 NEXT_WEEK = date(2026, 4, 7)
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
 QUICK = {"algorithms": ["kmeans"], "k": {"min": 4, "max": 4}, "restarts": 1, "stability": {"refits": 0}}
 
 
@@ -45,6 +47,19 @@ class World:
         self.settings = minimal_settings(
             warehouse=str(folder), clustering=QUICK | changes.pop("clustering", {}), **changes
         )
+
+    def with_changes(self, changes: dict[str, Any]) -> World:
+        """The same warehouse, by a configuration in which these keys (with dots) have other values."""
+        values = json.loads(self.settings.model_dump_json(exclude_defaults=True))
+        for key, value in changes.items():
+            *sections, last = key.split(".")
+            inner = values
+            for section in sections:
+                inner = inner.setdefault(section, {})
+            inner[last] = value
+        other = copy(self)
+        other.settings = Settings.model_validate(values)
+        return other
 
     @property
     def warehouse(self) -> Warehouse:
@@ -235,6 +250,56 @@ def test_versions_are_compared_in_a_table_and_a_picture(next_week: World, capsys
     assert next_week.cli("compare", "1", "7") == 3
     assert "There is no version 7" in capsys.readouterr().err
     assert next_week.cli("compare", "1", "2", "--output", "flows.png") == 2
+
+
+def test_rules_decide_and_what_they_decide_makes_no_segment_of_the_model_another(next_week: World) -> None:
+    rules = [{"name": "spends", "when": [{"feature": "monetary", "at_least": 500}], "into": "vip"}]
+    gates = {"max_moved_share": 1, "min_segment_share": 0}
+    before = next_week.with_changes({"segments.rules": rules, "segments.gates": gates})
+    ruled = before.run(assign.STAGE, publish.STAGE, as_of=AS_OF)
+    assert ruled == ["version 3 is a candidate, 25.0% moved, rules decide of 60 people", "version 3 is current"]
+    of_model = set(next_week.table("segments").query("segment_version == 1")["segment_id"])
+    people = next_week.table("segments").query("segment_version == 3").set_index("person_id")
+    regulars = grouped_people().set_index("person_id").query("group == 'regulars'").index
+    assert set(people.loc[regulars, ["segment_id", "segment_name", "method", "rule"]].itertuples(index=False)) == {
+        ("vip", "Vip", "rule", "spends")
+    }
+    assert set(people["model_segment_id"]) == of_model, "nobody is left in the segment of the regulars, and it is there"
+    assert set(next_week.table("segment_changes").query("segment_version == 3")["cause"]) == {"rule"}
+
+    # Another model, a week later: the segments are what they were, although rules had emptied one of them.
+    after = before.with_changes({"clustering": QUICK | {"algorithms": ["bisecting_kmeans"], "seed": 4}})
+    (_, said) = after.run(train.STAGE, assign.STAGE, as_of=NEXT_WEEK)
+    assert said == "version 4 is a candidate, 5.0% moved, rules decide of 48 people"
+    people = next_week.table("segments").query("segment_version == 4")
+    assert set(people["model_segment_id"]) == of_model
+    metrics = dict(next_week.versions().loc[4, "metrics"])
+    assert (metrics["born"], metrics["died"], metrics["by_rule"], metrics["rule_spends"]) == (0, 0, 48, 48)
+    moved = next_week.table("segment_changes").query("segment_version == 4")["cause"].value_counts().to_dict()
+    assert moved == {"behaviour": 12, "new": 1, "left": 1}, "they buy no more: it is not the rule that has changed"
+
+
+def test_further_gates_refuse_what_they_are_asked_to(world: World) -> None:
+    """The people of one country are all regulars."""
+    people = grouped_people()
+    persons = [
+        {"person_id": p, "identifier_count": 1, "first_seen": NOW, "last_seen": NOW}
+        | {"attributes": {"country": "NL" if group == "regulars" else "DE"}}
+        for p, group in zip(people["person_id"], people["group"], strict=True)
+    ]
+    write_table(str(world.folder), "persons", persons)
+    write_table(str(world.folder), "events", event_values([{"event_ts": datetime(2026, 3, 28, 9, tzinfo=UTC)}]))
+    asked = {"segments.fairness": {"attributes": ["country"], "min_people": 60}}
+    within = {"segments.gates": {"max_age_days": 3, "max_group_difference": 0.75}}
+    beyond = {"segments.gates": {"max_age_days": 2, "max_group_difference": 0.74}}
+    assert world.with_changes(asked | beyond).run(assign.STAGE) == ["version 2 is a candidate, 0.0% moved"]
+    refused = r"max_age_days: .*\(3 against 2\).*by country.*\(75\.0% against 74\.0%\)"
+    with pytest.raises(PublicationRefused, match=refused):
+        world.with_changes(asked | beyond).run(publish.STAGE)
+    assert world.with_changes(asked | within).run(assign.STAGE, publish.STAGE) == [
+        "version 2 has this already (rejected)",
+        "version 2 is current",
+    ]
 
 
 def test_a_retired_candidate_is_not_published(next_week: World) -> None:

@@ -44,6 +44,8 @@ class FittedModel:
     path: str
     clusters: tuple[dict[str, Any], ...]
     choice: str
+    stability: float | None = None
+    """Agreement with its refits (mean adjusted Rand index), where there were any."""
 
     @property
     def centres(self) -> dict[int, dict[str, float]]:
@@ -63,6 +65,7 @@ class FittedModel:
             path=row["path"],
             clusters=tuple(json.loads(row["clusters"])),
             choice=row["choice"],
+            stability=row["metrics"].get("stability"),
         )
 
 

@@ -76,6 +76,33 @@ class Gates(Section):
     min_coverage: Share = Field(
         0.5, description="Least share of the people whom the model places (the others get the fallback)."
     )
+    min_stability: Share | None = Field(
+        None,
+        description="Least agreement of the model with its refits (mean adjusted Rand index), where it is new.",
+    )
+    max_drift: float | None = Field(
+        None,
+        ge=0,
+        description="Greatest population stability index of a feature of the model against the dates before, as in "
+        "`feature_profiles`: beyond 0.25 people are usually said to have changed.",
+    )
+    max_age_days: int | None = Field(
+        None, ge=0, description="Most days from the newest event to the date that is scored."
+    )
+    max_group_difference: Share | None = Field(
+        None,
+        description="Most that the people of a group of `segments.fairness` may be spread over the segments otherwise "
+        "than everyone: the share of them who would have to be elsewhere.",
+    )
+
+
+class Fairness(Section):
+    """Groups of people who should be in the segments alike."""
+
+    attributes: list[Name] = Field(
+        [], description="Attributes of `persons.attributes`; each of their values is a group."
+    )
+    min_people: int = Field(100, ge=2, description="Groups of fewer people are not looked at.")
 
 
 class SegmentSettings(Section):
@@ -97,6 +124,7 @@ class SegmentSettings(Section):
         "fallback, so that the segments are those of the rules alone; `model_segment_id` has the model's beside them.",
     )
     names: dict[Name, str] = Field({}, description="Segment id -> a name of your own in place of the found one.")
+    fairness: Fairness = Field(Fairness(), description="Whose spread over the segments `max_group_difference` judges.")
     gates: Gates = Field(Gates(), description="What a candidate must pass to be published.")
 
     @field_validator("rules")

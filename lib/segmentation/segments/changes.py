@@ -42,20 +42,26 @@ class Replay:
 def find_moves(assigned: DataFrame, before: DataFrame) -> DataFrame:
     """Everyone who is elsewhere, new or gone.
 
-    In: one row a person with `segment_id` and `method`, now; one row a person with the published `segment_id`, and
-    `model_segment_id`, where the model alone had them. Out: `person_id`, `from_segment_id`, `to_segment_id` (null: in
-    neither), `method`, which is `rule` also of those whom a rule takes no longer.
+    In: one row a person, now and in the published version: `segment_id`, and `model_segment_id`, where the model alone
+    has or had them. Out: `person_id`, `from_segment_id`, `to_segment_id` (null: in neither), `by_rule`: whether the
+    model would have left the person where they were, so that rules have moved them.
     """
-    check_columns(assigned, ["person_id", "segment_id", "method"], "the assigned people")
-    check_columns(before, ["person_id", "segment_id", "model_segment_id"], "the published segments")
-    now = assigned.select("person_id", F.col("segment_id").alias("to_segment_id"), F.col("method").alias("now"))
-    held = F.col("segment_id") != F.col("model_segment_id")
-    earlier = before.select("person_id", F.col("segment_id").alias("from_segment_id"), held.alias("was_held"))
-    method = F.when(F.col("was_held"), "rule").otherwise(F.col("now")).alias("method")
+    columns = ["person_id", "segment_id", "model_segment_id"]
+    check_columns(assigned, columns, "the assigned people")
+    check_columns(before, columns, "the published segments")
+    now, earlier = (
+        rows.select(
+            "person_id",
+            F.col("segment_id").alias(f"{side}_segment_id"),
+            F.col("model_segment_id").alias(f"{side}_by_model"),
+        )
+        for side, rows in (("to", assigned), ("from", before))
+    )
+    by_rule = F.col("from_by_model") == F.col("to_by_model")
     return (
         earlier.join(now, "person_id", "full_outer")
         .where(~F.col("from_segment_id").eqNullSafe(F.col("to_segment_id")))
-        .select("person_id", "from_segment_id", "to_segment_id", method)
+        .select("person_id", "from_segment_id", "to_segment_id", by_rule.alias("by_rule"))
     )
 
 
@@ -66,7 +72,7 @@ def explain_moves(moves: DataFrame, why: Replay | str, settings: SegmentSettings
     the one that it was, `refit` where the two models know different features and none can be replayed.
 
     In: what `find_moves` gives. Out: `person_id`, `from_segment_id`, `to_segment_id`, `cause`: `new` and `left` for
-    people who are in one version only, `rule` for those whom a rule moved. Of the others two replays tell what would
+    people who are in one version only, `rule` for those whom rules moved. Of the others two replays tell what would
     have happened without the refit (the new features under the old model) and without new behaviour (the old features
     under the new model):
 
@@ -92,7 +98,7 @@ def explain_moves(moves: DataFrame, why: Replay | str, settings: SegmentSettings
     cause = (
         F.when(F.col("from_segment_id").isNull(), "new")
         .when(F.col("to_segment_id").isNull(), "left")
-        .when(F.col("method") == "rule", "rule")
+        .when(F.col("by_rule"), "rule")
         .otherwise(behaviour)
     )
     return rows.select("person_id", "from_segment_id", "to_segment_id", cause.alias("cause"))

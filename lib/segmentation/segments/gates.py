@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from segmentation.config.segments import Gates
 from segmentation.contracts.errors import ConfigError, Problem
+from segmentation.segments.evidence import DIFFERENCE
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,12 @@ class Failure:
     found: float
     limit: float
     meaning: str
+    figures: str = ".1%"
+    """How its figures are written."""
 
     def __str__(self) -> str:
-        return f"{self.check}: {self.meaning} ({self.found:.1%} against {self.limit:.1%})"
+        found, limit = (format(figure, self.figures) for figure in (self.found, self.limit))
+        return f"{self.check}: {self.meaning} ({found} against {limit})"
 
 
 CHECKS = tuple(Gates.model_fields)
@@ -44,8 +48,27 @@ def judge(metrics: Mapping[str, float], gates: Gates) -> list[Failure]:
             "max_segment_share", metrics["largest_share"], gates.max_segment_share, "the largest segment takes too many"
         ),
         Failure("min_coverage", metrics["coverage"], gates.min_coverage, "the model places too few of the people"),
+        *_further(metrics, gates),
     ]
     return [f for f in found if (f.found > f.limit if f.check.startswith("max") else f.found < f.limit)]
+
+
+def _further(metrics: Mapping[str, float], gates: Gates) -> Iterator[Failure]:
+    """The checks that are made where they are asked for, of what could be measured."""
+    if gates.min_stability is not None and "stability" in metrics:
+        meaning = "the model agrees too little with its refits"
+        yield Failure("min_stability", metrics["stability"], gates.min_stability, meaning, ".2f")
+    if gates.max_drift is not None and "drift" in metrics:
+        meaning = "people have changed in a feature of the model, `segmentation show feature_profiles` says in which"
+        yield Failure("max_drift", metrics["drift"], gates.max_drift, meaning, ".2f")
+    if gates.max_age_days is not None and "age_days" in metrics:
+        meaning = "the newest event is too old, in days"
+        yield Failure("max_age_days", metrics["age_days"], gates.max_age_days, meaning, ".0f")
+    if gates.max_group_difference is not None:
+        for name, difference in sorted(metrics.items()):
+            if name.startswith(DIFFERENCE):
+                meaning = f"by {name.removeprefix(DIFFERENCE)}, a group of people is elsewhere than the others"
+                yield Failure("max_group_difference", difference, gates.max_group_difference, meaning)
 
 
 def check_accepted(accepted: Sequence[str], reason: str | None) -> None:

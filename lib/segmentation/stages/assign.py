@@ -22,6 +22,7 @@ from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.baseline import Baseline, carry_on, kept_names
 from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
+from segmentation.segments.evidence import compare_groups, find_age, find_drift
 from segmentation.segments.gates import judge, opinion
 from segmentation.segments.hindsight import Evidence, blame_hindsight
 from segmentation.segments.membership import (
@@ -80,6 +81,7 @@ def run(context: StageContext) -> Outcome:
             overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, merged
         )
         metrics |= count_decisions(assigned) if rules else {}
+        metrics |= _further_figures(context, assigned, model, baseline)
         kept = kept_names(baseline, own_names(rules, segments.values()), settings)
         names = _write_profiles(context, draft.segment_version, assigned, features, model, kept)
         context.tell("writing segments")
@@ -205,6 +207,22 @@ def _why(context: StageContext, features: DataFrame, now: Placing, baseline: Bas
     )
 
 
+def _further_figures(
+    context: StageContext, assigned: DataFrame, model: FittedModel, baseline: Baseline | None
+) -> dict[str, float]:
+    """What gates ask for beside who is where: of the inputs, the model, and groups of people."""
+    settings, figures = context.settings.segments, dict[str, float]()
+    if settings.gates.min_stability is not None and (baseline is None or baseline.model.model_id != model.model_id):
+        figures |= {"stability": model.stability} if model.stability is not None else {}
+    if settings.gates.max_drift is not None:
+        figures |= find_drift(context.read_or_empty("feature_profiles"), context.as_of, model.features)
+    if settings.gates.max_age_days is not None:
+        figures |= find_age(context.read("events"), context.as_of)
+    if settings.fairness.attributes:
+        figures |= compare_groups(assigned, context.read("persons"), settings.fairness)
+    return figures
+
+
 def _evidence(context: StageContext, baseline: Baseline | None) -> Evidence | None:
     """What tells people who behave differently from people of whom more is known; None where nothing more can be."""
     needed = ("events", "identity_map")
@@ -227,13 +245,16 @@ def _evidence(context: StageContext, baseline: Baseline | None) -> Evidence | No
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.segments.model_copy(update={"gates": Gates()}), settings.features.definitions
+    # A limit is asked at publication; that there is one, here, where its figure is measured.
+    gates = settings.segments.gates
+    measured = [name for name in ("min_stability", "max_drift", "max_age_days") if getattr(gates, name) is not None]
+    return settings.segments.model_copy(update={"gates": Gates()}), measured, settings.features.definitions
 
 
 STAGE = Stage(
     name="assign",
     help="Score everyone into a candidate version of the segments.",
-    reads=_PINNED,
+    reads=(*_PINNED, "feature_profiles"),
     writes=("segments", "segment_changes", "segment_profiles", "segment_versions"),
     state=("segments", "segment_profiles", "segment_versions"),
     run=run,

@@ -18,17 +18,21 @@ from segmentation.segments.changes import Placing, Replay, explain_moves, find_m
 MODEL = FittedModel("m", 1, "kmeans", 3, ("x",), "set", date(2026, 3, 31), "_models/m", (), "")
 
 
+SEGMENT = "person_id string, segment_id string, model_segment_id string"
+
+
 def test_moves_are_everyone_who_is_elsewhere_new_or_gone(spark: SparkSession) -> None:
-    before = spark.createDataFrame(
-        [("stays", "s", "s"), ("moves", "s", "s"), ("goes", "s", "s")],
-        "person_id string, segment_id string, model_segment_id string",
-    )
-    now = spark.createDataFrame(
-        [("stays", "s", "model"), ("moves", "t", "model"), ("comes", "t", "model")],
-        "person_id string, segment_id string, method string",
-    )
+    before = spark.createDataFrame([("stays", "s", "s"), ("moves", "s", "s"), ("goes", "s", "s")], SEGMENT)
+    now = spark.createDataFrame([("stays", "s", "s"), ("moves", "t", "t"), ("comes", "t", "t")], SEGMENT)
     found = {r["person_id"]: (r["from_segment_id"], r["to_segment_id"]) for r in find_moves(now, before).collect()}
     assert found == {"moves": ("s", "t"), "goes": ("s", None), "comes": (None, "t")}
+
+
+def test_whom_the_model_would_have_left_rules_have_moved(spark: SparkSession) -> None:
+    before = [("forced", "s", "s"), ("let_go", "vip", "s"), ("changed", "vip", "s"), ("stays", "vip", "s")]
+    now = [("forced", "vip", "s"), ("let_go", "s", "s"), ("changed", "t", "t"), ("stays", "vip", "t")]
+    moves = find_moves(spark.createDataFrame(now, SEGMENT), spark.createDataFrame(before, SEGMENT))
+    assert {r["person_id"]: r["by_rule"] for r in moves.collect()} == {"forced": True, "let_go": True, "changed": False}
 
 
 @pytest.fixture
@@ -60,15 +64,15 @@ def replay(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Replay:
 def test_causes_are_found_by_replaying(spark: SparkSession, replay: Replay) -> None:
     moves = spark.createDataFrame(
         [
-            ("behaved", "low", "mid", "model"),
-            ("refitted", "mid", "low", "model"),
-            ("both", "mid", "high", "model"),
-            ("back", "mid", "low", "model"),
-            ("ruled", "low", "vip", "rule"),
+            ("behaved", "low", "mid", False),
+            ("refitted", "mid", "low", False),
+            ("both", "mid", "high", False),
+            ("back", "mid", "low", False),
+            ("ruled", "low", "vip", True),
             ("left", "low", None, None),
-            ("new", None, "low", "model"),
+            ("new", None, "low", None),
         ],
-        "person_id string, from_segment_id string, to_segment_id string, method string",
+        "person_id string, from_segment_id string, to_segment_id string, by_rule boolean",
     )
     found = {r["person_id"]: r["cause"] for r in explain_moves(moves, replay, SegmentSettings()).collect()}
     assert found == {
@@ -86,8 +90,8 @@ def test_a_move_that_the_refit_alone_explains_is_the_refits(spark: SparkSession,
     # By the old model they would be in `high` now; the new model puts them into `low`, with their old features too.
     now = spark.createDataFrame([("odd", 22.0)], "person_id string, x double")
     moves = spark.createDataFrame(
-        [("odd", "mid", "low", "model")],
-        "person_id string, from_segment_id string, to_segment_id string, method string",
+        [("odd", "mid", "low", False)],
+        "person_id string, from_segment_id string, to_segment_id string, by_rule boolean",
     )
     before = spark.createDataFrame([("odd", 12.0)], "person_id string, x double")
     why = replace(replay, features_now=now, features_before=before)
@@ -96,8 +100,8 @@ def test_a_move_that_the_refit_alone_explains_is_the_refits(spark: SparkSession,
 
 def test_without_a_replay_all_other_moves_have_the_given_cause(spark: SparkSession) -> None:
     moves = spark.createDataFrame(
-        [("a", "s", "t", "model"), ("b", None, "t", "model"), ("c", "s", None, None)],
-        "person_id string, from_segment_id string, to_segment_id string, method string",
+        [("a", "s", "t", False), ("b", None, "t", None), ("c", "s", None, None)],
+        "person_id string, from_segment_id string, to_segment_id string, by_rule boolean",
     )
     for cause in ("behaviour", "refit"):
         found = {r["person_id"]: r["cause"] for r in explain_moves(moves, cause, SegmentSettings()).collect()}

@@ -37,6 +37,34 @@ def test_each_check_refuses_beyond_its_limit(changes: dict[str, float], check: s
     assert check in CHECKS
 
 
+@pytest.mark.parametrize(
+    ("gate", "limit", "within", "beyond", "says"),
+    [
+        ("min_stability", 0.6, {"stability": 0.6}, {"stability": 0.55}, "(0.55 against 0.60)"),
+        ("max_drift", 0.25, {"drift": 0.25}, {"drift": 0.31}, "(0.31 against 0.25)"),
+        ("max_age_days", 2, {"age_days": 2.0}, {"age_days": 3.0}, "too old, in days (3 against 2)"),
+        (
+            "max_group_difference",
+            0.2,
+            {"difference_country": 0.2},
+            {"difference_country": 0.1, "difference_gender": 0.3},
+            "by gender, a group of people is elsewhere than the others (30.0% against 20.0%)",
+        ),
+    ],
+)
+def test_further_checks_are_made_where_they_are_asked_for(
+    gate: str, limit: float, within: dict[str, float], beyond: dict[str, float], says: str
+) -> None:
+    asked = Gates.model_validate({gate: limit})
+    assert judge({**GOOD, **within}, asked) == []
+    (failure,) = judge({**GOOD, **beyond}, asked)
+    assert failure.check == gate
+    assert gate in CHECKS
+    assert says in str(failure)
+    assert judge({**GOOD, **beyond}, Gates()) == [], "nobody asked"
+    assert judge(GOOD, asked) == [], "nothing was there to measure it by"
+
+
 def test_a_first_version_has_moved_nobody() -> None:
     first = {name: value for name, value in GOOD.items() if not name.startswith("moved")}
     assert judge(first, Gates()) == []

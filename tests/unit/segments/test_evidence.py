@@ -1,0 +1,48 @@
+"""What gates judge beside who is where, on made rows."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from pyspark.sql import SparkSession
+
+from segmentation.config.segments import Fairness
+from segmentation.segments.evidence import compare_groups, find_age, find_drift
+
+DAY, BEFORE = date(2026, 3, 31), date(2026, 3, 24)
+
+
+def test_drift_is_the_greatest_of_the_models_features_at_the_date(spark: SparkSession) -> None:
+    rows = [
+        (DAY, "recency", 0.1),
+        (DAY, "monetary", 0.4),
+        (DAY, "unused", 0.9),
+        (DAY, "fresh", None),
+        (BEFORE, "recency", 2.0),
+    ]
+    profiles = spark.createDataFrame(rows, "as_of date, feature string, stability_index double")
+    assert find_drift(profiles, DAY, ["recency", "monetary", "fresh"]) == {"drift": 0.4}
+    assert find_drift(profiles, DAY, ["fresh"]) == {}
+
+
+def test_age_is_counted_from_the_newest_event_by_the_date(spark: SparkSession) -> None:
+    events = spark.createDataFrame([(date(2026, 3, 27),), (date(2026, 3, 1),), (date(2026, 4, 2),)], "event_date date")
+    assert find_age(events, DAY) == {"age_days": 4.0}
+    assert find_age(events, date(2026, 2, 1)) == {}
+
+
+def test_groups_are_compared_with_everyone(spark: SparkSession) -> None:
+    # Of ten people six are in a and four in b; of the north's four all are in a; of the south's five, two.
+    where = ["a", "a", "a", "a", "a", "a", "b", "b", "b", "b"]
+    region = ["north"] * 4 + ["south", "south", None, "south", "south", "south"]
+    people = [(f"p{n}", segment) for n, segment in enumerate(where)]
+    attributes = [(f"p{n}", {"region": r} if r else {}) for n, r in enumerate(region)]
+    assigned = spark.createDataFrame(people, "person_id string, segment_id string")
+    persons = spark.createDataFrame(attributes, "person_id string, attributes map<string,string>")
+    asked = Fairness(attributes=["region", "nowhere"], min_people=2)
+    assert compare_groups(assigned, persons, asked) == {"difference_region": pytest.approx(0.4)}
+    larger = Fairness(attributes=["region"], min_people=5)
+    assert compare_groups(assigned, persons, larger) == {"difference_region": pytest.approx(0.2)}
+    assert compare_groups(assigned, persons, Fairness(attributes=["region"], min_people=6)) == {}
+    assert compare_groups(assigned, persons, Fairness()) == {}
