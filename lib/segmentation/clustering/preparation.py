@@ -10,15 +10,17 @@ person, scores people in batch and in a stream alike, and needs no code of this 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from pyspark.ml import PipelineModel
 from pyspark.ml.base import Transformer
 from pyspark.ml.feature import SQLTransformer, VectorAssembler
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from segmentation.clustering.power import fit_power, power_sql, raise_to, undo
+from segmentation.clustering.rotation import Rotation, fit_rotation
 from segmentation.config.clustering import Transform
 from segmentation.contracts.errors import InputError
 from segmentation.contracts.table import check_columns
@@ -58,7 +60,7 @@ class PreparedFeature:
 
     def expression(self) -> str:
         """The coordinate as Spark SQL over the feature's column."""
-        known = f"CASE WHEN abs(`{self.name}`) <= {_number(2.0**1023)} THEN `{self.name}` END"
+        known = f"CASE WHEN {_is_known(self.name)} THEN `{self.name}` END"
         drawn_in = (
             f"least(greatest(coalesce({known}, {_number(self.fill)}), {_number(self.low)}), {_number(self.high)})"
         )
@@ -71,27 +73,84 @@ class PreparedFeature:
 
 
 @dataclass(frozen=True)
+class MissingFlag:
+    """That a feature's value is missing, as a coordinate: 0 where it is there."""
+
+    feature: str
+    unit: float
+    """The standard deviation of the flag among the people who are fitted on."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.feature}_missing"
+
+    @property
+    def column(self) -> str:
+        """Name of the coordinate."""
+        return PREFIX + self.name
+
+    def expression(self) -> str:
+        """The coordinate as Spark SQL over the feature's column."""
+        return f"CASE WHEN {_is_known(self.feature)} THEN 0D ELSE {_number(1 / self.unit)} END"
+
+    def original(self, coordinate: float) -> float:
+        """The share of people without a value that has this coordinate."""
+        return coordinate * self.unit
+
+
+@dataclass(frozen=True)
 class Preparation:
-    """Everything learnt: the features that enter, and in words why others do not."""
+    """Everything learnt: the features that enter, and in words why others do not; which of them are also looked at for
+    gaps; and the components that take their place, where they do."""
 
     features: tuple[PreparedFeature, ...]
     dropped: tuple[str, ...]
+    flags: tuple[MissingFlag, ...] = ()
+    rotation: Rotation | None = None
+
+    @property
+    def coordinates(self) -> list[str]:
+        """The columns of the prepared vector, in order."""
+        return self.rotation.names(PREFIX) if self.rotation else [part.column for part in self._parts]
+
+    @property
+    def _parts(self) -> tuple[PreparedFeature | MissingFlag, ...]:
+        return (*self.features, *self.flags)
 
     def transformers(self) -> list[Transformer]:
         """The first stages of the saved pipeline: in, a row with the features; out, the same with `prepared`."""
-        columns = ", ".join(f"{feature.expression()} AS `{feature.column}`" for feature in self.features)
+        steps = [{part.column: part.expression() for part in self._parts}]
+        if self.rotation:
+            steps.append(dict(zip(self.coordinates, self.rotation.expressions(), strict=True)))
         return [
-            SQLTransformer(statement=f"SELECT *, {columns} FROM __THIS__"),
-            VectorAssembler(inputCols=[feature.column for feature in self.features], outputCol=VECTOR),
+            *(SQLTransformer(statement=_select(columns)) for columns in steps),
+            VectorAssembler(inputCols=self.coordinates, outputCol=VECTOR),
         ]
 
     def original(self, centre: Sequence[float]) -> dict[str, float]:
-        """A centre in the features' own units."""
-        return {f.name: f.original(float(value)) for f, value in zip(self.features, centre, strict=True)}
+        """A centre in the features' own units; of gaps (`NAME_missing`) the share of people who have one."""
+        values = self.rotation.undo(centre) if self.rotation else centre
+        return {part.name: part.original(float(value)) for part, value in zip(self._parts, values, strict=True)}
+
+
+def coordinates_of(fitted: PipelineModel) -> list[str]:
+    """The columns of the prepared vector of a saved pipeline, in order."""
+    (assembler,) = (stage for stage in fitted.stages if isinstance(stage, VectorAssembler))
+    return list(assembler.getInputCols())
+
+
+def _select(columns: Mapping[str, str]) -> str:
+    return f"SELECT *, {', '.join(f'{sql} AS `{name}`' for name, sql in columns.items())} FROM __THIS__"
+
+
+def _is_known(name: str) -> str:
+    """Whether there is a finite value, as SQL: null where there is none."""
+    return f"abs(`{name}`) <= {_number(2.0**1023)}"
 
 
 def fit_preparation(sample: DataFrame, names: Sequence[str], transform: Transform) -> Preparation:
-    """Learns the preparation of the columns `names` from one row a person, in two passes.
+    """Learns the preparation of the columns `names` from one row a person, in two passes (with
+    components, five).
 
     A feature is left out where nobody has a value, and where next to all people have the same one. Quantiles are
     exact. Raises `InputError` where no feature is left.
@@ -100,7 +159,7 @@ def fit_preparation(sample: DataFrame, names: Sequence[str], transform: Transfor
     spread = sample.agg(*(_spread(name, transform).alias(name) for name in names)).first()
     assert spread is not None, "a global aggregate has one row"
     dropped = {name: f"{name}: nobody has a value" for name in names if spread[name]["quantiles"] is None}
-    limits = {name: _limits(spread[name], transform) for name in names if name not in dropped}
+    limits = {name: _limits(name, spread[name], transform) for name in names if name not in dropped}
     for name, limit in limits.items():
         if limit.low == limit.high:
             dropped[name] = f"{name}: next to all people have the same value"
@@ -119,7 +178,17 @@ def fit_preparation(sample: DataFrame, names: Sequence[str], transform: Transfor
             prepared.append(PreparedFeature(name, limit.fill, limit.low, limit.high, power, unit))
         else:
             dropped[name] = f"{name}: its values do not differ enough to be told apart"
-    return Preparation(tuple(prepared), tuple(dropped[name] for name in names if name in dropped))
+    flags = _flags(prepared, moments) if transform.missing_flags else ()
+    found = Preparation(tuple(prepared), tuple(dropped[name] for name in names if name in dropped), flags)
+    if transform.components is None:
+        return found
+    coordinates = PipelineModel(found.transformers()).transform(sample).select(found.coordinates)
+    return replace(found, rotation=fit_rotation(coordinates, found.coordinates, transform.components))
+
+
+def _flags(prepared: Sequence[PreparedFeature], moments: Row) -> tuple[MissingFlag, ...]:
+    deviations = {feature.name: moments[feature.name]["missing_deviation"] for feature in prepared}
+    return tuple(MissingFlag(name, deviation) for name, deviation in deviations.items() if deviation > 0)
 
 
 def _is_skewed(skewness: float | None, transform: Transform) -> bool:
@@ -158,9 +227,9 @@ def _spread(name: str, transform: Transform) -> Column:
     return F.struct(F.percentile(name, wanted).alias("quantiles"))
 
 
-def _limits(spread: Row, transform: Transform) -> _Limits:
+def _limits(name: str, spread: Row, transform: Transform) -> _Limits:
     low, first, median, third, high, *others = spread["quantiles"]
-    fill = median if transform.missing == "median" else 0.0
+    fill = transform.fill.get(name, median if transform.missing == "median" else 0.0)
     power = {"log": 0.0 if low >= 0 else 1.0, "as_is": 1.0}.get(transform.skewed)
     if power is None:
         power = fit_power([min(max(value, low), high) for value in others])
@@ -174,6 +243,7 @@ def _moments(name: str, limit: _Limits) -> Column:
         F.skewness(F.expr(value)).alias("skewness"),
         F.stddev_pop(F.expr(value)).alias("deviation"),
         F.stddev_pop(raised).alias("raised_deviation"),
+        F.stddev_pop(F.col(name).isNull().cast("double")).alias("missing_deviation"),
     )
 
 

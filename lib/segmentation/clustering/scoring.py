@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import CLUSTER, centres
-from segmentation.clustering.preparation import PREFIX
+from segmentation.clustering.preparation import coordinates_of
 from segmentation.contracts.table import check_columns
 
 
@@ -39,7 +39,7 @@ def score_people(
         far = [-F.element_at(probabilities, number + 1) for number in range(len(model.weights))]
     else:
         assert isinstance(model, BisectingKMeansModel | KMeansModel), "train saves no other model"
-        far = _squared_distances([PREFIX + name for name in names], centres(model))
+        far = _squared_distances(coordinates_of(fitted), centres(model))
         probability, margin = F.lit(None).cast("double"), _margin(far)
     found = [CLUSTER, probability.alias("probability"), margin.alias("margin")]
     if ranked:

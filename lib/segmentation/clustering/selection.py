@@ -44,7 +44,11 @@ def choose_features(features: DataFrame, settings: ClusteringSettings, kept_out:
             f"there is no feature '{name}'",
             suggestion=next(iter(get_close_matches(name, available, 1)), None),
         )
-        for key, names in (("features", settings.features), ("exclude", settings.exclude))
+        for key, names in (
+            ("features", settings.features),
+            ("exclude", settings.exclude),
+            ("transform.fill", settings.transform.fill),
+        )
         for name in names
         if name not in available
     ]

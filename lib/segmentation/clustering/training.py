@@ -36,7 +36,7 @@ def train_model(
     with sample_people(features, names, population, settings) as sample:
         tell("preparing features")
         preparation = fit_preparation(sample, names, settings.transform)
-        coordinates = [feature.column for feature in preparation.features]
+        coordinates = preparation.coordinates
         # A local checkpoint and not a cache: it cuts the plan off, which each candidate's column would make longer.
         vectors = PipelineModel(preparation.transformers()).transform(sample)
         prepared = vectors.select("half", VECTOR, *coordinates).localCheckpoint()

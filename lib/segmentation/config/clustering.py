@@ -45,6 +45,18 @@ class Transform(Section):
         "the standard deviation), or that from the lowest to the highest value.",
     )
     missing: Literal["median", "zero"] = Field("median", description="What stands in for a missing value.")
+    fill: dict[Name, float] = Field({}, description="Feature -> what stands in for a missing value of it instead.")
+    missing_flags: bool = Field(
+        False,
+        description="Whether that a value is missing tells people apart too, where some are and some are not.",
+    )
+    components: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="The principal components that hold this share of the variance enter in place of the features, "
+        "where many of these say nearly the same.",
+    )
 
 
 class Stability(Section):

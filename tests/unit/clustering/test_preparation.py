@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from pyspark.ml import PipelineModel
+from pyspark.ml.clustering import KMeans
 from pyspark.sql import DataFrame, SparkSession
 from scipy.stats import skew, yeojohnson
+from sklearn.decomposition import PCA
 
 from segmentation.clustering.power import power_sql, raise_to, undo
-from segmentation.clustering.preparation import PreparedFeature, fit_preparation
+from segmentation.clustering.preparation import VECTOR, PreparedFeature, fit_preparation
+from segmentation.clustering.scoring import score_people
 from segmentation.config.clustering import Transform
 from segmentation.contracts.errors import InputError
 
@@ -127,3 +130,65 @@ def test_a_power_can_be_undone_and_says_in_sql_what_it_says_here(
     assert undo(raised, power) == pytest.approx(value)
     (row,) = spark.range(1).selectExpr(f"{power_sql(f'({value!r}D)', power, min(value, -1.0))} AS raised").collect()
     assert row["raised"] == pytest.approx(raised)
+
+
+def test_single_features_are_filled_as_they_ask(spark: SparkSession, sample: DataFrame) -> None:
+    people = spark.createDataFrame([(None, None)], "gaps double, even double")
+    preparation = fit_preparation(sample, ["gaps", "even"], Transform(winsorise=0, fill={"gaps": 70.0}))
+    found = PipelineModel(preparation.transformers()).transform(people).collect()[0]
+    values = {feature.name: feature.original(found[feature.column]) for feature in preparation.features}
+    assert values == {"gaps": pytest.approx(70), "even": pytest.approx(50.5)}
+
+
+def test_that_a_value_is_missing_is_a_coordinate_where_it_tells_people_apart(
+    spark: SparkSession, sample: DataFrame
+) -> None:
+    preparation = fit_preparation(sample, ["even", "gaps"], Transform(missing_flags=True))
+    assert preparation.coordinates == ["prepared_even", "prepared_gaps", "prepared_gaps_missing"]
+    people = spark.createDataFrame([(1.0, None), (1.0, nan), (1.0, inf), (1.0, 50.0)], "even double, gaps double")
+    rows = PipelineModel(preparation.transformers()).transform(people).collect()
+    # Ten of a hundred have a gap, so a gap is as far from none as people differ in it: 1 / sqrt(0.1 * 0.9).
+    assert [row["prepared_gaps_missing"] for row in rows] == pytest.approx([1 / 0.3] * 3 + [0])
+    centre = [sum(row["prepared"][number] for row in rows) / 4 for number in range(3)]
+    assert preparation.original(centre)["gaps_missing"] == pytest.approx(0.75)
+
+
+def test_components_are_those_of_scikit_learn_and_lead_back_to_the_features(spark: SparkSession) -> None:
+    random = np.random.default_rng(5)
+    hidden = random.normal(size=(400, 2)) * (3.0, 1.0)
+    mixed = hidden @ random.normal(size=(2, 5)) + random.normal(size=(400, 5)) * 0.05 + 4
+    columns = [f"f{number}" for number in range(5)]
+    rows = [tuple(map(float, row)) for row in mixed]
+    sample = spark.createDataFrame(rows, ", ".join(f"{name} double" for name in columns)).coalesce(1).persist()
+    asked = Transform(winsorise=0, skewed="as_is", components=0.98)
+    preparation = fit_preparation(sample, columns, asked)
+    assert preparation.coordinates == ["prepared_component_1", "prepared_component_2"]
+    prepared = PipelineModel(preparation.transformers()).transform(sample).select("prepared").collect()
+    found = np.array([row["prepared"].toArray() for row in prepared])
+    scaled = (mixed - mixed.min(axis=0)) / mixed.std(axis=0)
+    oracle = PCA(n_components=0.98).fit(scaled)
+    expected = oracle.transform(scaled)
+    for own, theirs in zip(found.T, expected.T, strict=True):
+        assert own.min() == pytest.approx(0)
+        differences = own - own.mean()
+        assert np.allclose(differences, theirs, atol=1e-8) or np.allclose(differences, -theirs, atol=1e-8)
+    restored = preparation.original(found[7])
+    kept = oracle.inverse_transform(expected[7:8])[0] * mixed.std(axis=0) + mixed.min(axis=0)
+    assert [restored[name] for name in columns] == pytest.approx(kept.tolist())
+    everything = fit_preparation(sample, columns, asked.model_copy(update={"components": 1.0}))
+    assert len(everything.coordinates) == 5
+
+
+def test_people_are_scored_by_the_coordinates_that_the_model_was_fitted_on(spark: SparkSession) -> None:
+    """Margins are distances in components and flags, not in the features alone."""
+    rows = [(float(n % 7), None if n % 3 == 0 else float(n % 5), f"p{n}") for n in range(60)]
+    people = spark.createDataFrame(rows, "x double, y double, person_id string").coalesce(1)
+    for asked in (Transform(missing_flags=True), Transform(missing_flags=True, components=0.7)):
+        preparation = fit_preparation(people, ["x", "y"], asked)
+        preparing = PipelineModel(preparation.transformers())
+        model = KMeans(k=3, seed=2, featuresCol=VECTOR, predictionCol="cluster").fit(preparing.transform(people))
+        scored = score_people(people, PipelineModel([*preparing.stages, model]), ["x", "y"]).collect()
+        vectors = {r["person_id"]: r[VECTOR].toArray() for r in preparing.transform(people).collect()}
+        for row in scored:
+            near = sorted(np.linalg.norm(vectors[row["person_id"]] - centre) for centre in model.clusterCenters())
+            assert row["margin"] == pytest.approx(1 - near[0] / near[1])
