@@ -28,8 +28,8 @@ class Baseline:
 
     @property
     def has_rules(self) -> bool:
-        """Whether a rule decided of anybody."""
-        return self.version.metrics.get("by_rule", 0) > 0
+        """Whether there were rules."""
+        return "by_rule" in self.version.metrics
 
 
 def carry_on(overlap: Overlap, model: FittedModel, baseline: Baseline | None, settings: SegmentSettings) -> Continuity:

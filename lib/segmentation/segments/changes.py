@@ -24,8 +24,9 @@ class Placing:
     segments: Mapping[int, str]
 
     def place(self, features: DataFrame, settings: SegmentSettings) -> DataFrame:
-        """`person_id` and `segment_id`."""
-        placed = place_people(features, self.fitted, self.model.features, settings)
+        """`person_id` and `segment_id`, rules aside."""
+        alone = settings.model_copy(update={"rules": []})
+        placed = place_people(features, self.fitted, self.model.features, alone)
         return name_clusters(placed, self.segments, settings).select("person_id", "segment_id")
 
 

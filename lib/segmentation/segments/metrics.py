@@ -15,19 +15,19 @@ def version_metrics(
     fallback: str,
     compared: bool,
     flows: Mapping[tuple[str, str | None], int] | None = None,
-    merged: Collection[str] = (),
+    emptied: Collection[str] = (),
 ) -> dict[str, float]:
     """Counts and shares (0 to 1); those about moves only where there is a version to compare with.
 
     `flows` is given where rules have a say: people by the segment that they are in and the one that they were in.
-    Segments that a rule has `merged` into others are none.
+    Segments that rules leave nobody in on purpose are `emptied`, and do not count.
     """
     if flows is None:
         where = Counter[tuple[str, str | None]]()
         for (cluster, before), people in overlap.counts.items():
             where[fallback if cluster is None else continuity.segments[cluster], before] += people
         flows = where
-    of_model = {segment for segment in continuity.segments.values() if segment not in merged}
+    of_model = {segment for segment in continuity.segments.values() if segment not in emptied}
     sizes, placed = Counter(dict.fromkeys(of_model, 0)), 0
     stayed = moved = new = 0
     for (now, before), people in flows.items():
@@ -45,7 +45,8 @@ def version_metrics(
         "people": float(overlap.people),
         "segments": float(len(sizes)),
         "coverage": placed / people,
-        "smallest_share": min((sizes[segment] for segment in of_model), default=0) / people,
+        # A segment that a rule makes may be as small as it likes, beside those of the model.
+        "smallest_share": min((sizes[segment] for segment in of_model or sizes), default=0) / people,
         "largest_share": max(sizes.values(), default=0) / people,
         "ambiguous_share": overlap.ambiguous / people,
     }

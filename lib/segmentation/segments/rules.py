@@ -58,6 +58,14 @@ def own_names(rules: Sequence[SegmentRule], segments: Collection[str]) -> dict[s
     return {segment: segment.replace("_", " ").capitalize() for segment in own_segments(rules, segments)}
 
 
+def emptied_segments(rules: Sequence[SegmentRule], segments: Collection[str], settings: SegmentSettings) -> set[str]:
+    """The model's segments that nobody is in on purpose: merged into others, or, where rules alone place people, named
+    by none."""
+    if settings.placed_by == "rules":
+        return set(segments) - {rule.into for rule in rules}
+    return {segment for rule in rules for segment in rule.merged}
+
+
 def decide_segments(
     placed: DataFrame, segments: Mapping[int, str], rules: Sequence[SegmentRule], settings: SegmentSettings
 ) -> DataFrame:

@@ -34,7 +34,7 @@ from segmentation.segments.membership import (
     placed_by_model,
 )
 from segmentation.segments.metrics import version_metrics
-from segmentation.segments.rules import count_decisions, decide_segments, own_names, resolve_rules
+from segmentation.segments.rules import count_decisions, decide_segments, emptied_segments, own_names, resolve_rules
 from segmentation.segments.versions import (
     Version,
     draft_version,
@@ -76,9 +76,9 @@ def run(context: StageContext) -> Outcome:
         else:
             assigned = name_clusters(placed, segments, settings)
         flows = count_flows(assigned, before) if rules or (baseline and baseline.has_rules) else None
-        merged = {segment for rule in rules for segment in rule.merged}
+        emptied = emptied_segments(rules, segments.values(), settings)
         metrics = version_metrics(
-            overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, merged
+            overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, emptied
         )
         metrics |= count_decisions(assigned) if rules else {}
         metrics |= _further_figures(context, assigned, model, baseline)

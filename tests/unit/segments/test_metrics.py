@@ -41,3 +41,21 @@ def test_a_first_version_says_nothing_of_moves_and_an_empty_segment_counts() -> 
         "largest_share": 1.0,
         "ambiguous_share": 0.0,
     }
+
+
+def test_rules_make_moves_and_segments_of_their_own() -> None:
+    overlap = Overlap({(0, "a"): 6, (1, "c"): 4}, {}, 0)
+    flows = {("a", "a"): 5, ("vip", "a"): 1, ("c", "c"): 4}
+    found = version_metrics(overlap, CARRIED, "fallback", compared=True, flows=flows)
+    assert (found["moved"], found["segments"], found["largest_share"]) == (1, 3, 0.5)
+    assert found["smallest_share"] == 0.4, "of the model's: what a rule makes may be small"
+
+
+def test_what_rules_empty_on_purpose_is_not_too_small() -> None:
+    overlap = Overlap({(0, None): 6, (1, None): 4}, {}, 0)
+    merged = {("a", None): 10}
+    assert version_metrics(overlap, CARRIED, "fallback", False, merged)["smallest_share"] == 0
+    assert version_metrics(overlap, CARRIED, "fallback", False, merged, ["c"])["smallest_share"] == 1
+    alone = {("vip", None): 3, ("fallback", None): 7}
+    found = version_metrics(overlap, CARRIED, "fallback", False, alone, ["a", "c"])
+    assert (found["smallest_share"], found["coverage"], found["segments"]) == (0.3, 0.3, 1)

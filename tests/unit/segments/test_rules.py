@@ -16,7 +16,7 @@ from segmentation.config.clustering import Transform
 from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.errors import ConfigError, MissingColumnsError
 from segmentation.segments.membership import place_people
-from segmentation.segments.rules import count_decisions, decide_segments, own_names, resolve_rules
+from segmentation.segments.rules import count_decisions, decide_segments, emptied_segments, own_names, resolve_rules
 
 SEGMENTS = {0: "low", 1: "middle", 2: "high"}
 RICH = [{"feature": "money", "at_least": 100}]
@@ -111,6 +111,8 @@ def test_segments_are_merged_and_split(spark: SparkSession) -> None:
     }
     assert settings.rules[1].merged == ["low"]
     assert settings.rules[0].merged == []
+    resolved = resolve_rules(settings, SEGMENTS.values(), {"low": "Seldom seen"})
+    assert emptied_segments(resolved, SEGMENTS.values(), settings) == {"low"}
     assert own_names(settings.rules, SEGMENTS.values()) == {"sleeping_giants": "Sleeping giants"}
 
 
@@ -125,6 +127,7 @@ def test_segments_of_rules_alone_lie_beside_the_models(spark: SparkSession) -> N
         "dan": ("unassigned", "fallback", "middle"),
         "eve": ("unassigned", "fallback", "unassigned"),
     }
+    assert emptied_segments(settings.rules, SEGMENTS.values(), settings) == {"low", "middle", "high"}
     counted = count_decisions(rows)
     assert (counted["by_rule"], counted["rule_rich"]) == (2, 2)
     # By hand: of 10 pairs 1 + 3 are together by the rules, 1 by the model (ann and bob), none by both.
