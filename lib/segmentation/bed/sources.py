@@ -10,7 +10,6 @@ from segmentation.bed.knobs import World
 
 _ISO = "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"
 _NO_TIME = "the day before"
-_WHOLE = {"ignoreNullFields": "false"}
 
 
 def write_source(rows: DataFrame, source: str, world: World, folder: str) -> None:
@@ -57,19 +56,17 @@ def _web(rows: DataFrame, world: World, arrived: Column) -> DataFrame:
         F.col("price").cast("string").alias("price"),
         F.when(F.crc32("cookie") % 2 == 0, "a").otherwise("b").alias("variant"),
     )
-    # Nothing is said of as nothing: in a small world a column might not be in any line.
-    line = F.to_json(before, _WHOLE)
+    line = F.to_json(before)
     if world.disorder.drift_day is not None:
         drifted = F.col("happened") >= midnight(world, world.disorder.drift_day)
-        line = F.when(drifted, F.to_json(after, _WHOLE)).otherwise(line)
+        line = F.when(drifted, F.to_json(after)).otherwise(line)
     return rows.select(_cut(line).alias("value"), arrived)
 
 
 def _marketing(rows: DataFrame, world: World, arrived: Column) -> DataFrame:
     """JSON lines without an id; times are milliseconds since 1970."""
     at = _unless("bad_event_ts", F.col("happened").cast("string"), _NO_TIME)
-    said = F.struct("email", F.col("event_name").alias("action"), "campaign", "arm", at.alias("at"))
-    line = F.to_json(said, _WHOLE)
+    line = F.to_json(F.struct("email", F.col("event_name").alias("action"), "campaign", "arm", at.alias("at")))
     return rows.select(_cut(line).alias("value"), arrived)
 
 

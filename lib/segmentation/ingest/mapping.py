@@ -78,8 +78,7 @@ def check_mapping(
         try:
             expressions[name] = parse(spark, text, None if rows is None else rows.columns)
         except Refused as refusal:
-            shown = None if f"'{text}'" in str(refusal) else text
-            problems.append(Problem(f"{key}.{name}", str(refusal), shown, refusal.suggestion))
+            problems.append(Problem(f"{key}.{name}", str(refusal), text, refusal.suggestion))
     mapping = Mapping(source, expressions)
     if rows is not None:
         problems += _misfits(mapping, key, rows) + _leaks(mapping, key, identity)
