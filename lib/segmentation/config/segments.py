@@ -133,3 +133,9 @@ class SegmentSettings(Section):
         if twice := [name for name, times in Counter(rule.name for rule in rules).items() if times > 1]:
             raise ValueError(f"two rules are called '{twice[0]}'")
         return rules
+
+    @model_validator(mode="after")
+    def _are_there(self) -> SegmentSettings:
+        if self.placed_by == "rules" and not self.rules:
+            raise ValueError("placed_by: rules needs rules")
+        return self

@@ -23,11 +23,13 @@ _OWN_ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
 def resolve_rules(settings: SegmentSettings, segments: Collection[str], names: Mapping[str, str]) -> list[SegmentRule]:
     """The rules, with ids where names of segments stand.
 
-    `segments`: ids of the model's segments now; `names`: published id -> name. Raises `ConfigError` with every segment
-    that is neither, nor one that a rule makes.
+    `segments`: ids of the model's segments now; `names`: id -> name in the versions so far. Raises `ConfigError` with
+    every segment that is neither, nor one that a rule makes.
     """
+    names = {**names, **settings.names}
     made = {r.into for r in settings.rules if r.into and r.into not in names.values() and _OWN_ID.fullmatch(r.into)}
-    ids = {name: segment for segment, name in names.items()}
+    # Of two that had one name in turn, the one that is there is meant.
+    ids = {name: segment for segment, name in sorted(names.items(), key=lambda item: (item[0] in segments, item[0]))}
     there = {*segments, *names, *made, settings.fallback.segment_id}
     problems, resolved = [], []
     for number, rule in enumerate(settings.rules):

@@ -174,6 +174,14 @@ def test_a_segment_that_is_not_there_is_said_with_its_place() -> None:
     ]
 
 
+def test_a_name_means_the_segment_that_is_there() -> None:
+    settings = settings_of({"name": "a", "of": ["Best"], "into": "vip"}, names={"low": "Ours"})
+    names = {"dead": "Best", "high": "Best", "zombie": "Best", "low": "Seldom seen"}
+    assert resolve_rules(settings, SEGMENTS.values(), names)[0].of == ["high"]
+    ours = settings_of({"name": "a", "of": ["Ours"], "into": "vip"}, names={"low": "Ours"})
+    assert resolve_rules(ours, SEGMENTS.values(), names)[0].of == ["low"]
+
+
 @pytest.mark.parametrize(
     ("rules", "says"),
     [
@@ -186,3 +194,8 @@ def test_a_segment_that_is_not_there_is_said_with_its_place() -> None:
 def test_rules_that_say_nothing_or_too_much_are_refused(rules: list[dict[str, Any]], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         settings_of(*rules)
+
+
+def test_rules_cannot_place_people_where_there_are_none() -> None:
+    with pytest.raises(ValidationError, match="placed_by: rules needs rules"):
+        settings_of(placed_by="rules")
