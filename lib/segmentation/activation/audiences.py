@@ -10,13 +10,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.activation.conditions import ENTERED, FEATURES, Compiler, audience_column
-from segmentation.activation.members import unknown_segments
 from segmentation.config.audiences import AudienceSettings, PersonRule, in_order
 from segmentation.contracts.activation import AUDIENCE_MEMBERS
 from segmentation.contracts.errors import Problem
 from segmentation.contracts.table import check_columns
 from segmentation.features.measures import Measures
 from segmentation.features.quantiles import values_at
+from segmentation.segments.named import unknown_segments
 
 KEY = ["audience", "person_id"]
 

@@ -10,10 +10,10 @@ from operator import and_, or_
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from segmentation.activation.members import find_segments
 from segmentation.config.audiences import PersonRule
 from segmentation.features.measures import Measures
 from segmentation.features.rules import compare_column
+from segmentation.segments.named import find_segments
 
 FEATURES = "features"
 """STRUCT column of a person's features, so that none of their names meets that of another column."""

@@ -149,8 +149,7 @@ def _is_known(name: str) -> str:
 
 
 def fit_preparation(sample: DataFrame, names: Sequence[str], transform: Transform) -> Preparation:
-    """Learns the preparation of the columns `names` from one row a person, in two passes (with
-    components, five).
+    """Learns the preparation of the columns `names` from one row a person, in two passes, with components five.
 
     A feature is left out where nobody has a value, and where next to all people have the same one. Quantiles are
     exact. Raises `InputError` where no feature is left.

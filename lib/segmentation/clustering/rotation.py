@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pyspark.ml.feature import PCA, VectorAssembler
@@ -54,10 +54,9 @@ def fit_rotation(prepared: DataFrame, columns: Sequence[str], share: float) -> R
     weights = found.pc.toArray().T[:kept]
     weights = weights * np.sign(weights[np.arange(kept), np.abs(weights).argmax(axis=1)])[:, None]
     rows = tuple(tuple(float(weight) for weight in row) for row in weights)
-    means = prepared.agg(*(F.avg(column) for column in columns)).first()
-    assert means is not None, "a global aggregate has one row"
-    middle = tuple(float(mean) for mean in means)
-    unmoved = Rotation(tuple(columns), rows, middle, (0.0,) * kept)
-    least = prepared.agg(*(F.min(F.expr(component)) for component in unmoved.expressions())).first()
-    assert least is not None, "a global aggregate has one row"
-    return Rotation(tuple(columns), rows, middle, tuple(float(low) for low in least))
+    unmoved = Rotation(tuple(columns), rows, (0.0,) * len(columns), (0.0,) * kept)
+    lowest = (F.min(F.expr(component)) for component in unmoved.expressions())
+    found_of_all = prepared.agg(*(F.avg(column) for column in columns), *lowest).first()
+    assert found_of_all is not None, "a global aggregate has one row"
+    values = tuple(float(value) for value in found_of_all)
+    return replace(unmoved, middle=values[: len(columns)], lowest=values[len(columns) :])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from segmentation.config.clustering import Share
 from segmentation.config.model import Name, Section
+from segmentation.contracts.errors import Problem
 
 
 class Condition(Section):
@@ -138,4 +141,28 @@ class SegmentSettings(Section):
     def _are_there(self) -> SegmentSettings:
         if self.placed_by == "rules" and not self.rules:
             raise ValueError("placed_by: rules needs rules")
+        if self.gates.max_group_difference is not None and not self.fairness.attributes:
+            raise ValueError("gates.max_group_difference needs fairness.attributes: whose groups?")
         return self
+
+
+def check_fairness(raw: Mapping[str, Any]) -> list[Problem]:
+    """Attributes that `segments.fairness` of a configuration file names, and that `identity.attributes` does not make.
+
+    A gate that judges nothing would let everything through.
+    """
+    segments, identity = raw.get("segments") or {}, raw.get("identity") or {}
+    fairness = segments.get("fairness") if isinstance(segments, dict) else None
+    named = fairness.get("attributes") if isinstance(fairness, dict) else None
+    known = (identity.get("attributes") if isinstance(identity, dict) else None) or {}
+    if not isinstance(named, list) or not isinstance(known, dict):
+        return []
+    return [
+        Problem(
+            f"segments.fairness.attributes.{number}",
+            f"identity.attributes has no '{name}'",
+            suggestion=next(iter(get_close_matches(str(name), known, 1)), None),
+        )
+        for number, name in enumerate(named)
+        if name not in known
+    ]

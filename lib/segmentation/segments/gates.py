@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segmentation.config.segments import Gates
 from segmentation.contracts.errors import ConfigError, Problem
-from segmentation.segments.evidence import DIFFERENCE
+from segmentation.segments.checks import DIFFERENCE
 
 
 @dataclass(frozen=True)

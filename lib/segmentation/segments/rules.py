@@ -12,12 +12,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.agreement import adjusted_rand_index
+from segmentation.config.model import NAME
 from segmentation.config.segments import SegmentRule, SegmentSettings
-from segmentation.contracts.errors import ConfigError, Problem
+from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.table import check_columns
 from segmentation.segments.membership import model_segment
-
-_OWN_ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
+from segmentation.segments.named import find_segment, find_segments, unknown_segments
 
 
 def resolve_rules(settings: SegmentSettings, segments: Collection[str], names: Mapping[str, str]) -> list[SegmentRule]:
@@ -26,38 +26,30 @@ def resolve_rules(settings: SegmentSettings, segments: Collection[str], names: M
     `segments`: ids of the model's segments now; `names`: id -> name in the versions so far. Raises `ConfigError` with
     every segment that is neither, nor one that a rule makes.
     """
-    names = {**names, **settings.names}
-    made = {r.into for r in settings.rules if r.into and r.into not in names.values() and _OWN_ID.fullmatch(r.into)}
-    # Of two that had one name in turn, the one that is there is meant.
-    ids = {name: segment for segment, name in sorted(names.items(), key=lambda item: (item[0] in segments, item[0]))}
-    there = {*segments, *names, *made, settings.fallback.segment_id}
+    named, ids = {**names, **settings.names}, [*segments, *names, settings.fallback.segment_id]
+    # Of two that had one name in turn, the one that is there is meant, and so comes first.
+    known = {segment: named.get(segment, segment) for segment in ids}
+    made = [rule.into for rule in settings.rules if rule.into and find_segment(rule.into, known) is None]
+    known |= {segment: segment for segment in made if re.fullmatch(NAME, segment)}
     problems, resolved = [], []
     for number, rule in enumerate(settings.rules):
-        for key, named in (("of", rule.of), ("into", [rule.into]), ("not_in", [rule.not_in])):
-            problems += [
-                Problem(
-                    f"segments.rules.{number}.{key}",
-                    f"there is no segment '{segment}'; `segmentation show segment_profiles` has their ids and names",
-                )
-                for segment in named
-                if segment is not None and ids.get(segment, segment) not in there
-            ]
-        by_id = {"of": [ids.get(s, s) for s in rule.of]}
-        by_id |= {key: ids.get(s, s) for key in ("into", "not_in") if (s := getattr(rule, key)) is not None}
-        resolved.append(rule.model_copy(update=by_id))
+        found: dict[str, object] = {}
+        for key, wanted in (("of", rule.of), ("into", rule.into), ("not_in", rule.not_in)):
+            texts = [wanted] if isinstance(wanted, str) else wanted or []
+            problems += unknown_segments(texts, known, f"segments.rules.{number}.{key}")
+            by_id = find_segments(texts, known)
+            found[key] = by_id if key == "of" else next(iter(by_id), None)
+        resolved.append(rule.model_copy(update=found))
     if problems:
         raise ConfigError(problems)
     return resolved
 
 
-def own_segments(rules: Sequence[SegmentRule], segments: Collection[str]) -> list[str]:
-    """The ids of the segments that rules make beside the model's."""
-    return sorted({rule.into for rule in rules if rule.into is not None} - set(segments))
-
-
 def own_names(rules: Sequence[SegmentRule], segments: Collection[str]) -> dict[str, str]:
-    """What they are called unless somebody gives them a name: `at_risk` is At risk."""
-    return {segment: segment.replace("_", " ").capitalize() for segment in own_segments(rules, segments)}
+    """Id -> name of the segments that rules make beside the model's, unless somebody gives them another: `at_risk` is
+    At risk."""
+    own = {rule.into for rule in rules if rule.into is not None} - set(segments)
+    return {segment: segment.replace("_", " ").capitalize() for segment in sorted(own)}
 
 
 def emptied_segments(rules: Sequence[SegmentRule], segments: Collection[str], settings: SegmentSettings) -> set[str]:

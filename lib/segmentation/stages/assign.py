@@ -22,7 +22,7 @@ from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.baseline import Baseline, carry_on, kept_names
 from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
-from segmentation.segments.evidence import compare_groups, find_age, find_drift
+from segmentation.segments.checks import compare_groups, find_age, find_drift
 from segmentation.segments.gates import judge, opinion
 from segmentation.segments.hindsight import Evidence, blame_hindsight
 from segmentation.segments.membership import (

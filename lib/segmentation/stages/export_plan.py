@@ -11,10 +11,10 @@ from segmentation.activation.destinations.destination import Destination
 from segmentation.activation.folder import Folder
 from segmentation.activation.log import Standing, read_standings
 from segmentation.activation.login import read_secret
-from segmentation.activation.members import choose_segments
 from segmentation.config.exports import ExportSettings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.runtime.stage import StageContext
+from segmentation.segments.named import choose_segments
 from segmentation.segments.versions import Version, read_segment_names
 from segmentation.stages.export_people import has_control_group
 

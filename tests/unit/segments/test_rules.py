@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from segmentation.clustering.preparation import fit_preparation
 from segmentation.config.clustering import Transform
-from segmentation.config.segments import SegmentSettings
+from segmentation.config.segments import SegmentSettings, check_fairness
 from segmentation.contracts.errors import ConfigError, MissingColumnsError
 from segmentation.segments.membership import place_people
 from segmentation.segments.rules import count_decisions, decide_segments, emptied_segments, own_names, resolve_rules
@@ -199,3 +199,25 @@ def test_rules_that_say_nothing_or_too_much_are_refused(rules: list[dict[str, An
 def test_rules_cannot_place_people_where_there_are_none() -> None:
     with pytest.raises(ValidationError, match="placed_by: rules needs rules"):
         settings_of(placed_by="rules")
+
+
+def test_a_name_is_found_whatever_its_capitals_and_a_near_one_is_offered() -> None:
+    settings = settings_of({"name": "a", "of": ["seldom SEEN"], "when": RICH, "not_in": "Bset"})
+    names = {"low": "Seldom seen", "high": "Best"}
+    with pytest.raises(ConfigError) as error:
+        resolve_rules(settings, SEGMENTS.values(), names)
+    assert [(problem.key, problem.suggestion) for problem in error.value.problems] == [
+        ("segments.rules.0.not_in", "Best")
+    ]
+
+
+def test_a_gate_on_groups_says_whose() -> None:
+    with pytest.raises(ValidationError, match=r"max_group_difference needs fairness\.attributes"):
+        settings_of(gates={"max_group_difference": 0.2})
+    declared = {"identity": {"attributes": {"country": {"from": "properties.country"}}}}
+    asked = {**declared, "segments": {"fairness": {"attributes": ["country", "contry"]}}}
+    assert [(problem.key, problem.suggestion) for problem in check_fairness(asked)] == [
+        ("segments.fairness.attributes.1", "country")
+    ]
+    for malformed in ({}, {"segments": 3}, {"segments": {"fairness": {"attributes": "x"}}}, {"segments": None}):
+        assert check_fairness(malformed) == []

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from segmentation.config.segments import Fairness
-from segmentation.segments.evidence import compare_groups, find_age, find_drift
+from segmentation.segments.checks import compare_groups, find_age, find_drift
 
 DAY, BEFORE = date(2026, 3, 31), date(2026, 3, 24)
 
