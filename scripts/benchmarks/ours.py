@@ -12,9 +12,9 @@ from scripts.benchmarks import AS_OF
 from scripts.benchmarks.inputs import COORDINATES
 from scripts.benchmarks.rivals import CLUSTERS, ITERATIONS, SEED
 
-from segmentation.clustering.candidates import fit_one, label_column
+from segmentation.clustering.candidates import fit_several, label_column
 from segmentation.clustering.preparation import VECTOR
-from segmentation.config.clustering import Algorithm, ClusteringSettings
+from segmentation.config.clustering import Algorithm, ClusteringSettings, Clusters
 from segmentation.config.features import FeatureSettings, LibraryName
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.sessions import SessionSettings
@@ -76,8 +76,8 @@ def _cluster(spark: SparkSession, source: Path, target: Path, algorithm: Algorit
     people = spark.read.parquet(str(source))
     prepared = VectorAssembler(inputCols=list(COORDINATES), outputCol=VECTOR).transform(people)
     prepared = prepared.select("person_id", VECTOR).localCheckpoint()
-    settings = ClusteringSettings(max_iterations=ITERATIONS, restarts=1)
-    fitted = fit_one(prepared, algorithm, CLUSTERS, settings, SEED)
+    settings = ClusteringSettings(max_iterations=ITERATIONS, restarts=1, k=Clusters(min=2, max=CLUSTERS))
+    (fitted,) = fit_several(prepared, algorithm, [CLUSTERS], settings, SEED)
     assert fitted.model is not None, fitted.failure
     labelled = label_column(prepared, fitted.model, "cluster_found")
     labelled.select("person_id", F.col("cluster_found").alias("cluster")).write.parquet(str(target))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite, log
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.ml.clustering import GaussianMixtureModel
+from pyspark.ml.clustering import BisectingKMeansModel, GaussianMixtureModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -17,6 +17,7 @@ from segmentation.clustering.algorithms import CLUSTER, ESTIMATORS, NAMES, Clust
 from segmentation.clustering.figures import measure
 from segmentation.clustering.parallel import at_once
 from segmentation.clustering.preparation import VECTOR
+from segmentation.clustering.tree import cut, prune, read_tree
 from segmentation.config.clustering import Algorithm, ClusteringSettings
 
 _APART = 1_000
@@ -61,30 +62,70 @@ class Candidate:
 def fit_candidates(prepared: DataFrame, distinct: int, settings: ClusteringSettings) -> list[Candidate]:
     """Fits every candidate on the prepared people, several at once; a fit that fails is a candidate with its reason.
 
-    In: one row a person with the vector, in one order. `distinct` is how many different vectors there are.
+    In: one row a person with the vector, in one order. `distinct` is how many different vectors there are. Out: by k,
+    then in the order of the algorithms.
     """
-    wanted = [(a, k) for k in range(settings.k.min, settings.k.max + 1) for a in dict.fromkeys(settings.algorithms)]
+    numbers = range(settings.k.min, settings.k.max + 1)
+    algorithms = list(dict.fromkeys(settings.algorithms))
+    too_many = [
+        Candidate(a, k, failure=f"only {distinct} people differ from each other")
+        for a in algorithms
+        for k in numbers
+        if k > distinct
+    ]
+    work = group_fits([(a, k) for a in algorithms for k in numbers if k <= distinct])
+    fitted = at_once(prepared.sparkSession, lambda fit: fit_several(prepared, *fit, settings, settings.seed), work)
+    everyone = [*too_many, *(candidate for several in fitted for candidate in several)]
+    return sorted(everyone, key=lambda candidate: (candidate.k, algorithms.index(candidate.algorithm)))
 
-    def fit(candidate: tuple[Algorithm, int]) -> Candidate:
-        algorithm, k = candidate
-        if k > distinct:
-            return Candidate(algorithm, k, failure=f"only {distinct} people differ from each other")
-        return fit_one(prepared, algorithm, k, settings, settings.seed)
 
-    return at_once(prepared.sparkSession, fit, wanted)
+def group_fits(wanted: Iterable[tuple[Algorithm, int]]) -> list[tuple[Algorithm, list[int]]]:
+    """What one call of `fit_several` each fits: all k of bisecting k-means together, first since it takes longest."""
+    together: list[int] = []
+    alone: list[tuple[Algorithm, list[int]]] = []
+    for algorithm, k in wanted:
+        if algorithm == "bisecting_kmeans":
+            together.append(k)
+        else:
+            alone.append((algorithm, [k]))
+    return [("bisecting_kmeans", together), *alone] if together else alone
 
 
-def fit_one(prepared: DataFrame, algorithm: Algorithm, k: int, settings: ClusteringSettings, seed: int) -> Candidate:
-    """One candidate: the best of `settings.restarts` fits from other beginnings (bisecting k-means has but one).
+def fit_several(
+    prepared: DataFrame, algorithm: Algorithm, numbers: Sequence[int], settings: ClusteringSettings, seed: int
+) -> list[Candidate]:
+    """A candidate for each of `numbers`: of bisecting k-means cut from one tree of `settings.k.max` leaves, else the
+    best of `settings.restarts` fits from other beginnings.
 
     In: one row a person with the vector.
     """
     # A projection is not the kept table itself, so Spark keeps the fit's own rows decoded: ten times faster to go
     # over again and again than rows of the columnar store.
     rows = prepared.select(F.col(VECTOR).alias(VECTOR))
-    restarts = 1 if algorithm == "bisecting_kmeans" else settings.restarts
-    fits = [_fit(rows, algorithm, k, settings.max_iterations, seed + _APART * number) for number in range(restarts)]
-    return max(fits, key=lambda fit: fit[0])[1]
+    if algorithm == "bisecting_kmeans":
+        return _cut_tree(rows, numbers, settings, seed)
+    best = []
+    for k in numbers:
+        seeds = [seed + _APART * number for number in range(settings.restarts)]
+        fits = [_fit(rows, algorithm, k, settings.max_iterations, own) for own in seeds]
+        best.append(max(fits, key=lambda fit: fit[0])[1])
+    return best
+
+
+def _cut_tree(rows: DataFrame, numbers: Sequence[int], settings: ClusteringSettings, seed: int) -> list[Candidate]:
+    _, grown = _fit(rows, "bisecting_kmeans", settings.k.max, settings.max_iterations, seed)
+    if grown.model is None:
+        return [replace(grown, k=k) for k in numbers]
+    assert isinstance(grown.model, BisectingKMeansModel), "what its estimator fits"
+    root = read_tree(grown.model)
+    return [
+        Candidate(
+            "bisecting_kmeans", k, failure=f"people differ too little to be split into more than {root.leaves} clusters"
+        )
+        if k > root.leaves
+        else Candidate("bisecting_kmeans", k, prune(grown.model, root, cut(root, k)))
+        for k in numbers
+    ]
 
 
 def _fit(rows: DataFrame, algorithm: Algorithm, k: int, iterations: int, seed: int) -> tuple[float, Candidate]:

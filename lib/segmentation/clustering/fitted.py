@@ -21,7 +21,7 @@ from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.errors import InputError
 from segmentation.contracts.segments import MODELS
 
-FIT_VERSION = 1
+FIT_VERSION = 2
 """Goes up when the same people and settings would be fitted otherwise: a model's id then says so."""
 
 FOLDER = "_models"

@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.agreement import adjusted_rand_index, best_jaccard, count_together
-from segmentation.clustering.candidates import Candidate, fit_one, label_column
+from segmentation.clustering.candidates import Candidate, fit_several, group_fits, label_column
 from segmentation.clustering.parallel import at_once
-from segmentation.config.clustering import ClusteringSettings
+from segmentation.config.clustering import Algorithm, ClusteringSettings
 
 
 def measure_stability(
@@ -26,19 +26,21 @@ def measure_stability(
     candidate.
     """
     refits = range(settings.stability.refits)
-    work = [(candidate, number) for candidate in candidates for number in refits]
+    fits = group_fits((candidate.algorithm, candidate.k) for candidate in candidates)
+    work = [(number, *fit) for number in refits for fit in fits]
 
-    def refit(item: tuple[Candidate, int]) -> Candidate:
-        candidate, number = item
+    def refit(item: tuple[int, Algorithm, list[int]]) -> list[Candidate]:
+        number, algorithm, numbers = item
         half = labelled.where(F.pmod(F.xxhash64("half", F.lit(number)), F.lit(2)) == 0)
-        return fit_one(half, candidate.algorithm, candidate.k, settings, settings.seed + 1 + number)
+        return fit_several(half, algorithm, numbers, settings, settings.seed + 1 + number)
 
     compared, pairs = labelled, []
-    for (candidate, number), fitted in zip(work, at_once(labelled.sparkSession, refit, work), strict=True):
-        if fitted.model is not None:
-            name = f"{candidate.label}_refit_{number}"
-            compared = label_column(compared, fitted.model, name)
-            pairs.append((candidate.label, name))
+    for (number, *_), refitted in zip(work, at_once(labelled.sparkSession, refit, work), strict=True):
+        for again in refitted:
+            if again.model is not None:
+                name = f"{again.label}_refit_{number}"
+                compared = label_column(compared, again.model, name)
+                pairs.append((again.label, name))
     tables = dict(zip(pairs, count_together(compared, pairs), strict=True))
     measured = []
     for candidate in candidates:
