@@ -279,6 +279,36 @@ def test_rules_decide_and_what_they_decide_makes_no_segment_of_the_model_another
     assert moved == {"behaviour": 12, "new": 1, "left": 1}, "they buy no more: it is not the rule that has changed"
 
 
+def test_outliers_who_are_set_apart_are_the_same_segment_through_refits(next_week: World) -> None:
+    people = a_week_later()
+    far = [f"p{n:05d}" for n in (4, 8, 12)]
+    people.loc[people["person_id"].isin(far), "monetary"] = 1e7
+    next_week.measure(people, NEXT_WEEK)
+    asked = {
+        "clustering": QUICK | {"outliers": {"placed": "apart", "beyond": 20}, "transform": {"skewed": "as_is"}},
+        "segments.gates": {"max_moved_share": 1},
+        "segments.names": {"outliers": "Wholesale"},
+    }
+    said = next_week.with_changes(asked).run(train.STAGE, assign.STAGE, publish.STAGE, as_of=NEXT_WEEK)
+    assert said[2] == "version 3 is current", "three people are fewer than a segment of the model may have"
+    rows = next_week.table("segments").query("segment_version == 3").set_index("person_id")
+    assert set(rows.query("segment_id == 'outliers'").index) == set(far)
+    assert set(rows.query("segment_id == 'outliers'")[["segment_name", "method"]].itertuples(index=False)) == {
+        ("Wholesale", "outlier")
+    }
+    assert json.loads(next_week.versions().loc[3, "continuity"])["segments"]["4"] == "outliers"
+
+    asked["clustering"] = asked["clustering"] | {"algorithms": ["bisecting_kmeans"], "seed": 9}
+    said = next_week.with_changes(asked).run(train.STAGE, assign.STAGE, publish.STAGE, as_of=NEXT_WEEK)
+    again = next_week.table("segments").query("segment_version == 4").set_index("person_id")
+    assert (again["segment_id"] == "outliers").equals((rows["segment_id"] == "outliers").reindex(again.index))
+    metrics = dict(next_week.versions().loc[4, "metrics"])
+    assert (metrics["born"], metrics["died"], metrics["coverage"]) == (0, 0, 1)
+    # The same model again: nobody is elsewhere.
+    (said,) = next_week.with_changes(asked | {"segments.ambiguous_margin": 0.1}).run(assign.STAGE, as_of=NEXT_WEEK)
+    assert said == "version 5 is a candidate, 0.0% moved"
+
+
 def test_further_gates_refuse_what_they_are_asked_to(world: World) -> None:
     """The people of one country are all regulars."""
     people = grouped_people()

@@ -218,7 +218,7 @@ class Segmentation:
         rows = keep_scope(self.table("features").where(F.col("as_of") == F.lit(day)), self.settings.segments)
         kept_out = dropped_features(self._warehouse().read_or_empty("feature_profiles"), day)
         names = choose_features(rows, settings, kept_out)
-        _, chosen = train_model(rows, names, describe_population(rows, names), settings, lambda _: None)
+        chosen = train_model(rows, names, describe_population(rows, names), settings, lambda _: None).choice
         summaries = [candidate.summary() for candidate in chosen.candidates]
         return tell_choice(chosen.reason, summaries, chosen.chosen.algorithm, chosen.chosen.k)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -14,9 +14,8 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import centres
-from segmentation.clustering.choice import Choice
-from segmentation.clustering.preparation import Preparation
 from segmentation.clustering.selection import Population
+from segmentation.clustering.training import Training
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.errors import InputError
 from segmentation.contracts.segments import MODELS
@@ -25,6 +24,9 @@ FIT_VERSION = 2
 """Goes up when the same people and settings would be fitted otherwise: a model's id then says so."""
 
 FOLDER = "_models"
+
+_OUTLIERS = "outliers"
+"""Key of `models.params`: where people are who are far out, `nearest` or `apart`."""
 
 SHADOW = "shadow"
 """Key of `models.params`: the model was fitted to be watched, and scores no version that is published."""
@@ -46,6 +48,8 @@ class FittedModel:
     choice: str
     stability: float | None = None
     """Agreement with its refits (mean adjusted Rand index), where there were any."""
+    sets_apart: bool = False
+    """Whether outliers are a cluster of their own, the one with the number `k`."""
 
     @property
     def centres(self) -> dict[int, dict[str, float]]:
@@ -66,6 +70,7 @@ class FittedModel:
             clusters=tuple(json.loads(row["clusters"])),
             choice=row["choice"],
             stability=row["metrics"].get("stability"),
+            sets_apart=row["params"].get(_OUTLIERS) == "apart",
         )
 
 
@@ -114,10 +119,13 @@ def model_id(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def pipeline(preparation: Preparation, choice: Choice) -> PipelineModel:
+def pipeline(trained: Training, settings: ClusteringSettings) -> PipelineModel:
     """Preparing and model in one: all that scoring needs."""
-    assert choice.chosen.model is not None, "a candidate that failed is never chosen"
-    return PipelineModel([*preparation.transformers(), choice.chosen.model])
+    model = trained.choice.chosen.model
+    assert model is not None, "a candidate that failed is never chosen"
+    apart = settings.outliers is not None and settings.outliers.placed == "apart"
+    preparation = trained.preparation if apart else replace(trained.preparation, fences=None)
+    return PipelineModel([*preparation.transformers(), model])
 
 
 def model_row(
@@ -126,12 +134,12 @@ def model_row(
     number: int,
     as_of: date,
     population: Population,
-    preparation: Preparation,
-    choice: Choice,
+    trained: Training,
     settings: ClusteringSettings,
     shadow: bool = False,
 ) -> DataFrame:
     """The model's one row for `models`."""
+    preparation, choice = trained.preparation, trained.choice
     best = choice.chosen
     assert best.model is not None, "a candidate that failed is never chosen"
     params = {
@@ -143,6 +151,7 @@ def model_row(
         "transform": settings.transform.model_dump_json(),
         "left_out": "; ".join(preparation.dropped),
         "fit_version": str(FIT_VERSION),
+        **({_OUTLIERS: settings.outliers.placed} if settings.outliers else {}),
         **({SHADOW: "true"} if shadow else {}),
     }
     clusters = [
@@ -160,6 +169,7 @@ def model_row(
             "smallest_share": min(best.shares),
             "largest_share": max(best.shares),
             "sample_people": float(sum(best.sizes)),
+            **({"outliers": float(trained.outliers)} if settings.outliers else {}),
         },
         "trained_as_of": as_of,
         "path": f"{FOLDER}/{identity}",

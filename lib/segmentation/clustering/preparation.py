@@ -19,9 +19,11 @@ from pyspark.ml.feature import SQLTransformer, VectorAssembler
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from segmentation.clustering.outliers import SET_ASIDE, Fences, fence
 from segmentation.clustering.power import fit_power, power_sql, raise_to, undo
 from segmentation.clustering.rotation import Rotation, fit_rotation
-from segmentation.config.clustering import Transform
+from segmentation.config.clustering import Outliers, Transform
+from segmentation.config.conditions import Condition
 from segmentation.contracts.errors import InputError
 from segmentation.contracts.table import check_columns
 
@@ -107,6 +109,8 @@ class Preparation:
     dropped: tuple[str, ...]
     flags: tuple[MissingFlag, ...] = ()
     rotation: Rotation | None = None
+    fences: Fences | None = None
+    """Beyond which people are outliers, where these are looked for."""
 
     @property
     def coordinates(self) -> list[str]:
@@ -118,8 +122,11 @@ class Preparation:
         return (*self.features, *self.flags)
 
     def transformers(self) -> list[Transformer]:
-        """The first stages of the saved pipeline: in, a row with the features; out, the same with `prepared`."""
+        """The first stages of the saved pipeline: in, a row with the features; out, the same with `prepared`, and
+        with `set_aside` where there are fences."""
         steps = [{part.column: part.expression() for part in self._parts}]
+        if self.fences:
+            steps[0][SET_ASIDE] = self.fences.expression()
         if self.rotation:
             steps.append(dict(zip(self.coordinates, self.rotation.expressions(), strict=True)))
         return [
@@ -148,11 +155,18 @@ def _is_known(name: str) -> str:
     return f"abs(`{name}`) <= {_number(2.0**1023)}"
 
 
-def fit_preparation(sample: DataFrame, names: Sequence[str], transform: Transform) -> Preparation:
+def fit_preparation(
+    sample: DataFrame,
+    names: Sequence[str],
+    transform: Transform,
+    outliers: Outliers | None = None,
+    exempt: Sequence[Condition] = (),
+) -> Preparation:
     """Learns the preparation of the columns `names` from one row a person, in two passes, with components five.
 
     A feature is left out where nobody has a value, and where next to all people have the same one. Quantiles are
-    exact. Raises `InputError` where no feature is left.
+    exact. With `outliers` also beyond which fences people are some; whoever meets all of `exempt` is none. Raises
+    `InputError` where no feature is left.
     """
     check_columns(sample, list(names), "the people to fit on")
     spread = sample.agg(*(_spread(name, transform).alias(name) for name in names)).first()
@@ -178,11 +192,23 @@ def fit_preparation(sample: DataFrame, names: Sequence[str], transform: Transfor
         else:
             dropped[name] = f"{name}: its values do not differ enough to be told apart"
     flags = _flags(prepared, moments) if transform.missing_flags else ()
-    found = Preparation(tuple(prepared), tuple(dropped[name] for name in names if name in dropped), flags)
+    left_out = tuple(dropped[name] for name in names if name in dropped)
+    fences = _fences(prepared, kept, outliers, exempt) if outliers else None
+    found = Preparation(tuple(prepared), left_out, flags, fences=fences)
     if transform.components is None:
         return found
     coordinates = PipelineModel(found.transformers()).transform(sample).select(found.coordinates)
     return replace(found, rotation=fit_rotation(coordinates, found.coordinates, transform.components))
+
+
+def _fences(
+    prepared: Sequence[PreparedFeature],
+    limits: Mapping[str, _Limits],
+    outliers: Outliers,
+    exempt: Sequence[Condition],
+) -> Fences:
+    found = (fence(f.name, *limits[f.name].quartiles, f.power, outliers) for f in prepared)
+    return Fences(tuple(each for each in found if each), outliers.features, tuple(exempt))
 
 
 def _flags(prepared: Sequence[PreparedFeature], moments: Row) -> tuple[MissingFlag, ...]:

@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import CLUSTER, centres
+from segmentation.clustering.outliers import SET_ASIDE
 from segmentation.clustering.preparation import coordinates_of
 from segmentation.contracts.table import check_columns
 
@@ -26,7 +27,8 @@ def score_people(
     likely one is behind; a hard model gives no probability, and as margin 1 - d1 / d2 for the Euclidean distances to
     the own and to the nearest other centre: 0 between two clusters, 1 at the own centre. (Bisecting k-means walks
     down its tree, so that another centre may be nearer: margin 0.) With `ranked` also all clusters, the likeliest or
-    nearest first, as ARRAY<INT> `ranked`. Raises `MissingColumnsError`.
+    nearest first, as ARRAY<INT> `ranked`. Outliers whom the model sets apart are in the cluster behind its own, its
+    number of clusters, without margin and probability. Raises `MissingColumnsError`.
     """
     check_columns(features, ["person_id", *names, *keep], "the features to score")
     scored = fitted.transform(features.select("person_id", *names, *keep))
@@ -41,11 +43,14 @@ def score_people(
         assert isinstance(model, BisectingKMeansModel | KMeansModel), "train saves no other model"
         far = _squared_distances(coordinates_of(fitted), centres(model))
         probability, margin = F.lit(None).cast("double"), _margin(far)
-    found = [CLUSTER, probability.alias("probability"), margin.alias("margin")]
+    found = {CLUSTER: F.col(CLUSTER), "probability": probability, "margin": margin}
+    if SET_ASIDE in scored.columns:
+        found = {name: F.when(~F.col(SET_ASIDE), column) for name, column in found.items()}
+        found[CLUSTER] = F.coalesce(found[CLUSTER], F.lit(len(far)))
     if ranked:
         pairs = F.array_sort(F.array(*(F.struct(d.alias("d"), F.lit(n).alias("n")) for n, d in enumerate(far))))
-        found.append(F.transform(pairs, lambda pair: pair["n"]).alias("ranked"))
-    return scored.select("person_id", *keep, *found)
+        found["ranked"] = F.transform(pairs, lambda pair: pair["n"])
+    return scored.select("person_id", *keep, *(column.alias(name) for name, column in found.items()))
 
 
 def _squared_distances(coordinates: Sequence[str], middles: Sequence[Sequence[float]]) -> list[Column]:

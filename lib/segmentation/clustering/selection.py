@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType
 
+from segmentation.clustering.conditions import meets
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.contracts.table import check_columns
@@ -48,6 +49,7 @@ def choose_features(features: DataFrame, settings: ClusteringSettings, kept_out:
             ("features", settings.features),
             ("exclude", settings.exclude),
             ("transform.fill", settings.transform.fill),
+            ("always_in", [condition.feature for condition in settings.always_in]),
         )
         for name in names
         if name not in available
@@ -60,6 +62,15 @@ def choose_features(features: DataFrame, settings: ClusteringSettings, kept_out:
     chosen = [name for name in chosen if name not in kept_out]
     if not chosen:
         raise ConfigError("features.checks drops all features of the model: `feature_profiles` says which for what.")
+    if settings.outliers:
+        # Who is no outlier is asked of everyone who is scored, of whom the pipeline knows the model's features.
+        problems = [
+            Problem(f"clustering.always_in.{number}", f"with outliers, '{condition.feature}' has to be in the model")
+            for number, condition in enumerate(settings.always_in)
+            if condition.feature not in chosen
+        ]
+        if problems:
+            raise ConfigError(problems)
     return chosen
 
 
@@ -90,7 +101,8 @@ def describe_population(features: DataFrame, names: Sequence[str]) -> Population
 def sample_people(
     features: DataFrame, names: Sequence[str], population: Population, settings: ClusteringSettings
 ) -> Iterator[DataFrame]:
-    """A fixed sample of about `settings.sample` people, or everyone where they are fewer; kept in memory in the block.
+    """A fixed sample of about `settings.sample` people, or everyone where they are fewer, and whoever is always in;
+    kept in memory in the block.
 
     In and out: one row a person; out: `person_id`, the columns `names` (NaN and infinite values are null), and
     `half`, a random LONG of the person's own. Who is in depends on the person and the seed alone, so a sample of
@@ -99,9 +111,10 @@ def sample_people(
     order = F.xxhash64("person_id", F.lit(settings.seed))
     share = min(1.0, settings.sample / population.people)
     finite = [F.when(F.abs(F.col(name)) <= F.lit(float(2**1023)), F.col(name)).alias(name) for name in names]
-    rows = features.select("person_id", *finite, order.alias("half"))
     if share < 1:
-        rows = rows.where(F.pmod("half", F.lit(_BUCKETS)) < F.lit(int(share * _BUCKETS)))
+        drawn = F.pmod(order, F.lit(_BUCKETS)) < F.lit(int(share * _BUCKETS))
+        features = features.where(drawn | meets(settings.always_in) if settings.always_in else drawn)
+    rows = features.select("person_id", *finite, order.alias("half"))
     partitions = -(-min(population.people, settings.sample) // ROWS_PER_PARTITION)
     sample = rows.repartition(partitions, "half").sortWithinPartitions("half", "person_id").persist()
     try:

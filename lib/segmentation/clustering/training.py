@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
@@ -10,11 +11,21 @@ from pyspark.sql import functions as F
 
 from segmentation.clustering.candidates import Candidate, fit_candidates, label_people, measure_candidates
 from segmentation.clustering.choice import Choice, choose
+from segmentation.clustering.outliers import SET_ASIDE
 from segmentation.clustering.preparation import VECTOR, Preparation, fit_preparation
 from segmentation.clustering.selection import Population, sample_people
 from segmentation.clustering.stability import measure_stability
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.errors import InputError
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came of it: how people are prepared, the choice, and how many of the sample were set aside as outliers."""
+
+    preparation: Preparation
+    choice: Choice
+    outliers: int = 0
 
 
 def train_model(
@@ -23,8 +34,8 @@ def train_model(
     population: Population,
     settings: ClusteringSettings,
     tell: Callable[[str], None],
-) -> tuple[Preparation, Choice]:
-    """Prepares a fixed sample of the people, fits all candidates on it, and chooses one.
+) -> Training:
+    """Prepares a fixed sample of the people, fits all candidates on those who are no outliers, and chooses one.
 
     In: one row a person with the columns `names`. The prepared sample is read once and kept in memory until the end.
     Raises `InputError` where fewer than two people differ, or nothing could be fitted.
@@ -35,12 +46,18 @@ def train_model(
         )
     with sample_people(features, names, population, settings) as sample:
         tell("preparing features")
-        preparation = fit_preparation(sample, names, settings.transform)
+        preparation = fit_preparation(sample, names, settings.transform, settings.outliers, settings.always_in)
         coordinates = preparation.coordinates
         # A local checkpoint and not a cache: it cuts the plan off, which each candidate's column would make longer.
         vectors = PipelineModel(preparation.transformers()).transform(sample)
-        prepared = vectors.select("half", VECTOR, *coordinates).localCheckpoint()
+        ordinary = ~F.col(SET_ASIDE) if preparation.fences else F.lit(True)
+        prepared = vectors.where(ordinary).select("half", VECTOR, *coordinates).localCheckpoint()
+        outliers = vectors.where(~ordinary).count() if preparation.fences else 0
     distinct = _distinct(prepared, coordinates)
+    if distinct < 2 and outliers:
+        raise InputError(
+            f"{outliers:,} people are outliers, and the others are alike: set clustering.outliers.beyond higher."
+        )
     if distinct < 2:
         raise InputError("All people have the same features: there is nobody to tell apart. Measure other features.")
     tell(f"fitting {(settings.k.max - settings.k.min + 1) * len(settings.algorithms)} candidates")
@@ -53,7 +70,7 @@ def train_model(
         tell(f"refitting {len(finalists)} candidates on halves of the people")
         return measure_stability(labelled, finalists, settings)
 
-    return preparation, choose(measured, settings, with_stability)
+    return Training(preparation, choose(measured, settings, with_stability), outliers)
 
 
 def _distinct(prepared: DataFrame, coordinates: Sequence[str]) -> int:

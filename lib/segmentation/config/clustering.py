@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from segmentation.config.conditions import Condition
 from segmentation.config.model import Name, Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -59,6 +60,23 @@ class Transform(Section):
     )
 
 
+class Outliers(Section):
+    """People who are far out, and whom no cluster should be bent for."""
+
+    beyond: float = Field(
+        3.0,
+        gt=0,
+        description="How far out: so many times the distance of the quartiles beyond them, on the scale on which the "
+        "model sees the feature. 3 is usually called far out.",
+    )
+    features: int = Field(1, ge=1, description="In at least so many features of the model.")
+    placed: Literal["nearest", "apart"] = Field(
+        "nearest",
+        description="Where they are, whom the model is fitted without: in the segment that is nearest, or in one of "
+        "their own (`segments.outliers`).",
+    )
+
+
 class Stability(Section):
     """Refits on random halves of the people: a segment that depends on who happens to be in is no segment."""
 
@@ -85,6 +103,12 @@ class ClusteringSettings(Section):
     transform: Transform = Field(Transform(), description="How features are made comparable.")
     stability: Stability = Field(Stability(), description="How steady a candidate must be.")
     sample: int = Field(100_000, ge=100, description="People to fit on, at most: a fixed sample. All are scored.")
+    always_in: list[Condition] = Field(
+        [],
+        description="People who meet all of these are among those who are fitted on, however few they are and however "
+        "far out: a kind of people that is rare and matters.",
+    )
+    outliers: Outliers | None = Field(None, description="Whom a model is fitted without. Default: nobody.")
     max_iterations: int = Field(
         30, ge=1, le=1000, description="Most passes of one fit (of one level, in bisecting k-means)."
     )

@@ -10,22 +10,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from segmentation.config.clustering import Share
+from segmentation.config.conditions import Condition
 from segmentation.config.model import Name, Section
 from segmentation.contracts.errors import Problem
-
-
-class Condition(Section):
-    """One bound on one feature; a person without the feature does not meet it."""
-
-    feature: Name = Field(description="A column of `features`.")
-    at_least: float | None = Field(None, description="Least value that is in.")
-    at_most: float | None = Field(None, description="Greatest value that is in.")
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Condition:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("needs at_least or at_most")
-        return self
 
 
 class Fallback(Section):
@@ -33,6 +20,13 @@ class Fallback(Section):
 
     segment_id: Name = Field("unassigned", description="Its id.")
     name: str = Field("Not enough activity", min_length=1, description="Its name.")
+
+
+class SetApart(Section):
+    """The segment of outliers, where `clustering.outliers` sets them apart."""
+
+    segment_id: Name = Field("outliers", description="Its id.")
+    name: str = Field("Unlike the others", min_length=1, description="Its name.")
 
 
 class SegmentRule(Section):
@@ -113,6 +107,9 @@ class SegmentSettings(Section):
 
     scope: list[Condition] = Field([], description="Who is segmented: people who meet all of these. Default: everyone.")
     fallback: Fallback = Field(Fallback(), description="The segment of everyone else.")
+    outliers: SetApart = Field(
+        SetApart(), description="The segment of outliers, where `clustering.outliers` sets them apart."
+    )
     match_threshold: Share = Field(
         0.3,
         description="Least overlap (Jaccard index of the people) for a new cluster to carry on a published segment.",
@@ -141,6 +138,8 @@ class SegmentSettings(Section):
     def _are_there(self) -> SegmentSettings:
         if self.placed_by == "rules" and not self.rules:
             raise ValueError("placed_by: rules needs rules")
+        if self.outliers.segment_id == self.fallback.segment_id:
+            raise ValueError(f"outliers and fallback have the same segment_id, '{self.fallback.segment_id}'")
         if self.gates.max_group_difference is not None and not self.fairness.attributes:
             raise ValueError("gates.max_group_difference needs fairness.attributes: whose groups?")
         return self

@@ -65,7 +65,7 @@ _MEMBERSHIP = (
     Col("segment_name", STRING, "its name for people", required=True),
     Col("probability", DOUBLE, "of belonging to it, where the model gives one"),
     Col("margin", DOUBLE, "how far the next nearest segment is: 0 (ambiguous) to 1"),
-    Col("method", STRING, "model, rule, fallback", required=True),
+    Col("method", STRING, "model, rule, fallback, outlier", required=True),
     Col("rule", STRING, "the rule of `segments.rules` that decided; null: none did"),
     Col("model_segment_id", STRING, "where the model alone would have the person: a segment, or the fallback"),
 )

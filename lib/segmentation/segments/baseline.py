@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 
@@ -34,11 +34,17 @@ class Baseline:
 
 def carry_on(overlap: Overlap, model: FittedModel, baseline: Baseline | None, settings: SegmentSettings) -> Continuity:
     """The segment of each of the model's clusters: the one that it was, where it is the same model again; else the
-    published segment that it matches; else a new one."""
-    people = overlap.for_matching(model.k, settings.fallback.segment_id)
+    published segment that it matches; else a new one. Outliers who are set apart are in the same one always."""
+    continuity = _carry_on(overlap, model, baseline, settings)
+    apart = {model.k: settings.outliers.segment_id} if model.sets_apart else {}
+    return replace(continuity, segments={**continuity.segments, **apart})
+
+
+def _carry_on(overlap: Overlap, model: FittedModel, baseline: Baseline | None, settings: SegmentSettings) -> Continuity:
+    people = overlap.for_matching(model.k, (settings.fallback.segment_id, settings.outliers.segment_id))
     if baseline is None:
         return match_clusters(people, {}, model.model_id, settings.match_threshold)
-    segments = baseline.version.segments
+    segments = {cluster: s for cluster, s in baseline.version.segments.items() if cluster < baseline.model.k}
     if baseline.model.model_id == model.model_id:
         return keep_segments(people, segments)
     former = {segments[cluster]: centre for cluster, centre in baseline.model.centres.items()}
@@ -46,9 +52,11 @@ def carry_on(overlap: Overlap, model: FittedModel, baseline: Baseline | None, se
 
 
 def kept_names(baseline: Baseline | None, own: Mapping[str, str], settings: SegmentSettings) -> dict[str, str]:
-    """Segment id -> name of the names that stay: those in use, those that the configuration gives, the fallback's.
+    """Segment id -> name of the names that stay: those in use, those that the configuration gives, the fallback's and
+    the outliers'.
 
     `own`: what segments are called that rules make.
     """
     in_use = dict(baseline.names) if baseline else {}
-    return {**own, **in_use, settings.fallback.segment_id: settings.fallback.name, **settings.names}
+    beside = {each.segment_id: each.name for each in (settings.outliers, settings.fallback)}
+    return {**own, **in_use, **beside, **settings.names}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from operator import and_
 
 from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import CLUSTER
+from segmentation.clustering.conditions import meets
 from segmentation.clustering.matching import People
 from segmentation.clustering.scoring import score_people
-from segmentation.config.segments import Condition, SegmentSettings
+from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.segments import SEGMENTS
 from segmentation.contracts.table import check_columns
 
@@ -36,8 +36,9 @@ class Overlap:
     def people(self) -> int:
         return sum(self.counts.values())
 
-    def for_matching(self, k: int, fallback: str) -> People:
-        """What the model's `k` clusters and the published segments share; the fallback is no segment of the model.
+    def for_matching(self, k: int, beside: Collection[str]) -> People:
+        """What the model's `k` clusters and the published segments share; those `beside`, the fallback and that of
+        outliers, are no segments of the model.
 
         Where people were, here, is where the model alone had them: what a rule has done makes no cluster another.
         """
@@ -46,11 +47,13 @@ class Overlap:
         for (cluster, segment), people in self.counts.items():
             if segment is not None:
                 before[segment] += people
-            if cluster is not None:
-                now[cluster] += people
-            if cluster is not None and segment is not None and segment != fallback:
+            if cluster is None or cluster >= k:
+                continue
+            now[cluster] += people
+            if segment is not None and segment not in beside:
                 together[segment, cluster] += people
-        before.pop(fallback, None)
+        for segment in beside:
+            before.pop(segment, None)
         return People(together, before, now)
 
 
@@ -109,9 +112,9 @@ def count_overlap(placed: DataFrame, before: DataFrame, settings: SegmentSetting
 
 def name_clusters(placed: DataFrame, segments: Mapping[int, str], settings: SegmentSettings) -> DataFrame:
     """Where the model alone has everyone placed: `person_id`, `segment_id`, `probability`, `margin`, `method` (model,
-    fallback), `rule` (null) and `model_segment_id` (the same as `segment_id`)."""
-    method = F.when(F.col(CLUSTER).isNull(), F.lit("fallback")).otherwise(F.lit("model"))
+    fallback, outlier), `rule` (null) and `model_segment_id` (the same as `segment_id`)."""
     segment = model_segment(segments, settings)
+    method = method_of(segment, settings)
     return placed.select(
         "person_id",
         segment.alias("segment_id"),
@@ -131,6 +134,12 @@ def placed_by_model(people: DataFrame) -> DataFrame:
 def model_segment(segments: Mapping[int, str], settings: SegmentSettings) -> Column:
     """The segment of a person's cluster; without one, the fallback."""
     return F.coalesce(_look_up(segments, F.col(CLUSTER)), F.lit(settings.fallback.segment_id))
+
+
+def method_of(segment: Column, settings: SegmentSettings) -> Column:
+    """How somebody came to be in a segment, rules aside."""
+    beside = {settings.fallback.segment_id: "fallback", settings.outliers.segment_id: "outlier"}
+    return F.coalesce(_look_up(beside, segment), F.lit("model"))
 
 
 def count_flows(assigned: DataFrame, before: DataFrame) -> dict[tuple[str, str | None], int]:
@@ -155,20 +164,6 @@ def membership_rows(assigned: DataFrame, version: int, names: Mapping[str, str])
 def _in_scope(names: Sequence[str], settings: SegmentSettings) -> Column:
     known = F.coalesce(*(F.nanvl(F.col(name), F.lit(None).cast("double")) for name in names)).isNotNull()
     return known & meets(settings.scope)
-
-
-def meets(conditions: Sequence[Condition]) -> Column:
-    """Whether a person meets all of the conditions."""
-    return reduce(and_, _bounds(conditions), F.lit(True))
-
-
-def _bounds(conditions: Sequence[Condition]) -> Iterator[Column]:
-    for condition in conditions:
-        value = F.nanvl(F.col(condition.feature), F.lit(None).cast("double"))
-        if condition.at_least is not None:
-            yield F.coalesce(value >= condition.at_least, F.lit(False))
-        if condition.at_most is not None:
-            yield F.coalesce(value <= condition.at_most, F.lit(False))
 
 
 def _look_up(values: Mapping[int, str] | Mapping[str, str], key: Column) -> Column:

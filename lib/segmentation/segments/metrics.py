@@ -15,19 +15,20 @@ def version_metrics(
     fallback: str,
     compared: bool,
     flows: Mapping[tuple[str, str | None], int] | None = None,
-    emptied: Collection[str] = (),
+    unlimited: Collection[str] = (),
 ) -> dict[str, float]:
     """Counts and shares (0 to 1); those about moves only where there is a version to compare with.
 
     `flows` is given where rules have a say: people by the segment that they are in and the one that they were in.
-    Segments that rules leave nobody in on purpose are `emptied`, and do not count.
+    Segments that may be as small as they like, that of outliers and those that rules leave nobody in on purpose, are
+    `unlimited`.
     """
     if flows is None:
         where = Counter[tuple[str, str | None]]()
         for (cluster, before), people in overlap.counts.items():
             where[fallback if cluster is None else continuity.segments[cluster], before] += people
         flows = where
-    of_model = {segment for segment in continuity.segments.values() if segment not in emptied}
+    of_model = {segment for segment in continuity.segments.values() if segment not in unlimited}
     sizes, placed = Counter(dict.fromkeys(of_model, 0)), 0
     stayed = moved = new = 0
     for (now, before), people in flows.items():

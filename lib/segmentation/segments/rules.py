@@ -16,7 +16,7 @@ from segmentation.config.model import NAME
 from segmentation.config.segments import SegmentRule, SegmentSettings
 from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.table import check_columns
-from segmentation.segments.membership import model_segment
+from segmentation.segments.membership import method_of, model_segment
 from segmentation.segments.named import find_segment, find_segments, unknown_segments
 
 
@@ -102,9 +102,7 @@ def decide_segments(
         still_open = F.filter(nearest_first, lambda near: ~F.array_contains(F.array_compact(closed), near))
         rule_name = F.coalesce(by_rule, kept_out)
         segment = F.coalesce(into, F.when(kept_out.isNull(), by_model).otherwise(F.get(still_open, F.lit(0))))
-    method = (
-        F.when(F.col("rule").isNotNull(), "rule").when(F.col("segment_id") == fallback, "fallback").otherwise("model")
-    )
+    method = F.when(F.col("rule").isNotNull(), "rule").otherwise(method_of(F.col("segment_id"), settings))
     decided = placed.select(
         "person_id",
         F.coalesce(segment, F.lit(fallback)).alias("segment_id"),

@@ -76,9 +76,9 @@ def run(context: StageContext) -> Outcome:
         else:
             assigned = name_clusters(placed, segments, settings)
         flows = count_flows(assigned, before) if rules or (baseline and baseline.has_rules) else None
-        emptied = emptied_segments(rules, segments.values(), settings)
+        unlimited = {*emptied_segments(rules, segments.values(), settings), settings.outliers.segment_id}
         metrics = version_metrics(
-            overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, emptied
+            overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, unlimited
         )
         metrics |= count_decisions(assigned) if rules else {}
         metrics |= _further_figures(context, assigned, model, baseline)

@@ -28,20 +28,22 @@ def run(context: StageContext) -> Outcome:
     kept_out = dropped_features(context.read_or_empty("feature_profiles"), as_of)
     names = choose_features(features, settings, kept_out)
     population = describe_population(features, names)
-    preparation, choice = train_model(features, names, population, settings, context.tell)
-    preparation = replace(preparation, dropped=(*preparation.dropped, *kept_out.values()))
+    trained = train_model(features, names, population, settings, context.tell)
+    left_out = (*trained.preparation.dropped, *kept_out.values())
+    trained = replace(trained, preparation=replace(trained.preparation, dropped=left_out))
     context.tell("saving the model")
     identity = model_id(population, as_of, names, settings, shadow)
     number = _fit_number(context.read_or_empty("models"), identity)
-    row = model_row(context.spark, identity, number, as_of, population, preparation, choice, settings, shadow)
+    row = model_row(context.spark, identity, number, as_of, population, trained, settings, shadow)
     path = context.warehouse.path(row.first()["path"])  # type: ignore[index]
-    pipeline(preparation, choice).write().overwrite().save(path)
+    pipeline(trained, settings).write().overwrite().save(path)
     context.warehouse.replace_slice("models", row, model_id=identity)
     return Outcome(
         rows_in=population.people,
         rows_out=1,
-        figures={"candidates": len(choice.candidates), "clusters": choice.chosen.k},
-        message=choice.reason.split(";")[0],
+        figures={"candidates": len(trained.choice.candidates), "clusters": trained.choice.chosen.k}
+        | ({"outliers": trained.outliers} if settings.outliers else {}),
+        message=trained.choice.reason.split(";")[0],
     )
 
 

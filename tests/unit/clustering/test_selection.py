@@ -53,6 +53,31 @@ def test_nobody_and_mixed_definitions_are_errors(spark: SparkSession) -> None:
         describe_population(mixed, NAMES)
 
 
+def test_rare_people_who_matter_are_in_every_sample(spark: SparkSession) -> None:
+    people = grouped_people(1000)
+    features = feature_rows(spark, people)
+    settings = ClusteringSettings.model_validate(
+        {"sample": 100, "always_in": [{"feature": "monetary", "at_least": 1100}, {"feature": "recency", "at_most": 5}]}
+    )
+    matter = set(people.query("monetary >= 1100 and recency <= 5")["person_id"])
+    with sample_people(features, ["recency"], describe_population(features, NAMES), settings) as sample:
+        taken = {row["person_id"] for row in sample.collect()}
+    assert 5 < len(matter) < 20
+    assert matter <= taken
+    assert 60 < len(taken - matter) < 140
+
+
+def test_conditions_on_features_that_are_not_there_are_errors(spark: SparkSession) -> None:
+    features = feature_rows(spark, grouped_people(4))
+    settings = {"always_in": [{"feature": "monetry", "at_least": 1}]}
+    with pytest.raises(ConfigError, match=r"clustering\.always_in: there is no feature 'monetry'.*monetary"):
+        choose_features(features, ClusteringSettings.model_validate(settings))
+    settings = {"always_in": [{"feature": "monetary", "at_least": 1}], "exclude": ["monetary"]}
+    assert choose_features(features, ClusteringSettings.model_validate(settings)) == ["frequency", "recency"]
+    with pytest.raises(ConfigError, match=r"always_in\.0: with outliers, 'monetary' has to be in the model"):
+        choose_features(features, ClusteringSettings.model_validate({**settings, "outliers": {}}))
+
+
 def test_a_sample_is_the_same_people_in_the_same_order_whatever_the_partitions(spark: SparkSession) -> None:
     people = grouped_people(1000)
     features = feature_rows(spark, people)

@@ -23,6 +23,7 @@ from segmentation.segments.membership import (
     place_people,
 )
 
+BESIDE = ("unassigned", "outliers")
 PLACED = "person_id string, cluster int, probability double, margin double"
 
 
@@ -79,7 +80,24 @@ def test_people_are_counted_by_where_they_are_and_were(spark: SparkSession, plac
         ambiguous=1,
     )
     assert found.people == 5
-    assert found.for_matching(3, "unassigned") == People({("s", 0): 1, ("s", 1): 1}, {"s": 3}, {0: 2, 1: 1, 2: 0})
+    assert found.for_matching(3, BESIDE) == People({("s", 0): 1, ("s", 1): 1}, {"s": 3}, {0: 2, 1: 1, 2: 0})
+
+
+def test_outliers_are_in_a_segment_beside_those_of_the_model(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([("a", 0, None, 0.9), ("far", 2, None, None), ("b", 1, None, 0.5)], PLACED)
+    was = spark.createDataFrame(
+        [("a", "s"), ("far", "outliers"), ("b", "outliers")], "person_id string, segment_id string"
+    )
+    overlap = count_overlap(rows, was, SegmentSettings())
+    assert overlap.for_matching(2, BESIDE) == People({("s", 0): 1}, {"s": 1}, {0: 1, 1: 1})
+    found = {
+        r["person_id"]: r for r in name_clusters(rows, {0: "s", 1: "t", 2: "outliers"}, SegmentSettings()).collect()
+    }
+    assert {who: (row["segment_id"], row["method"]) for who, row in found.items()} == {
+        "a": ("s", "model"),
+        "b": ("t", "model"),
+        "far": ("outliers", "outlier"),
+    }
 
 
 def test_rows_of_a_version_have_ids_names_and_methods(spark: SparkSession, placed: DataFrame) -> None:
