@@ -218,9 +218,10 @@ class Segmentation:
         rows = keep_scope(self.table("features").where(F.col("as_of") == F.lit(day)), self.settings.segments)
         kept_out = dropped_features(self._warehouse().read_or_empty("feature_profiles"), day)
         names = choose_features(rows, settings, kept_out)
-        chosen = train_model(rows, names, describe_population(rows, names), settings, lambda _: None).choice
+        trained = train_model(rows, names, describe_population(rows, names), settings, lambda _: None)
+        chosen = trained.choice
         summaries = [candidate.summary() for candidate in chosen.candidates]
-        return tell_choice(chosen.reason, summaries, chosen.chosen.algorithm, chosen.chosen.k)
+        return tell_choice(chosen.reason, summaries, chosen.chosen.algorithm, chosen.chosen.k, trained.comparisons)
 
     def suggest_timeout(self, as_of: date | str | None = None) -> Gaps:
         """How long the gaps between events are, and what `sessions.timeout_minutes` they support; writes nothing.

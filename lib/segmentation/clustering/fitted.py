@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -176,6 +176,7 @@ def model_row(
         "candidates": json.dumps([candidate.summary() for candidate in choice.candidates]),
         "choice": choice.reason,
         "clusters": json.dumps(clusters),
+        "comparisons": json.dumps([asdict(comparison) for comparison in trained.comparisons]),
         "fit_number": number,
     }
     return spark.createDataFrame([tuple(values[name] for name in MODELS.column_names)], MODELS.schema)

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from segmentation.clustering.candidates import Candidate, fit_candidates, label_people, measure_candidates
 from segmentation.clustering.choice import Choice, choose
+from segmentation.clustering.comparison import Comparison, check_installed, compare_methods
 from segmentation.clustering.outliers import SET_ASIDE
 from segmentation.clustering.preparation import VECTOR, Preparation, fit_preparation
 from segmentation.clustering.selection import Population, sample_people
@@ -21,11 +22,13 @@ from segmentation.contracts.errors import InputError
 
 @dataclass(frozen=True)
 class Training:
-    """What came of it: how people are prepared, the choice, and how many of the sample were set aside as outliers."""
+    """What came of it: how people are prepared, the choice, how many of the sample were set aside as outliers, and what
+    other methods find."""
 
     preparation: Preparation
     choice: Choice
     outliers: int = 0
+    comparisons: tuple[Comparison, ...] = ()
 
 
 def train_model(
@@ -44,6 +47,7 @@ def train_model(
         raise InputError(
             "Only one person has features at this date: there is nobody to tell apart. Take in more events."
         )
+    check_installed(settings)
     with sample_people(features, names, population, settings) as sample:
         tell("preparing features")
         preparation = fit_preparation(sample, names, settings.transform, settings.outliers, settings.always_in)
@@ -70,7 +74,11 @@ def train_model(
         tell(f"refitting {len(finalists)} candidates on halves of the people")
         return measure_stability(labelled, finalists, settings)
 
-    return Training(preparation, choose(measured, settings, with_stability), outliers)
+    choice = choose(measured, settings, with_stability)
+    if settings.compare_with:
+        tell("comparing other methods")
+    comparisons = compare_methods(labelled, coordinates, choice.chosen, settings)
+    return Training(preparation, choice, outliers, tuple(comparisons))
 
 
 def _distinct(prepared: DataFrame, coordinates: Sequence[str]) -> int:

@@ -108,6 +108,12 @@ class ClusteringSettings(Section):
         description="People who meet all of these are among those who are fitted on, however few they are and however "
         "far out: a kind of people that is rare and matters.",
     )
+    compare_with: list[Literal["hierarchical", "dbscan"]] = Field(
+        [],
+        description="What scikit-learn's hierarchical clustering and DBSCAN find in some of the people is told beside "
+        "the choice.",
+    )
+    compare_people: int = Field(2000, ge=100, le=10_000, description="In how many people, at most.")
     outliers: Outliers | None = Field(None, description="Whom a model is fitted without. Default: nobody.")
     max_iterations: int = Field(
         30, ge=1, le=1000, description="Most passes of one fit (of one level, in bisecting k-means)."

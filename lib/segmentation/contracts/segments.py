@@ -30,6 +30,7 @@ MODELS = Table(
         Col("candidates", STRING, "JSON: every candidate with its figures"),
         Col("choice", STRING, "why this candidate, in words"),
         Col("clusters", STRING, "JSON: each cluster's number, its centre in the features' units, its size"),
+        Col("comparisons", STRING, "JSON: what other methods find in a sample of the people, beside the choice"),
         Col("fit_number", LONG, "1, 2, 3, … in the order of fitting: the newest scores", required=True),
     ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from segmentation.clustering.comparison import Comparison
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.statistics import FeatureStatistics
 
@@ -85,6 +86,8 @@ class Choice:
 
     reason: str
     candidates: Sequence[Candidate]
+    comparisons: Sequence[Comparison] = ()
+    """The choice itself and what other methods find, in the same sample of the people."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from segmentation.clustering.algorithms import NAMES
+from segmentation.clustering.comparison import METHODS
 from segmentation.config.rfm import RFM_GRID
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.flows import HUES
@@ -33,7 +34,7 @@ from segmentation.profiles.wording import (
     typical_of_everyone,
 )
 
-ALGORITHMS = {str(algorithm): name for algorithm, name in NAMES.items()}
+ALGORITHMS = {**{str(algorithm): name for algorithm, name in NAMES.items()}, **METHODS}
 
 TRAITS = 5
 """Features on a card."""

@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.clustering.comparison import Comparison
 from segmentation.config.journeys import JourneySettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import (
@@ -205,16 +206,26 @@ def read_profiles(profiles: DataFrame, version: int, fallback: str) -> tuple[lis
 
 def read_choice(models: DataFrame, model_id: str) -> tuple[Choice | None, str]:
     """How the model was chosen, and its algorithm."""
-    row = models.where(F.col("model_id") == model_id).select("algorithm", "k", "choice", "candidates").first()
+    row = (
+        models.where(F.col("model_id") == model_id)
+        .select("algorithm", "k", "choice", "candidates", "comparisons")
+        .first()
+    )
     if row is None:
         return None, "unknown"
-    return tell_choice(row["choice"], json.loads(row["candidates"] or "[]"), row["algorithm"], row["k"]), row[
-        "algorithm"
-    ]
+    candidates, comparisons = (json.loads(row[name] or "[]") for name in ("candidates", "comparisons"))
+    others = [Comparison(**one) for one in comparisons]
+    return tell_choice(row["choice"], candidates, row["algorithm"], row["k"], others), row["algorithm"]
 
 
-def tell_choice(reason: str | None, summaries: Sequence[Mapping[str, Any]], algorithm: str, k: int) -> Choice:
-    """A choice from what `models.candidates` holds, and which of them it was."""
+def tell_choice(
+    reason: str | None,
+    summaries: Sequence[Mapping[str, Any]],
+    algorithm: str,
+    k: int,
+    comparisons: Sequence[Comparison] = (),
+) -> Choice:
+    """A choice from what `models.candidates` holds, which of them it was, and what it was compared with."""
     candidates = [
         Candidate(
             algorithm=one["algorithm"],
@@ -228,7 +239,7 @@ def tell_choice(reason: str | None, summaries: Sequence[Mapping[str, Any]], algo
         )
         for one in summaries
     ]
-    return Choice(reason or "", candidates)
+    return Choice(reason or "", candidates, comparisons)
 
 
 def read_movements(changes: DataFrame, version: int) -> list[Movement]:

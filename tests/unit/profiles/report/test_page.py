@@ -132,6 +132,14 @@ def test_a_segment_is_never_its_number(page: Page) -> None:
     assert "s-loyal" not in page.said()
 
 
+def test_what_other_methods_find_stands_beside_the_choice(html: str) -> None:
+    assert "What other methods find in 2,000 of the people" in html
+    assert "DBSCAN" in html
+    assert '<td class="num">0.402</td><td class="num">21 %</td>' in html, "412 of them are in no cluster"
+    base = report_data()
+    assert "other methods" not in build_report(replace(base, choice=replace(base.choice, comparisons=())))
+
+
 def test_texts_from_data_cannot_run(html: str) -> None:
     evil = "<script>alert(1)</script>\"' onload=x {{ 7*7 }} &"
     base = report_data()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 
 import pytest
 from pyspark.sql import SparkSession
 from tests.factories import event_rows, table_rows
 
+from segmentation.clustering.comparison import Comparison
 from segmentation.config.journeys import JourneySettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import Link, Month, Movement, RfmCell, RuleText, SourceQuality, StageRun
@@ -217,11 +219,14 @@ def test_the_choice_tells_every_candidate(spark: SparkSession) -> None:
         },
         {"algorithm": "kmeans", "k": 3, "sizes": [], "figures": {}, "failure": "too few people"},
     ]
-    schema = "model_id string, algorithm string, k long, choice string, candidates string"
-    models = spark.createDataFrame([("m", "kmeans", 2, "Because.", json.dumps(candidates))], schema)
+    ward = Comparison("hierarchical", 2, 40, 0, None, 0.5)
+    schema = "model_id string, algorithm string, k long, choice string, candidates string, comparisons string"
+    row = ("m", "kmeans", 2, "Because.", json.dumps(candidates), json.dumps([asdict(ward)]))
+    models = spark.createDataFrame([row], schema)
     choice, algorithm = read_choice(models, "m")
     assert choice is not None
     assert (choice.reason, algorithm) == ("Because.", "kmeans")
+    assert choice.comparisons == [ward]
     first, second = choice.candidates
     assert (first.silhouette, first.stability, first.smallest, first.largest, first.chosen) == (
         0.4,
