@@ -10,11 +10,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from scripts.benchmarks import AS_OF
 from scripts.benchmarks.inputs import COORDINATES
-from scripts.benchmarks.rivals import CLUSTERS, ITERATIONS, SEED
+from scripts.benchmarks.rivals import CLUSTERS, FEWEST, ITERATIONS, MOST, SEED
 
 from segmentation.clustering.candidates import fit_several, label_column
+from segmentation.clustering.fitted import pipeline
 from segmentation.clustering.preparation import VECTOR
-from segmentation.config.clustering import Algorithm, ClusteringSettings, Clusters
+from segmentation.clustering.scoring import score_people
+from segmentation.clustering.selection import describe_population
+from segmentation.clustering.training import train_model
+from segmentation.config.clustering import Algorithm, ClusteringSettings, Clusters, Stability
 from segmentation.config.features import FeatureSettings, LibraryName
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.sessions import SessionSettings
@@ -33,6 +37,9 @@ LIBRARY: list[LibraryName] = [
     "events",
 ]
 """The features that are measured."""
+
+SEARCHED = Clusters(min=FEWEST, max=MOST)
+"""Numbers of clusters that are tried."""
 
 
 def sessions(spark: SparkSession, source: Path, target: Path) -> None:
@@ -70,6 +77,22 @@ def bisecting(spark: SparkSession, source: Path, target: Path) -> None:
 def mixture(spark: SparkSession, source: Path, target: Path) -> None:
     """One candidate of the stage `train`: a Gaussian mixture from one beginning."""
     _cluster(spark, source, target, "gaussian_mixture")
+
+
+def search(spark: SparkSession, source: Path, target: Path) -> None:
+    """`train_model`, as the stage `train` calls it, without the refits of finalists."""
+    people = spark.read.parquet(str(source)).withColumn("feature_set", F.lit("benchmark"))
+    settings = ClusteringSettings(
+        algorithms=["bisecting_kmeans", "gaussian_mixture", "kmeans"],
+        k=SEARCHED,
+        max_iterations=ITERATIONS,
+        restarts=1,
+        stability=Stability(refits=0),
+    )
+    names = list(COORDINATES)
+    trained = train_model(people, names, describe_population(people, names), settings, lambda _: None)
+    placed = score_people(people, pipeline(trained, settings), names)
+    placed.select("person_id", "cluster").write.parquet(str(target))
 
 
 def _cluster(spark: SparkSession, source: Path, target: Path, algorithm: Algorithm) -> None:

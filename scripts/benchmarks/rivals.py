@@ -12,6 +12,10 @@ from typing import Any
 from scripts.benchmarks import AS_OF, THREADS
 
 CLUSTERS = 8
+FEWEST, MOST = 2, 12
+"""Clusters, where the best number of them is searched for."""
+_JUDGED_BY = 5_000
+"""People whom a silhouette is taken of: that of everyone grows with their square."""
 ITERATIONS = 20
 SEED = 17
 
@@ -123,6 +127,39 @@ def sklearn_mixture(source: Path, target: Path) -> None:
     from sklearn.mixture import GaussianMixture
 
     _sklearn(GaussianMixture(n_components=CLUSTERS, max_iter=ITERATIONS, random_state=SEED), source, target)
+
+
+def sklearn_search(source: Path, target: Path) -> None:
+    """The loop over methods and k that its manual shows, with the silhouette of a sample."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from sklearn.cluster import BisectingKMeans, KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+    from sklearn.mixture import GaussianMixture
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    people = pq.read_table(source).to_pandas()
+    best, chosen = -1.0, None
+    with threadpool_limits(THREADS):
+        points = StandardScaler().fit_transform(people.drop(columns="person_id").to_numpy())
+        for k in range(FEWEST, MOST + 1):
+            for model in (
+                BisectingKMeans(n_clusters=k, random_state=SEED),
+                GaussianMixture(n_components=k, max_iter=ITERATIONS, random_state=SEED),
+                KMeans(n_clusters=k, max_iter=ITERATIONS, random_state=SEED),
+            ):
+                labels = model.fit_predict(points)
+                calinski_harabasz_score(points, labels)
+                davies_bouldin_score(points, labels)
+                sampled = min(_JUDGED_BY, len(points))
+                score = silhouette_score(points, labels, sample_size=sampled, random_state=SEED)
+                if score > best:
+                    best, chosen = score, labels
+    target.mkdir()
+    pq.write_table(pa.table({"person_id": people["person_id"], "cluster": chosen}), target / "part.parquet")
 
 
 def _duckdb(query: str, source: Path, target: Path, **values: Any) -> None:

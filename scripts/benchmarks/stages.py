@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
-from scripts.benchmarks import campaigns, inputs, one_day, ours, rivals, taking_in
+from scripts.benchmarks import campaigns, inputs, one_day, ours, rivals, scoring, taking_in
 
 Count = dict[str, int]
 """What engines have to agree on, by name."""
@@ -61,6 +61,17 @@ def _count_clusters(result: Path) -> Count:
     # Fits from different beginnings find different clusters: only everyone and the number of clusters are the same.
     table = pq.read_table(result, columns=["cluster"])
     return {"people": table.num_rows, "clusters": int(pc.count_distinct(table["cluster"]).as_py())}
+
+
+def _count_people(result: Path) -> Count:
+    # Which k and method is best depends on where the fits began.
+    return {"people": pq.read_table(result, columns=["cluster"]).num_rows}
+
+
+def _count_placed(result: Path) -> Count:
+    table = pq.read_table(result, columns=["cluster"])
+    sizes = {f"in cluster {pair['values']}": pair["counts"] for pair in table["cluster"].value_counts().to_pylist()}
+    return {"people": table.num_rows, **dict(sorted(sizes.items()))}
 
 
 def _count_members(result: Path) -> Count:
@@ -124,7 +135,7 @@ STAGES: dict[str, list[Stage]] = {
             (100_000, 1_000_000),
         )
     ],
-    "clustering": [
+    "train": [
         Stage(
             "bisecting k-means",
             "people",
@@ -141,6 +152,27 @@ STAGES: dict[str, list[Stage]] = {
             _count_clusters,
             (20_000, 50_000),
         ),
+        Stage(
+            "search of k and method",
+            "people",
+            inputs.make_people,
+            [
+                Engine("segmentation", ours.search, slow=True),
+                Engine("scikit-learn", alone=rivals.sklearn_search, slow=True),
+            ],
+            _count_people,
+            (10_000,),
+        ),
+    ],
+    "assign": [
+        Stage(
+            "assign",
+            "people",
+            scoring.make_model_and_people,
+            [Engine("segmentation", scoring.score_on_spark), Engine("NumPy", alone=scoring.score_with_numpy)],
+            _count_placed,
+            (200_000,),
+        )
     ],
     "audiences": [
         Stage(

@@ -38,6 +38,16 @@ def test_a_world_is_made_from_python(spark: SparkSession, tmp_path: Path) -> Non
     assert Truth.open(spark, f"{tmp_path}/world/truth").said["world_id"] == world.world_id
 
 
+def test_a_tiny_world_in_which_a_key_is_in_no_line_is_taken_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", "0" * 64)
+    simulate(f"{tmp_path}/world", overrides=["people=10", "days=28", "files=month", *EARLY])
+    text = Path("conf/world.yml").read_text(encoding="utf-8").replace("world/", f"{tmp_path}/world/")
+    (tmp_path / "world.yml").write_text(text, encoding="utf-8")
+    assert run_command(["ingest", "--config", str(tmp_path / "world.yml")]) == 0, capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("knob", "said"),
     [

@@ -81,7 +81,7 @@ def test_engines_that_disagree_are_an_error() -> None:
         (["--repeats", "0"], "--repeats"),
         (
             ["guessing"],
-            "'guessing' is not one of 'ingest', 'sessions', 'day', 'features', 'components', 'clustering', "
+            "'guessing' is not one of 'ingest', 'sessions', 'day', 'features', 'components', 'train', 'assign', "
             "'audiences', 'export'",
         ),
         (["--out", "no-such-folder/figures.json"], "The folder of --out does not exist: no-such-folder."),
@@ -105,6 +105,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("ingest", ("segmentation", "Spark, no rules"), "events"),
         ("day", ("the day", "everything"), "events"),
         ("features", ("segmentation", "DuckDB"), "events"),
+        ("assign", ("segmentation", "NumPy"), "in cluster 0"),
         ("audiences", ("fifty", "one"), "members"),
         ("export", ("segmentation", "DuckDB"), "rows"),
     ],

@@ -94,6 +94,11 @@ class Source(Section):
     )
     lookups: list[Lookup] = Field([], description="Reference tables to join before mapping.")
     columns: Columns = Field(description="The mapping.")
+    optional: list[str] = Field(
+        [],
+        description="Its columns that a batch may come without, and which say nothing then: keys that JSON leaves out, "
+        "columns to come. Any other column of the mapping has to be there, so that a misspelt one is found.",
+    )
     rules: list[QualityRule] = Field([], description="What its events must be like.")
     max_bad_share: float = Field(
         1.0, ge=0, le=1, description="A batch with a larger share of quarantined rows is refused whole."

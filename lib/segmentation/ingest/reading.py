@@ -68,7 +68,10 @@ def describe_rows(spark: SparkSession, source: Source, df: DataFrame) -> SourceR
     own = tuple(column for column in df.columns if column != BROKEN)
     if BROKEN not in df.columns:
         df = df.withColumn(BROKEN, F.lit(None).cast("string"))
-    rows = SourceRows(df, own, own, ())
+    there = {column.lower() for column in own}
+    missing = tuple(dict.fromkeys(column for column in source.optional if column.lower() not in there))
+    df = df.withColumns({column: F.lit(None).cast("string") for column in missing})
+    rows = SourceRows(df, own, (*own, *missing), ())
     for lookup in source.lookups:
         rows = _join_lookup(spark, source, lookup, rows)
     return rows
