@@ -279,6 +279,26 @@ def test_rules_decide_and_what_they_decide_makes_no_segment_of_the_model_another
     assert moved == {"behaviour": 12, "new": 1, "left": 1}, "they buy no more: it is not the rule that has changed"
 
 
+def test_why_a_person_is_in_their_segment_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert world.cli("explain", "--person", "p00000", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    own = world.table("segments").set_index("person_id").loc["p00000"]
+    assert (found["segment_id"], found["method"], found["as_of"]) == (own["segment_id"], "model", str(AS_OF))
+    regulars = {one["feature"]: one for one in found["deciding"]}
+    assert regulars["frequency"]["value"] == pytest.approx(regulars["frequency"]["here"], rel=0.5)
+    assert found["nearest_segment_id"] != own["segment_id"]
+    assert found["would_move"]
+    assert world.cli("explain", "--person", "nobody") == 3
+    assert "no person with this id" in capsys.readouterr().err
+    assert world.cli("explain", "--person", "p00000", "--version", "9") == 3
+    for arguments in (
+        (),
+        ("--person", "p", "--identifier", "user_id=u"),
+        ("--identifier", "user_id=u", "--version", "1"),
+    ):
+        assert world.cli("explain", *arguments) == 2
+
+
 def test_outliers_who_are_set_apart_are_the_same_segment_through_refits(next_week: World) -> None:
     people = a_week_later()
     far = [f"p{n:05d}" for n in (4, 8, 12)]

@@ -51,6 +51,7 @@ from segmentation.runtime.stage import Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.comparison import Comparison
 from segmentation.segments.membership import keep_scope
+from segmentation.segments.placement import Placement
 from segmentation.segments.versions import Version, find_version, read_versions
 from segmentation.stages import ingest, maintain
 from segmentation.stages.access import hand_over
@@ -60,6 +61,7 @@ from segmentation.stages.audiences import STAGE as AUDIENCES
 from segmentation.stages.audiences import Explanation, explain, find_audience, find_members
 from segmentation.stages.compare import compare_versions
 from segmentation.stages.erase import Erasure
+from segmentation.stages.explain_person import explain_person
 from segmentation.stages.identity_preview import READS as PREVIEW_READS
 from segmentation.stages.identity_preview import Preview, preview
 from segmentation.stages.measure import READS as MEASURE_READS
@@ -179,6 +181,12 @@ class Segmentation:
         if person_id is None or identifier:
             person_id = find_person(warehouse.read("identity_map"), identity, *_one(identifier, person_id))
         return tell_story(warehouse, identity, person_id)
+
+    def placement(self, person_id: str, version: Which = None) -> Placement:
+        """Why a person is in their segment in a version: what decided it, and what would move them to the nearest
+        other. Raises `InputError` where the person or the version is not there."""
+        number = self.version(version).segment_version
+        return explain_person(self._warehouse(), self.settings.segments, person_id, number)
 
     def compare(self, before: Which = None, after: Which = None) -> Comparison:
         """Who went where from one version to another. `after` is the published one unless it is given, `before` the

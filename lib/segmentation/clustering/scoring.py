@@ -27,8 +27,9 @@ def score_people(
     likely one is behind; a hard model gives no probability, and as margin 1 - d1 / d2 for the Euclidean distances to
     the own and to the nearest other centre: 0 between two clusters, 1 at the own centre. (Bisecting k-means walks
     down its tree, so that another centre may be nearer: margin 0.) With `ranked` also all clusters, the likeliest or
-    nearest first, as ARRAY<INT> `ranked`. Outliers whom the model sets apart are in the cluster behind its own, its
-    number of clusters, without margin and probability. Raises `MissingColumnsError`.
+    nearest first, as ARRAY<INT> `ranked`, and how far each is, in the order of their numbers, as ARRAY<DOUBLE> `far`:
+    squared distances, or probabilities with a minus before them. Outliers whom the model sets apart are in the cluster
+    behind its own, its number of clusters, without margin and probability. Raises `MissingColumnsError`.
     """
     check_columns(features, ["person_id", *names, *keep], "the features to score")
     scored = fitted.transform(features.select("person_id", *names, *keep))
@@ -49,7 +50,7 @@ def score_people(
         found[CLUSTER] = F.coalesce(found[CLUSTER], F.lit(len(far)))
     if ranked:
         pairs = F.array_sort(F.array(*(F.struct(d.alias("d"), F.lit(n).alias("n")) for n, d in enumerate(far))))
-        found["ranked"] = F.transform(pairs, lambda pair: pair["n"])
+        found |= {"ranked": F.transform(pairs, lambda pair: pair["n"]), "far": F.array(*far)}
     return scored.select("person_id", *keep, *(column.alias(name) for name, column in found.items()))
 
 

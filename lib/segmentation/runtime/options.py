@@ -85,8 +85,10 @@ def read_identifier(text: str, where: str = "") -> Identifier:
     return kind, value
 
 
-def identifier_option(_: click.Context, __: click.Parameter, given: str | tuple[str, ...]) -> Any:
+def identifier_option(_: click.Context, __: click.Parameter, given: str | tuple[str, ...] | None) -> Any:
     """Callback of an option with one identifier, or with several."""
+    if given is None:
+        return None
     return read_identifier(given) if isinstance(given, str) else [read_identifier(text) for text in given]
 
 

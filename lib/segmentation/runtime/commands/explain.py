@@ -1,44 +1,71 @@
-"""The command that explains who somebody is."""
+"""The command that explains who somebody is, and why they are in their segment."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
+from typing import Any
 
 import click
+from pydantic import BaseModel
 from rich.markup import escape
 from rich.tree import Tree
 
 from segmentation.config.identity import IdentitySettings
+from segmentation.features.catalogue import feature_catalogue
 from segmentation.identity.explain import Explanation, Link, Tied, explain_identifier
 from segmentation.identity.lookup import Identifier
+from segmentation.runtime.commands.placement import placement_tree
 from segmentation.runtime.options import Common, common_options, identifier_option
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
+from segmentation.segments.versions import read_segment_names
+from segmentation.stages.explain_person import explain_person
 
 _SHORT = 12
 """Digits of a token that stand in the tree."""
 
 
-@click.command(epilog="\b\nExample:\n  segmentation explain --identifier user_id=u17 --config conf/example.yml")
+@click.command(
+    epilog="\b\nExample:\n  segmentation explain --identifier user_id=u17 --config conf/example.yml\n"
+    "  segmentation explain --person p0a1b2c3 --config conf/example.yml"
+)
 @click.option(
     "--identifier",
-    required=True,
     metavar="TYPE=VALUE",
     callback=identifier_option,
     help="As a source would write it; a personal one also as the token that stands for it.",
 )
+@click.option("--person", metavar="PERSON_ID", help="Why this person is in their segment, and what would move them.")
+@click.option("--version", type=int, help="With --person: of this version. Default: the published one.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a tree.")
 @common_options
-def explain(common: Common, identifier: Identifier, as_json: bool) -> None:
-    """Say whose an identifier is, what ties it in, what was cut, and whose it was before.
+def explain(
+    common: Common, identifier: Identifier | None, person: str | None, version: int | None, as_json: bool
+) -> None:
+    """Say whose an identifier is, what ties it in, what was cut, and whose it was before; or, of a person, why they
+    are in their segment, and what would move them to the nearest other.
 
     A personal value is looked up by its token, with the key, and never printed.
     """
+    if (identifier is None) == (person is None):
+        raise click.UsageError("Give either --identifier TYPE=VALUE or --person PERSON_ID.")
+    if version is not None and person is None:
+        raise click.UsageError("--version goes with --person.")
     settings = common.settings()
     warehouse = Warehouse(common.spark(settings), settings.warehouse)
+    as_json = as_json or common.log_format == "json"
+    if person is not None:
+        placement = explain_person(warehouse, settings.segments, person, version)
+        if as_json:
+            click.echo(json.dumps(asdict(placement), default=_json, ensure_ascii=False))
+            return
+        names = read_segment_names(warehouse.read("segment_profiles"), placement.segment_version)
+        open_console().print(placement_tree(placement, names, feature_catalogue(settings.features)))
+        return
+    assert identifier is not None, "one of the two is given"
     found = explain_identifier(
         warehouse.read("identity_map"),
         warehouse.read("identity_edges"),
@@ -46,14 +73,16 @@ def explain(common: Common, identifier: Identifier, as_json: bool) -> None:
         settings.identity,
         *identifier,
     )
-    if as_json or common.log_format == "json":
+    if as_json:
         click.echo(json.dumps(asdict(found), default=_json, ensure_ascii=False))
     else:
         open_console().print(_tree(found, settings.identity))
 
 
-def _json(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _json(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_none=True)
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def name_identifier(settings: IdentitySettings, kind: str, value: str) -> str:
