@@ -113,8 +113,13 @@ def fit_several(
 
 
 def _cut_tree(rows: DataFrame, numbers: Sequence[int], settings: ClusteringSettings, seed: int) -> list[Candidate]:
-    _, grown = _fit(rows, "bisecting_kmeans", settings.k.max, settings.max_iterations, seed)
-    if grown.model is None:
+    # Refits grow as far as the first fit, whichever numbers they are asked for. Of people who hardly differ so large a
+    # tree may fail where a smaller one does not.
+    for leaves in dict.fromkeys((settings.k.max, max(numbers))):
+        _, grown = _fit(rows, "bisecting_kmeans", leaves, settings.max_iterations, seed)
+        if grown.model is not None:
+            break
+    else:
         return [replace(grown, k=k) for k in numbers]
     assert isinstance(grown.model, BisectingKMeansModel), "what its estimator fits"
     root = read_tree(grown.model)

@@ -71,9 +71,12 @@ def test_order_and_partitions_of_the_rows_change_nothing(
     assert again == trained, "to the last bit"
 
 
-def test_more_clusters_than_people_who_differ_fail_with_the_reason(spark: SparkSession, people: pd.DataFrame) -> None:
-    few = pd.concat([people.head(3)] * 20).assign(person_id=[f"p{i}" for i in range(60)])
-    _, choice = _train(feature_rows(spark, few), algorithms=["kmeans"], stability={"refits": 0})
+@pytest.mark.parametrize("algorithm", ["kmeans", "bisecting_kmeans"])
+def test_more_clusters_than_people_who_differ_fail_with_the_reason(
+    spark: SparkSession, people: pd.DataFrame, algorithm: str
+) -> None:
+    few = feature_rows(spark, pd.concat([people.head(3)] * 20).assign(person_id=[f"p{i}" for i in range(60)]))
+    _, choice = _train(few, algorithms=[algorithm], stability={"refits": 0}, k={"min": 3, "max": 8})
     assert choice.chosen.k == 3
     assert choice.candidates[1].failure == "only 3 people differ from each other"
 
