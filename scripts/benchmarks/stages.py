@@ -157,7 +157,7 @@ STAGES: dict[str, list[Stage]] = {
             "people",
             inputs.make_people,
             [
-                Engine("segmentation", ours.search, slow=True),
+                Engine("segmentation", ours.search),
                 Engine("scikit-learn", alone=rivals.sklearn_search, slow=True),
             ],
             _count_people,
