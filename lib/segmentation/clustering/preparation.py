@@ -24,7 +24,7 @@ from segmentation.clustering.power import fit_power, power_sql, raise_to, undo
 from segmentation.clustering.rotation import Rotation, fit_rotation
 from segmentation.config.clustering import Outliers, Transform
 from segmentation.config.conditions import Condition
-from segmentation.contracts.errors import InputError
+from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.contracts.table import check_columns
 
 VECTOR = "prepared"
@@ -166,7 +166,7 @@ def fit_preparation(
 
     A feature is left out where nobody has a value, and where next to all people have the same one. Quantiles are
     exact. With `outliers` also beyond which fences people are some; whoever meets all of `exempt` is none. Raises
-    `InputError` where no feature is left.
+    `InputError` where no feature is left, `ConfigError` where `exempt` names one that is left out.
     """
     check_columns(sample, list(names), "the people to fit on")
     spread = sample.agg(*(_spread(name, transform).alias(name) for name in names)).first()
@@ -207,6 +207,12 @@ def _fences(
     outliers: Outliers,
     exempt: Sequence[Condition],
 ) -> Fences:
+    known = {feature.name for feature in prepared}
+    if missing := [condition.feature for condition in exempt if condition.feature not in known]:
+        raise ConfigError(
+            f"clustering.always_in: with outliers, '{missing[0]}' has to be in the model, which it is not: it tells people "
+            "apart too little. Name another feature."
+        )
     found = (fence(f.name, *limits[f.name].quartiles, f.power, outliers) for f in prepared)
     return Fences(tuple(each for each in found if each), outliers.features, tuple(exempt))
 

@@ -16,8 +16,9 @@ from sklearn.decomposition import PCA
 from segmentation.clustering.power import power_sql, raise_to, undo
 from segmentation.clustering.preparation import VECTOR, PreparedFeature, fit_preparation
 from segmentation.clustering.scoring import score_people
-from segmentation.config.clustering import Transform
-from segmentation.contracts.errors import InputError
+from segmentation.config.clustering import Outliers, Transform
+from segmentation.config.conditions import Condition
+from segmentation.contracts.errors import ConfigError, InputError
 
 VALUES = [float(x) for x in range(1, 100)] + [1e6]
 SKEWED = [float(x**4) for x in range(100)]
@@ -192,3 +193,12 @@ def test_people_are_scored_by_the_coordinates_that_the_model_was_fitted_on(spark
         for row in scored:
             near = sorted(np.linalg.norm(vectors[row["person_id"]] - centre) for centre in model.clusterCenters())
             assert row["margin"] == pytest.approx(1 - near[0] / near[1])
+
+
+def test_who_is_no_outlier_is_told_by_a_feature_of_the_model(sample: DataFrame) -> None:
+    rich, same = Condition(feature="even", at_least=90.0), Condition(feature="constant", at_least=1.0)
+    found = fit_preparation(sample, ["even", "constant"], Transform(), Outliers(), [rich])
+    assert found.fences is not None
+    assert found.fences.exempt == (rich,)
+    with pytest.raises(ConfigError, match=r"always_in: with outliers, 'constant' has to be in the model"):
+        fit_preparation(sample, ["even", "constant"], Transform(), Outliers(), [same])
