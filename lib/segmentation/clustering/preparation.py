@@ -210,8 +210,8 @@ def _fences(
     known = {feature.name for feature in prepared}
     if missing := [condition.feature for condition in exempt if condition.feature not in known]:
         raise ConfigError(
-            f"clustering.always_in: with outliers, '{missing[0]}' has to be in the model, which it is not: it tells people "
-            "apart too little. Name another feature."
+            f"clustering.always_in: with outliers, '{missing[0]}' has to be in the model, and is not, since it tells "
+            "people apart too little. Name another feature."
         )
     found = (fence(f.name, *limits[f.name].quartiles, f.power, outliers) for f in prepared)
     return Fences(tuple(each for each in found if each), outliers.features, tuple(exempt))
