@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 
 from segmentation.clustering.algorithms import CLUSTER
+from segmentation.clustering.conditions import meets
 from segmentation.clustering.fitted import FittedModel
 from segmentation.clustering.scoring import score_people
 from segmentation.config.conditions import Condition
@@ -97,11 +98,12 @@ def explain_placement(
     Raises `MissingColumnsError`.
     """
     check_columns(features, [*placing.model.features, *(c.feature for c in scope)], "the features")
-    row = features.first()
+    inside = [meets([condition]).alias(f"scope_{number}") for number, condition in enumerate(scope)]
+    row = features.select(*placing.model.features, *inside).first()
     if row is None:
         return member
     values = {name: _known(row[name]) for name in placing.model.features}
-    unmet = tuple(condition for condition in scope if not _meets(_known(row[condition.feature]), condition))
+    unmet = tuple(condition for number, condition in enumerate(scope) if not row[f"scope_{number}"])
     if unmet or all(value is None for value in values.values()):
         return replace(member, unmet=unmet)
     score = _Scorer(features.sparkSession, placing)
@@ -173,10 +175,3 @@ class _Scorer:
 
 def _known(value: float | None) -> float | None:
     return None if value is None or value != value or abs(value) == float("inf") else value
-
-
-def _meets(value: float | None, condition: Condition) -> bool:
-    if value is None:
-        return False
-    low, high = condition.at_least, condition.at_most
-    return (low is None or value >= low) and (high is None or value <= high)
