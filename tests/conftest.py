@@ -11,21 +11,22 @@ import pytest
 from pyspark.sql import SparkSession
 
 from segmentation.config.spark import SparkSettings
+from segmentation.runtime import interpreted
 from segmentation.runtime.spark import get_spark
 from tests.finished import FinishedShop, finish_shop
 
 _FOR_TESTS = {
-    # Plans that run once are not worth much compiling, nor collections that run beside the work: an eighth of the time.
-    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseParallelGC -Xms2g -XX:MetaspaceSize=512m "
-    "-XX:Tier4InvocationThreshold=15000 -XX:Tier4MinInvocationThreshold=2000 -XX:Tier4CompileThreshold=45000 "
-    "-XX:Tier4BackEdgeThreshold=120000",
+    # Collections that run beside the work are not worth it.
+    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseParallelGC -Xms2g -XX:MetaspaceSize=512m",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
-    # On a handful of rows, compiling Java for each query costs more than the query: a quarter of the suite's time.
-    # What the tests start in processes of their own compiles, as users' runs do.
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
+
+_INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+"""On a handful of rows, compiling Java for each query costs more than the query: a quarter of the suite's time."""
+
+_COMPILED = bool(os.environ.get("SEGMENTATION_TESTS_COMPILE"))
+"""Whether to compile all the same, as users' larger runs do: what only generated code does wrong is found so."""
 
 _FIRST = ("test_from_python.py", "test_world.py")
 """What makes the finished shop, so that no process has to wait for it, and beside it what takes longest."""
@@ -51,12 +52,24 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         SparkSettings(
             master="local[2]",
             driver_memory="3g",
-            conf={**_FOR_TESTS, "spark.local.dir": str(scratch), "spark.sql.warehouse.dir": str(scratch / "warehouse")},
+            conf={
+                **_FOR_TESTS,
+                **({} if _COMPILED else _INTERPRETED),
+                "spark.local.dir": str(scratch),
+                "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+            },
         )
     )
     session.sparkContext.setCheckpointDir(str(scratch / "checkpoints"))
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled() -> None:
+    """What is small is interpreted, unless everything is to be compiled."""
+    if _COMPILED:
+        interpreted.SMALL = 0
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,13 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.factories import event_values, identity_values, minimal_settings, write_table
 from tests.finished import KEY, LAST_WEEK, FinishedShop
 
+from segmentation import open_warehouse
 from segmentation.contracts.errors import InputError
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress, StageReport
@@ -130,6 +132,30 @@ def test_the_catalogue_is_written_with_what_was_measured_and_changes_nothing(
     assert sheets["monetary"]["used_by"] == ["the segments' model"]
     assert run_command(["features", "--config", config, "--output", str(page)]) == 2
     assert run_command(["features", "--config", config, "--docs", "--output", "features.txt"]) == 2
+
+
+def test_steps_in_a_row_are_suggested_as_they_can_be_declared(
+    finished_shop: FinishedShop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(finished_shop.folder / "shop.yml")
+    before = sorted(path.name for path in finished_shop.warehouse.rglob("*.json"))
+    asked = ["features", "--config", config, "--suggest-journeys"]
+    assert run_command(asked) == 0
+    said = capsys.readouterr().out
+    assert "after page_view, purchase comes next" in said
+    declared = yaml.safe_load(said[said.index("features:") :])["features"]["journeys"]
+    assert ["page_view", "purchase"] in declared["follows"]
+
+    assert run_command([*asked, "--log-format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert yaml.safe_load(found["declaration"])["features"]["journeys"] == declared
+    assert open_warehouse(config).suggest_journeys().journeys == found["journeys"] > 0
+    assert sorted(path.name for path in finished_shop.warehouse.rglob("*.json")) == before, "nothing was written"
+
+    assert run_command([*asked, "--docs"]) == 2
+    assert "--docs and --suggest-journeys: give one of them" in capsys.readouterr().err
+    assert run_command([*asked, "--output", str(tmp_path / "features.html")]) == 2
+    assert "--output goes with --docs" in capsys.readouterr().err
 
 
 def test_a_past_date_is_measured_as_it_was_known_then(spark: SparkSession, warehouse_path: Path) -> None:

@@ -289,7 +289,7 @@ def test_everything_that_a_command_does_can_be_called() -> None:
     elsewhere = {"simulate", "demo"}  # the one is a function of `api`, the other a run of conf/demo.yml
     assert set(cli.commands) == CALLS.keys() | elsewhere
     assert all(callable(getattr(Segmentation, method)) for method in CALLS.values())
-    looks = {"placement", "feature_sheets", "suggest_timeout", "preview_identity"}
+    looks = {"placement", "feature_sheets", "suggest_journeys", "suggest_timeout", "preview_identity"}
     assert all(callable(getattr(Segmentation, method)) for method in looks)
 
 

@@ -69,6 +69,8 @@ from segmentation.stages.measure import Measurement, find_held_out, measure
 from segmentation.stages.pipeline import choose_stages
 from segmentation.stages.publish import retire_version, roll_back
 from segmentation.stages.score import score_warehouse
+from segmentation.stages.suggest_journeys import READS as JOURNEYS_READS
+from segmentation.stages.suggest_journeys import Vocabulary, look_at_journeys
 from segmentation.stages.suggest_timeout import READS as GAPS_READS
 from segmentation.stages.suggest_timeout import Gaps, look_at_gaps
 
@@ -237,6 +239,13 @@ class Segmentation:
         Of the events up to `as_of`, by default all. Raises `InputError` before identities were resolved.
         """
         return look_at_gaps(self._context(GAPS_READS, as_of))
+
+    def suggest_journeys(self, as_of: date | str | None = None) -> Vocabulary:
+        """Which steps in a row would tell people apart best as features, and how to declare them; writes nothing.
+
+        Of the journeys up to `as_of`, by default all. Raises `InputError` before identities were resolved.
+        """
+        return look_at_journeys(self._context(JOURNEYS_READS, as_of))
 
     def audience(self, who: str | Mapping[str, Any], as_of: date | str | None = None) -> Explanation:
         """Who an audience is, in words, how many there are, and where each condition loses people.

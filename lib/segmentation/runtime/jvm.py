@@ -18,6 +18,13 @@ from pyspark.java_gateway import launch_gateway
 
 from segmentation.runtime.jars import jar_folder
 
+PATIENT = (
+    "-XX:Tier4InvocationThreshold=15000 -XX:Tier4MinInvocationThreshold=2000 -XX:Tier4CompileThreshold=45000 "
+    "-XX:Tier4BackEdgeThreshold=120000"
+)
+"""Three times Java's own patience before it compiles a method at its best: most of planning runs too seldom to be worth
+that, and what goes over rows gets there at once all the same."""
+
 ARCHIVE_IS_SILENT = "-Xlog:cds=off -Xlog:cds+dynamic=off"
 
 _NOISE = (
@@ -34,9 +41,9 @@ def archive_path() -> Path:
 
 
 def java_options() -> str:
-    """Options that make Java use the archive, where there is one."""
+    """Options that make Java patient, and use the archive where there is one."""
     path = archive_path()
-    return f'-XX:SharedArchiveFile="{path}" {ARCHIVE_IS_SILENT}' if path.is_file() else ""
+    return f'{PATIENT} -XX:SharedArchiveFile="{path}" {ARCHIVE_IS_SILENT}' if path.is_file() else PATIENT
 
 
 def launch(conf: SparkConf) -> JavaGateway:

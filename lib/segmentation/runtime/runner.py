@@ -25,6 +25,8 @@ import segmentation
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, SegmentationError
 from segmentation.runtime.audit import audit
+from segmentation.runtime.configured import configured
+from segmentation.runtime.interpreted import fitting_plans
 from segmentation.runtime.monitoring import write_metrics
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.record import RunRecord
@@ -45,7 +47,8 @@ def run_stages(
 ) -> list[StageReport]:
     """Runs `stages` in order and returns what each did. Raises what a stage raises, after it is in `runs`."""
     warehouse = Warehouse(spark, settings.warehouse, run_id=str(uuid.uuid4()))
-    with warehouse.lock(), RunRecord(warehouse) as record:
+    plans = configured(spark, fitting_plans(spark, settings))
+    with warehouse.lock(), plans, RunRecord(warehouse) as record:
         watched = settings.monitoring.prometheus
         try:
             reports = [_run_stage(stage, record, settings, request, progress) for stage in stages]

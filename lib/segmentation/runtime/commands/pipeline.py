@@ -13,6 +13,7 @@ import click
 
 from segmentation.runtime.commands.feature_docs import show_feature_docs
 from segmentation.runtime.commands.preview import show_identity_preview
+from segmentation.runtime.commands.steps import show_journeys
 from segmentation.runtime.commands.timeout import show_timeout
 from segmentation.runtime.options import Common, common_options, read_date
 from segmentation.runtime.runner import Request, run_stages
@@ -98,18 +99,24 @@ def _command(stage: Stage) -> click.Command:
     )
     @functools.partial(common_options, many_dates=stage.many_dates)
     def command(common: Common, **options: Any) -> None:
-        further = {option.name: options.pop(option.name) for option in look.options if option.name} if look else {}
-        if look and options.pop(look.flag.name):
-            look.show(common, **further)
-        elif any(further.values()):
-            raise click.UsageError(f"--{next(iter(further))} goes with {look and look.flag.opts[0]}.")
+        further = {option.name: options.pop(option.name) for look in looks for option in look.options if option.name}
+        asked = [look for look in looks if options.pop(look.flag.name)]
+        if len(asked) > 1:
+            raise click.UsageError(f"{asked[0].flag.opts[0]} and {asked[1].flag.opts[0]}: give one of them.")
+        if asked:
+            wanted = {option.name: further.pop(option.name) for option in asked[0].options if option.name}
+        if misplaced := [name for name, value in further.items() if value]:
+            (owner,) = (look for look in looks if misplaced[0] in {option.name for option in look.options})
+            raise click.UsageError(f"--{misplaced[0]} goes with {owner.flag.opts[0]}.")
+        if asked:
+            asked[0].show(common, **wanted)
         elif len(common.dates) > 1:
             _execute_each(common, common.dates, [stage], again=lambda day: f"--as-of {_from(common, day)}", **options)
         else:
             _execute(common, [stage], **options)
 
-    look = _LOOKS.get(stage.name)
-    command.params += [*stage.options, *((look.flag, *look.options) if look else ())]
+    looks = _LOOKS.get(stage.name, ())
+    command.params += [*stage.options, *(option for look in looks for option in (look.flag, *look.options))]
     return command
 
 
@@ -126,19 +133,34 @@ class _Look:
     options: tuple[click.Option, ...] = ()
 
 
-_LOOKS = {
-    "identity": _Look(
-        click.Option(["--dry-run"], is_flag=True, help="Say what would change; write nothing."), show_identity_preview
+_LOOKS: dict[str, tuple[_Look, ...]] = {
+    "identity": (
+        _Look(
+            click.Option(["--dry-run"], is_flag=True, help="Say what would change; write nothing."),
+            show_identity_preview,
+        ),
     ),
-    "features": _Look(
-        click.Option(["--docs"], is_flag=True, help="Write the catalogue of features as a page; write no table."),
-        show_feature_docs,
-        (click.Option(["--output"], metavar="FILE", help="With it: where. Default: `_reports/features.html`."),),
+    "features": (
+        _Look(
+            click.Option(["--docs"], is_flag=True, help="Write the catalogue of features as a page; write no table."),
+            show_feature_docs,
+            (click.Option(["--output"], metavar="FILE", help="With it: where. Default: `_reports/features.html`."),),
+        ),
+        _Look(
+            click.Option(
+                ["--suggest-journeys"],
+                is_flag=True,
+                help="Say which steps in a row would tell people apart as features; write nothing.",
+            ),
+            show_journeys,
+        ),
     ),
-    "sessions": _Look(
-        click.Option(["--suggest-timeout"], is_flag=True, help="Say what timeout the gaps support; write nothing."),
-        show_timeout,
-        (click.Option(["--output"], metavar="FILE", help="With it: also draw the gaps (.html, .svg)."),),
+    "sessions": (
+        _Look(
+            click.Option(["--suggest-timeout"], is_flag=True, help="Say what timeout the gaps support; write nothing."),
+            show_timeout,
+            (click.Option(["--output"], metavar="FILE", help="With it: also draw the gaps (.html, .svg)."),),
+        ),
     ),
 }
 
