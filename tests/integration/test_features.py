@@ -139,7 +139,8 @@ def test_steps_in_a_row_are_suggested_as_they_can_be_declared(
 ) -> None:
     config = str(finished_shop.folder / "shop.yml")
     before = sorted(path.name for path in finished_shop.warehouse.rglob("*.json"))
-    asked = ["features", "--config", config, "--suggest-journeys"]
+    pause = "features.journeys={pause_hours: 168}"
+    asked = ["features", "--config", config, "--suggest-journeys", "--set", pause]
     assert run_command(asked) == 0
     said = capsys.readouterr().out
     assert "after page_view, purchase comes next" in said
@@ -149,7 +150,7 @@ def test_steps_in_a_row_are_suggested_as_they_can_be_declared(
     assert run_command([*asked, "--log-format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert yaml.safe_load(found["declaration"])["features"]["journeys"] == declared
-    assert open_warehouse(config).suggest_journeys().journeys == found["journeys"] > 0
+    assert open_warehouse(config, overrides=[pause]).suggest_journeys().journeys == found["journeys"] > 0
     assert sorted(path.name for path in finished_shop.warehouse.rglob("*.json")) == before, "nothing was written"
 
     assert run_command([*asked, "--docs"]) == 2

@@ -22,14 +22,16 @@ def find_programs(agents: DataFrame, column: str, bots: Bots) -> DataFrame:
     Grain in: any number of rows a user agent. Grain out: one user agent. There are far fewer of them than events, so
     that a thousand patterns are matched a few thousand times and not for every event.
     """
-    agent = F.col(column)
+    # Not the key itself: a condition on that would be moved to before the rows are put together.
+    agent = F.col("_said")
     said = [pattern for pattern in (_known() if bots.known else None, any_of(bots.agents)) if pattern]
     is_program = F.lit(False)
     for pattern in said:
         is_program = is_program | agent.rlike(pattern)
     if exceptions := any_of(bots.not_agents):
         is_program = is_program & ~agent.rlike(exceptions)
-    return agents.select(column).where(agent.isNotNull()).distinct().where(is_program)
+    distinct = agents.where(F.col(column).isNotNull()).groupBy(column).agg(F.min(column).alias("_said"))
+    return distinct.where(is_program).select(column)
 
 
 def any_of(patterns: Sequence[str]) -> str:

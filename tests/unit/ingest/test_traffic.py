@@ -15,7 +15,7 @@ from segmentation.bed.activity import USER_AGENTS
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.traffic import Accounts, Rates, TrafficSettings
 from segmentation.ingest.addresses import is_within
-from segmentation.ingest.agents import any_of
+from segmentation.ingest.agents import any_of, find_programs
 from segmentation.ingest.identifiers import normalise_identifier
 from segmentation.ingest.traffic import (
     busy_days,
@@ -60,6 +60,14 @@ def test_an_address_is_within_its_networks_however_it_is_written(spark: SparkSes
     rows = spark.createDataFrame([(address,) for address in [*ADDRESSES, None]], "address string")
     found = {row[0]: row[1] for row in rows.select("address", is_within(F.col("address"), NETWORKS)).collect()}
     assert found == {**ADDRESSES, None: False}
+
+
+def test_user_agents_are_matched_once_each_and_not_for_every_event(spark: SparkSession) -> None:
+    agents = spark.createDataFrame([("Googlebot/2.1",), ("Firefox",)] * 5 + [(None,)], "agent string")
+    programs = find_programs(agents, "agent", TrafficSettings().bots)
+    assert [row[0] for row in programs.collect()] == ["Googlebot/2.1"]
+    plan = programs._jdf.queryExecution().optimizedPlan().toString()
+    assert plan.index("RLIKE") < plan.index("Aggregate"), f"patterns before rows are put together:\n{plan}"
 
 
 def test_one_pattern_finds_what_a_thousand_do() -> None:
