@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,7 +15,7 @@ from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.traffic import TrafficSettings
 from segmentation.contracts.events import EVENTS
-from segmentation.ingest.identifiers import normalise_identifier
+from segmentation.ingest.identifiers import normalise_columns
 from segmentation.ingest.mapping import RAW, SCALARS, Mapping, map_rows, quoted
 from segmentation.ingest.quality import contract_reasons, rule_reasons
 from segmentation.ingest.reading import BROKEN, SourceRows
@@ -24,6 +26,7 @@ REASONS, WARNINGS, RAW_JSON, PERSONAL = "_reasons", "_warnings", "_raw_json", "_
 """Beside the columns of `events`: why not, what is odd, the row as it came, and its clear values for the vault."""
 
 _DECLARED = "_declared"
+_SAID = "_said_"
 _MADE_LATER = {"batch_id", "batch_seq"}
 _PERSONAL_TYPE = ArrayType(
     StructType([StructField(name, StringType()) for name in ("token", "identifier_type", "value")])
@@ -91,15 +94,14 @@ def _with_identifiers(
     df: DataFrame, mapping: Mapping, identity: IdentitySettings, traffic: TrafficSettings
 ) -> DataFrame:
     """Each `identifiers.TYPE` normalised, or null; and whether one of them is a declared test account."""
-    normal, declared = {}, F.lit(False)
-    for kind in mapping.identifiers(identity):
-        name = f"identifiers.{kind}"
-        raw = F.col(f"`{name}`")
-        normal[name] = normalise_identifier(kind, raw, identity)
-        if kind in traffic.tests.identifiers:
-            accounts = traffic.tests.identifiers[kind]
-            declared = declared | is_declared(kind, raw, normal[name], accounts, identity)
-    return df.withColumns({**normal, _DECLARED: declared})
+    kinds = {f"identifiers.{kind}": kind for kind in mapping.identifiers(identity)}
+    declared = {name: kind for name, kind in kinds.items() if kind in traffic.tests.identifiers}
+    said = df.withColumns({_SAID + kind: F.col(f"`{name}`") for name, kind in declared.items()})
+    accounts = [
+        is_declared(kind, F.col(_SAID + kind), F.col(f"`{name}`"), traffic.tests.identifiers[kind], identity)
+        for name, kind in declared.items()
+    ]
+    return normalise_columns(said, kinds, identity).withColumn(_DECLARED, reduce(or_, accounts, F.lit(False)))
 
 
 def _with_maps(df: DataFrame, mapping: Mapping, identity: IdentitySettings) -> DataFrame:
@@ -116,7 +118,9 @@ def _with_maps(df: DataFrame, mapping: Mapping, identity: IdentitySettings) -> D
         )
         for kind in personal
     ]
-    clear = {PERSONAL: F.filter(F.array(*entries), lambda entry: entry["token"].isNotNull())} if entries else {}
+    theirs = F.filter(F.array(*entries), lambda entry: entry["token"].isNotNull()).cast(_PERSONAL_TYPE)
+    there = [F.col(_token_name(kind)).isNotNull() for kind in personal]
+    clear = {PERSONAL: _if_any(there, theirs, _PERSONAL_TYPE)} if entries else {}
     return df.withColumns(tokens).withColumns(
         {"identifiers": _map_of(values), "properties": _map_of(properties), **clear}
     )
@@ -165,9 +169,13 @@ def _raw_json(rows: SourceRows, mapping: Mapping, identity: IdentitySettings) ->
 
 
 def _names_of(reasons: Map[str, Column]) -> Column:
-    if not reasons:
-        return F.array().cast(ArrayType(StringType()))
-    return F.array_compact(F.array(*(F.when(holds, F.lit(reason)) for reason, holds in reasons.items())))
+    named = F.array_compact(F.array(*(F.when(holds, F.lit(reason)) for reason, holds in reasons.items())))
+    return _if_any(list(reasons.values()), named, ArrayType(StringType()))
+
+
+def _if_any(conditions: list[Column], some: Column, kind: ArrayType) -> Column:
+    """`some` where a condition holds, else an empty array at once: walking through an array is not compiled."""
+    return F.when(reduce(or_, conditions, F.lit(False)), some).otherwise(F.array().cast(kind))
 
 
 def _map_of(values: Map[str, Column]) -> Column:

@@ -34,17 +34,21 @@ class _Region:
     numbers: str
 
 
-def e164(value: Column, region: str | None) -> Column:
-    """The number in international form; null where no number can look like that.
+def dialled(value: Column) -> Column:
+    """What of a number is dialled: digits, and the plus before a country code."""
+    # The trunk zero that people put into international numbers in brackets is not dialled from abroad.
+    bare = F.regexp_replace(F.regexp_replace(value, _EXTENSION, ""), r"\(0\)", "")
+    return F.regexp_replace(bare, r"[^0-9+]", "")
+
+
+def e164(number: Column, region: str | None) -> Column:
+    """A number as it is `dialled` in international form; null where none can look like that.
 
     A number without a country code is one of `region` (ISO 3166, such as GB); without a region its bare digits are
     kept, which compare within the sources but not with international ones.
     """
-    # The trunk zero that people put into international numbers in brackets is not dialled from abroad.
-    bare = F.regexp_replace(F.regexp_replace(value, _EXTENSION, ""), r"\(0\)", "")
-    dialled = F.regexp_replace(bare, r"[^0-9+]", "")
-    digits = F.regexp_replace(dialled, r"\+", "")
-    has_plus = dialled.startswith("+")
+    digits = F.replace(number, F.lit("+"), F.lit(""))
+    has_plus = number.startswith("+")
     if region is None:
         abroad = F.when(has_plus, digits).when(digits.rlike(r"^00"), F.substring(digits, 3, 20))
         return F.when(abroad.isNotNull(), _international(abroad)).when(digits.rlike(f"^{_LOCAL}$"), digits)

@@ -21,8 +21,8 @@ _PLAIN = (
     "notset (null) (none) [null] #n/a - -- . ? -1 none@none ffffffff-ffff-ffff-ffff-ffffffffffff"
 )
 _WORDS = (*_PLAIN.split(), "not set", "(not set)", "[object object]")
-_ZEROS = r"[0\-:. {}]+"
-"""0, 0000-0000, the empty UUID, the advertising id of a phone that hides its own."""
+_ZEROS = "0-:. {}"
+"""Of nothing else are made: 0, 0000-0000, the empty UUID, the advertising id of a phone that hides its own."""
 
 _OF_TYPE: dict[str, tuple[str, ...]] = {
     "email": (
@@ -37,5 +37,6 @@ _OF_TYPE: dict[str, tuple[str, ...]] = {
 
 def is_placeholder(kind: str, value: Column, declared: Sequence[str] = ()) -> Column:
     """Whether a trimmed value of this identifier type names nobody. `declared` are further patterns."""
-    patterns = [value.rlike(f"(?i)^(?:{pattern})$") for pattern in (_ZEROS, *_OF_TYPE.get(kind, ()), *declared)]
-    return reduce(or_, patterns, F.lower(value).isin(*_WORDS) | (F.length(value) > LONGEST))
+    patterns = [value.rlike(f"(?i)^(?:{pattern})$") for pattern in (*_OF_TYPE.get(kind, ()), *declared)]
+    nothing = F.btrim(value, F.lit(_ZEROS)) == ""
+    return reduce(or_, patterns, F.lower(value).isin(*_WORDS) | (F.length(value) > LONGEST) | nothing)

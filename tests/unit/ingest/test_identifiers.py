@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from segmentation.config.identity import IdentitySettings
 from segmentation.ingest.identifiers import normalise_identifier
-from segmentation.ingest.phones import e164
+from segmentation.ingest.phones import dialled, e164
 
 IDENTITY = IdentitySettings.model_validate(
     {
@@ -104,7 +104,7 @@ def test_phone_numbers_agree_with_the_library_whose_rules_are_compiled(spark: Sp
             texts = [phonenumbers.format_number(number, form) for form in written] if number else []
             rows += [(region, text, phonenumbers.format_number(number, PhoneNumberFormat.E164)) for text in texts]
     df = spark.createDataFrame(rows, "region string, text string, expected string")
-    by_region = [F.when(F.col("region") == region, e164(F.col("text"), region)) for region in regions]
+    by_region = [F.when(F.col("region") == region, e164(dialled(F.col("text")), region)) for region in regions]
     wrong = df.withColumn("found", F.coalesce(*by_region)).where(~F.col("expected").eqNullSafe(F.col("found")))
     assert len(rows) > 100
     assert wrong.collect() == []
@@ -113,5 +113,5 @@ def test_phone_numbers_agree_with_the_library_whose_rules_are_compiled(spark: Sp
 def test_without_a_region_national_numbers_keep_their_digits(spark: SparkSession) -> None:
     texts = ["020 7946 0018", "+44 20 7946 0018", "0044 20 7946 0018", "12"]
     df = spark.createDataFrame([(n, text) for n, text in enumerate(texts)], "n int, text string")
-    found = [row[0] for row in df.orderBy("n").select(e164(F.col("text"), None)).collect()]
+    found = [row[0] for row in df.orderBy("n").select(e164(dialled(F.col("text")), None)).collect()]
     assert found == ["02079460018", "+442079460018", "+442079460018", None]
