@@ -25,7 +25,7 @@ from segmentation.ingest.identifiers import normalise_identifier
 _FLAGS: dict[Flagged, str] = {"bots": "is_bot", "tests": "is_test"}
 _NEEDS = ("identifiers", "event_ts", "event_name")
 _DAY = ("who_type", "who_value", "event_date")
-_AGENT, _BUSY = "_agent", "_busy"
+_AGENT, _PROGRAM, _BUSY = "_agent", "_program", "_busy"
 _HOUR, _MINUTE = 3600, 60
 
 
@@ -53,15 +53,17 @@ def is_internal(properties: Column, traffic: TrafficSettings) -> Column:
     return is_within(properties[traffic.tests.address], traffic.tests.networks)
 
 
-def flag_programs(events: DataFrame, traffic: TrafficSettings) -> DataFrame:
-    """The events with `is_bot` set where the user agent says so. Same grain."""
+def seen_programs(events: DataFrame, traffic: TrafficSettings) -> DataFrame:
+    """The user agents among the events that are a program's. Grain out: one of them (`_agent`)."""
     bots = traffic.bots
-    if bots.user_agent is None or not (bots.known or bots.agents):
-        return events
-    told = events.withColumn(_AGENT, F.col("properties")[bots.user_agent])
-    programs = find_programs(told, _AGENT, bots).withColumn("_program", F.lit(True))
-    flagged = told.join(programs, _AGENT, "left")
-    return _with_flag(flagged, F.col("_program").isNotNull(), events)
+    return find_programs(events.select(F.col("properties")[bots.user_agent or ""].alias(_AGENT)), _AGENT, bots)
+
+
+def flag_programs(events: DataFrame, programs: DataFrame, traffic: TrafficSettings) -> DataFrame:
+    """The events with `is_bot` set where the user agent is one of `programs` (`seen_programs`). Same grain."""
+    told = events.withColumn(_AGENT, F.col("properties")[traffic.bots.user_agent or ""])
+    flagged = told.join(programs.withColumn(_PROGRAM, F.lit(True)), _AGENT, "left")
+    return _with_flag(flagged, F.col(_PROGRAM).isNotNull(), events)
 
 
 def suspect_days(

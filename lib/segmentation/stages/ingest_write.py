@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
@@ -24,9 +25,17 @@ from segmentation.ingest.conform import PERSONAL, RAW_JSON, REASONS
 from segmentation.ingest.deliveries import Delivery
 from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
 from segmentation.ingest.near_duplicates import split_near_duplicates
-from segmentation.ingest.traffic import busy_days, flag_busy_days, flag_programs, forget_properties, suspect_days
+from segmentation.ingest.traffic import (
+    busy_days,
+    flag_busy_days,
+    flag_programs,
+    forget_properties,
+    seen_programs,
+    suspect_days,
+)
 from segmentation.ingest.volume import find_anomalies, history_days, refuse_anomalies
 from segmentation.privacy.vault import new_vault_rows
+from segmentation.runtime.plans import counted
 from segmentation.runtime.stage import StageContext
 from segmentation.runtime.warehouse import Written
 
@@ -146,19 +155,20 @@ def write_group(context: StageContext, group: Group) -> Taken:
     if any(one.delivery.mapping.personal(settings.identity) for one in group.batches):
         values = good.select("batch_id", "batch_seq", F.inline(PERSONAL))
         put("vault", new_vault_rows(values, warehouse.read_or_empty("vault"), group.ids), "first_batch_id")
-    busy = _busy_days(context, group, new)
-    events = _laid_out(_flagged(context, group, new, busy), group.good, context.spark)
     repeated = sum(duplicates.values())
-    found = Observation()
-    if group.good > repeated:  # what never meets a row may be planned away, and is never answered
-        events = events.observe(found, F.count_if("is_bot").alias("bots"), F.count_if("is_test").alias("tests"))
-    accepted = put("events", events).rows
-    if accepted + quarantined + repeated != group.read:
-        warehouse.replace_slice("events", new.limit(0), batch_id=group.ids)
-        raise _changed_meanwhile(group, accepted, quarantined, repeated)
-    flags = Counter(found.get if accepted else {})
-    if busy is not None:
-        flags["bots"] += _flag_earlier(context, group, busy)
+    with ExitStack() as kept:
+        busy = _busy_days(context, group, new, kept)
+        events = _laid_out(_flagged(context, group, new, busy, kept), group.good, context.spark)
+        found = Observation()
+        if group.good > repeated:  # what never meets a row may be planned away, and is never answered
+            events = events.observe(found, F.count_if("is_bot").alias("bots"), F.count_if("is_test").alias("tests"))
+        accepted = put("events", events).rows
+        if accepted + quarantined + repeated != group.read:
+            warehouse.replace_slice("events", new.limit(0), batch_id=group.ids)
+            raise _changed_meanwhile(group, accepted, quarantined, repeated)
+        flags = Counter(found.get if accepted else {})
+        if busy is not None:
+            flags["bots"] += _flag_earlier(context, group, busy)
     # Last, so that batches which are refused after all have neither granted nor withdrawn anything.
     warehouse.ensure("consent")
     if settings.consent or settings.global_privacy_control:
@@ -245,7 +255,7 @@ def _events_around(context: StageContext, group: Group, days: Mapping[str, int] 
     return events.where(group.among(F.col("event_date"), days))
 
 
-def _busy_days(context: StageContext, group: Group, new: DataFrame) -> DataFrame | None:
+def _busy_days(context: StageContext, group: Group, new: DataFrame, kept: ExitStack) -> DataFrame | None:
     """Identifiers and days that the group shows to be no person's; None: there are none."""
     settings = context.settings
     rates, how = settings.traffic.bots.rates, (list(settings.identity.identifiers), settings.sessions.passive_events)
@@ -255,19 +265,22 @@ def _busy_days(context: StageContext, group: Group, new: DataFrame) -> DataFrame
     suspects = suspect_days(new, earlier, rates, *how).localCheckpoint()
     if suspects.isEmpty():
         return None
-    busy = busy_days(new, earlier, suspects, rates, *how).localCheckpoint()
+    busy = kept.enter_context(counted(busy_days(new, earlier, suspects, rates, *how)))
     return None if busy.isEmpty() else busy
 
 
-def _flagged(context: StageContext, group: Group, new: DataFrame, busy: DataFrame | None) -> DataFrame:
+def _flagged(context: StageContext, group: Group, new: DataFrame, busy: DataFrame | None, kept: ExitStack) -> DataFrame:
     """The new events as they are kept: with `is_bot`, and without what was only to be looked at."""
-    settings = context.settings
-    agent = settings.traffic.bots.user_agent
-    says_agent = any(agent in one.delivery.source.columns.properties for one in group.batches)
-    flagged = flag_programs(new, settings.traffic) if says_agent else new
+    traffic, flagged = context.settings.traffic, new
+    bots = traffic.bots
+    says_agent = any(bots.user_agent in one.delivery.source.columns.properties for one in group.batches)
+    if says_agent and (bots.known or bots.agents):
+        # Counted first, and so are busy days: Spark brings the few to the events, and does not sort these by them.
+        programs = kept.enter_context(counted(seen_programs(new, traffic)))
+        flagged = flag_programs(new, programs, traffic)
     if busy is not None:
-        flagged = flag_busy_days(flagged, busy, settings.traffic.bots.rates, list(settings.identity.identifiers))
-    return forget_properties(flagged, settings.traffic)
+        flagged = flag_busy_days(flagged, busy, bots.rates, list(context.settings.identity.identifiers))
+    return forget_properties(flagged, traffic)
 
 
 def _flag_earlier(context: StageContext, group: Group, busy: DataFrame) -> int:

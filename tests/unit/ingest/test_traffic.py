@@ -24,6 +24,7 @@ from segmentation.ingest.traffic import (
     forget_properties,
     is_declared,
     leave_out,
+    seen_programs,
     suspect_days,
 )
 
@@ -94,18 +95,23 @@ AGENTS: dict[str | None, bool] = {
 }
 
 
+def _flagged_programs(events: DataFrame, bots: dict[str, Any]) -> DataFrame:
+    traffic = TrafficSettings.model_validate({"bots": bots})
+    return flag_programs(events, seen_programs(events, traffic), traffic)
+
+
 def test_events_of_programs_are_flagged_by_their_user_agent(spark: SparkSession) -> None:
     rows = [{"properties": {"user_agent": agent} if agent else {"page": "/"}} for agent in [*AGENTS, *AGENTS]]
     events = event_rows(spark, [*rows, {"properties": {}, "is_bot": True}, {}]).repartition(3)
     bots = {"agents": ["^our-monitor"], "not_agents": ["OurApp/"]}
-    flagged = flag_programs(events, TrafficSettings.model_validate({"bots": bots}))
+    flagged = _flagged_programs(events, bots)
     assert flagged.columns == events.columns
     found = flagged.select(F.col("properties")["user_agent"], "is_bot").collect()
     assert len(found) == 2 * len(AGENTS) + 2
     assert sorted(map(tuple, found), key=repr) == sorted(
         [*AGENTS.items(), *AGENTS.items(), (None, True), (None, False)], key=repr
     )
-    unknown = flag_programs(events, TrafficSettings.model_validate({"bots": {**bots, "known": False}}))
+    unknown = _flagged_programs(events, {**bots, "known": False})
     assert {row[0] for row in unknown.where("is_bot").select(F.col("properties")["user_agent"]).collect()} == {
         "our-monitor/1",
         None,
