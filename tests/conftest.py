@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from segmentation.config.spark import SparkSettings
-from segmentation.runtime import interpreted
+from segmentation.runtime import small_work
 from segmentation.runtime.spark import get_spark
 from tests.finished import FinishedShop, finish_shop
 
@@ -69,7 +69,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 def _compiled() -> None:
     """What is small is interpreted, unless everything is to be compiled."""
     if _COMPILED:
-        interpreted.SMALL = 0
+        small_work.SMALL = 0
 
 
 @pytest.fixture(autouse=True)

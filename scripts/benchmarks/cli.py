@@ -66,7 +66,8 @@ def benchmark(stages: tuple[str, ...], sizes: tuple[int, ...] | None, repeats: i
 
     All engines read the same Parquet files, made by Spark from a seed, and write Parquet, in turns, with two threads.
     They have to find the same, or the benchmark fails. At sizes up to a million rows the first two rounds are thrown
-    away; GraphFrames, which takes long, runs once at each size, in the JVM that the others have warmed. CPU seconds
+    away, but for the search, a round of which warms Java by itself; GraphFrames, which takes long, runs once at each
+    size, in the JVM that the others have warmed. CPU seconds
     say more than wall seconds where the machine has other work to do. Java gives back no memory that it once took, so
     the peak of what runs on Spark may be an earlier run's.
 

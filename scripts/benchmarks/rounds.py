@@ -58,14 +58,14 @@ def run_stage(
 ) -> list[Result]:
     """All engines at all sizes, the smallest first. Raises `DisagreementError`.
 
-    The first `thrown_away` rounds at a small size do not count.
+    The first `thrown_away` rounds at a small size do not count, of a stage that does not take long.
     """
     results = []
     for rows in sorted(sizes):
         tell(f"{stage.name}: making {rows:,} {stage.rows_are}")
         source = folder / "input"
         stage.make_input(spark, rows, source)
-        uncounted = thrown_away if rows <= SMALL else 0
+        uncounted = thrown_away if rows <= SMALL and not stage.takes_long else 0
         results += _run_size(spark, pool, stage, rows, uncounted, repeats, source, folder / "output", tell)
         shutil.rmtree(source)
     return results

@@ -26,10 +26,10 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, SegmentationError
 from segmentation.runtime.audit import audit
 from segmentation.runtime.configured import configured
-from segmentation.runtime.interpreted import fitting_plans
 from segmentation.runtime.monitoring import write_metrics
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.record import RunRecord
+from segmentation.runtime.small_work import fitting_conf
 from segmentation.runtime.stage import Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
 
@@ -47,8 +47,8 @@ def run_stages(
 ) -> list[StageReport]:
     """Runs `stages` in order and returns what each did. Raises what a stage raises, after it is in `runs`."""
     warehouse = Warehouse(spark, settings.warehouse, run_id=str(uuid.uuid4()))
-    plans = configured(spark, fitting_plans(spark, settings))
-    with warehouse.lock(), plans, RunRecord(warehouse) as record:
+    fitting = configured(spark, fitting_conf(spark, settings))
+    with warehouse.lock(), fitting, RunRecord(warehouse) as record:
         watched = settings.monitoring.prometheus
         try:
             reports = [_run_stage(stage, record, settings, request, progress) for stage in stages]
