@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from segmentation.runtime.commands.feature_docs import show_feature_docs
+from segmentation.runtime.commands.journeys import show_journeys
 from segmentation.runtime.commands.preview import show_identity_preview
-from segmentation.runtime.commands.steps import show_journeys
 from segmentation.runtime.commands.timeout import show_timeout
 from segmentation.runtime.options import Common, common_options, read_date
 from segmentation.runtime.runner import Request, run_stages
@@ -106,7 +106,7 @@ def _command(stage: Stage) -> click.Command:
         if asked:
             wanted = {option.name: further.pop(option.name) for option in asked[0].options if option.name}
         if misplaced := [name for name, value in further.items() if value]:
-            (owner,) = (look for look in looks if misplaced[0] in {option.name for option in look.options})
+            owner = next(look for look in looks if misplaced[0] in {option.name for option in look.options})
             raise click.UsageError(f"--{misplaced[0]} goes with {owner.flag.opts[0]}.")
         if asked:
             asked[0].show(common, **wanted)
