@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from segmentation.config.paths import is_catalog
 from segmentation.config.settings import Settings
 
-SMALL = 4_000_000
-"""Bytes of sources and warehouse together: some twenty thousand events."""
+SMALL = 1_500_000
+"""Bytes of sources and warehouse together: some thirty thousand events. At twice as many it comes to the same."""
 
 _LIGHTLY = {
     "spark.sql.codegen.wholeStage": "false",
