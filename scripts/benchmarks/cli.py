@@ -52,7 +52,7 @@ class Sizes(click.ParamType):
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("stages", nargs=-1, type=click.Choice(list(STAGES)), metavar="[STAGE]...")
-@click.option("--sizes", type=Sizes(), help="Rows of each stage's input. Default: sizes for ten minutes on two cores.")
+@click.option("--sizes", type=Sizes(), help="Rows of each input. Default: for some ten minutes on two cores.")
 @click.option("--repeats", type=click.IntRange(1, 100), default=2, show_default=True, help="Rounds that count.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures to this file, as JSON.")
 def benchmark(stages: tuple[str, ...], sizes: tuple[int, ...] | None, repeats: int, out: Path | None) -> None:
@@ -67,9 +67,8 @@ def benchmark(stages: tuple[str, ...], sizes: tuple[int, ...] | None, repeats: i
     All engines read the same Parquet files, made by Spark from a seed, and write Parquet, in turns, with two threads.
     They have to find the same, or the benchmark fails. At sizes up to a million rows the first two rounds are thrown
     away, but for the search, a round of which warms Java by itself; GraphFrames, which takes long, runs once at each
-    size, in the JVM that the others have warmed. CPU seconds
-    say more than wall seconds where the machine has other work to do. Java gives back no memory that it once took, so
-    the peak of what runs on Spark may be an earlier run's.
+    size, in the JVM that the others have warmed. CPU seconds say more than wall seconds where the machine has other
+    work to do. Java gives back no memory that it once took, so the peak of what runs on Spark may be an earlier run's.
 
     \b
     Example:
