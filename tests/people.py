@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 import pandas as pd
+from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+
+from segmentation.clustering.fitted import FittedModel
+from segmentation.clustering.scorer import Scorer
 
 AS_OF = date(2026, 3, 31)
 
@@ -18,6 +23,11 @@ GROUPS = {
     "lapsed": (300.0, 8.0, 150.0),
     "one-timers": (100.0, 1.0, 40.0),
 }
+
+
+def scorer_of(fitted: PipelineModel, features: Sequence[str]) -> Scorer:
+    """A pipeline that ends with three clusters or fewer, as the only model there is."""
+    return Scorer(FittedModel("m", 1, "kmeans", 3, tuple(features), "set", AS_OF, "", (), ""), fitted)
 
 
 def grouped_people(people: int = 240, seed: int = 1) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from scripts.benchmarks.inputs import COORDINATES
 from scripts.benchmarks.rivals import CLUSTERS, FEWEST, ITERATIONS, MOST, SEED
 
 from segmentation.clustering.candidates import fit_several, label_column
-from segmentation.clustering.fitted import pipeline
 from segmentation.clustering.preparation import VECTOR
+from segmentation.clustering.saving import pipeline
 from segmentation.clustering.scoring import score_people
 from segmentation.clustering.selection import describe_population
 from segmentation.clustering.training import train_model

@@ -16,7 +16,8 @@ from segmentation.api.story import Story, tell_story
 from segmentation.bed.knobs import World, load_world
 from segmentation.bed.score import Score, Truth
 from segmentation.bed.world import simulate as write_world
-from segmentation.clustering.selection import choose_features, describe_population
+from segmentation.clustering.attributes import attach_attributes
+from segmentation.clustering.selection import choose_features, columns_to_fit, describe_population
 from segmentation.clustering.training import train_model
 from segmentation.config.audiences import AudienceSettings, read_rule
 from segmentation.config.clustering import ClusteringSettings
@@ -218,7 +219,8 @@ class Segmentation:
         return found
 
     def try_clustering(self, as_of: date | str | None = None, **changes: Any) -> Choice:
-        """What `train` would choose with other settings; fits and measures the candidates, and writes nothing.
+        """What `train` would choose with other settings for everyone, parts aside; fits and measures the candidates,
+        and writes nothing.
 
         `changes` are keys of `clustering`, such as `features=["recency", "frequency"]` or `k={"min": 2, "max": 6}`;
         `as_of` is the date of the features, by default the published version's. Raises as `train` does.
@@ -228,7 +230,10 @@ class Segmentation:
         rows = keep_scope(self.table("features").where(F.col("as_of") == F.lit(day)), self.settings.segments)
         kept_out = dropped_features(self._warehouse().read_or_empty("feature_profiles"), day)
         names = choose_features(rows, settings, kept_out)
-        trained = train_model(rows, names, describe_population(rows, names), settings, lambda _: None)
+        if named := settings.attributes_read:
+            rows = attach_attributes(rows, self._warehouse().read_or_empty("persons"), named)
+        population = describe_population(rows, [*names, *columns_to_fit(names, settings)])
+        trained = train_model(rows, names, population, settings, lambda _: None)
         chosen = trained.choice
         summaries = [candidate.summary() for candidate in chosen.candidates]
         return tell_choice(chosen.reason, summaries, chosen.chosen.algorithm, chosen.chosen.k, trained.comparisons)

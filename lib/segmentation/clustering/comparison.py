@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 
 from segmentation.clustering.agreement import adjusted_rand_index
 from segmentation.clustering.candidates import Candidate
+from segmentation.clustering.coordinates import HALF
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.errors import ConfigError
 
@@ -52,7 +53,7 @@ def compare_methods(
     check_installed(settings)
     if not settings.compare_with:
         return []
-    rows = labelled.orderBy("half").limit(settings.compare_people).select(*coordinates, chosen.label).toArrow()
+    rows = labelled.orderBy(HALF).limit(settings.compare_people).select(*coordinates, chosen.label).toArrow()
     points = np.column_stack([rows.column(name).to_numpy() for name in coordinates])
     own = rows.column(chosen.label).to_numpy()
     found = [(str(chosen.algorithm), chosen.k, own)]

@@ -1,35 +1,43 @@
-"""The fitted model as it is kept: Spark's own pipeline in a folder, and one row of `models`."""
+"""Fitted models as they are read back: rows of `models`, and which of them scores."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from pyspark.ml import PipelineModel
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from segmentation.clustering.algorithms import centres
-from segmentation.clustering.selection import Population
-from segmentation.clustering.training import Training
-from segmentation.config.clustering import ClusteringSettings
+from segmentation.clustering.coordinates import ATTRIBUTE
 from segmentation.contracts.errors import InputError
-from segmentation.contracts.segments import MODELS
 
-FIT_VERSION = 2
-"""Goes up when the same people and settings would be fitted otherwise: a model's id then says so."""
+BESIDE = "beside"
+"""Key of `models.params`: the columns that the model takes beside its features, as JSON."""
 
-FOLDER = "_models"
+PART = "part"
+"""Key of `models.params`: the value of `clustering.parts.attribute` that those have whom alone the model scores."""
 
-_OUTLIERS = "outliers"
+PARTS = "parts"
+"""Key of `models.params`: the models of parts that score beside this one, as JSON."""
+
+OUTLIERS = "outliers"
 """Key of `models.params`: where people are who are far out, `nearest` or `apart`."""
 
 SHADOW = "shadow"
 """Key of `models.params`: the model was fitted to be watched, and scores no version that is published."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """People with one value of an attribute, whom a model of their own scores."""
+
+    value: str
+    model_id: str
+    first: int
+    """Number of its first cluster among those of all parts; the global model's begin at 0."""
+    k: int
 
 
 @dataclass(frozen=True)
@@ -40,38 +48,75 @@ class FittedModel:
     number: int
     algorithm: str
     k: int
+    """Clusters; with parts, theirs too."""
     features: tuple[str, ...]
     feature_set: str
     trained_as_of: date
     path: str
     clusters: tuple[dict[str, Any], ...]
     choice: str
+    beside: tuple[str, ...] = ()
+    """Columns that it takes beside its features: attributes of persons, and the feature of cohorts."""
     stability: float | None = None
     """Agreement with its refits (mean adjusted Rand index), where there were any."""
     sets_apart: bool = False
     """Whether outliers are a cluster of their own, the one with the number `k`."""
+    parts: tuple[Part, ...] = ()
+    parts_by: str = ""
+    """The column that says whose part a person is of, where there are parts."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All columns that it takes."""
+        return (*self.features, *self.beside)
+
+    @property
+    def attributes(self) -> list[str]:
+        """The attributes of persons among them."""
+        return [name.removeprefix(ATTRIBUTE) for name in self.beside if name.startswith(ATTRIBUTE)]
 
     @property
     def centres(self) -> dict[int, dict[str, float]]:
         """The middle of each cluster, in the features' own units."""
         return {cluster["cluster"]: cluster["centre"] for cluster in self.clusters}
 
+    @property
+    def part_of(self) -> dict[int, str]:
+        """The part that each cluster is of, of those that are of one."""
+        return {cluster["cluster"]: cluster[PART] for cluster in self.clusters if PART in cluster}
+
+    @property
+    def without_parts(self) -> FittedModel:
+        """The global model alone."""
+        own = self.k - sum(part.k for part in self.parts)
+        return replace(self, k=own, parts=(), clusters=tuple(c for c in self.clusters if PART not in c))
+
     @classmethod
     def from_row(cls, row: Row) -> FittedModel:
+        told = json.loads(row["params"].get(PARTS, "{}"))
+        parts = tuple(Part(**part) for part in told.get("models", []))
         return cls(
             model_id=row["model_id"],
             number=row["fit_number"],
             algorithm=row["algorithm"],
-            k=row["k"],
+            k=row["k"] + sum(part.k for part in parts),
             features=tuple(row["features"]),
             feature_set=row["params"]["feature_set"],
             trained_as_of=row["trained_as_of"],
             path=row["path"],
             clusters=tuple(json.loads(row["clusters"])),
             choice=row["choice"],
+            beside=tuple(json.loads(row["params"].get(BESIDE, "[]"))),
             stability=row["metrics"].get("stability"),
-            sets_apart=row["params"].get(_OUTLIERS) == "apart",
+            sets_apart=row["params"].get(OUTLIERS) == "apart",
+            parts=parts,
+            parts_by=told.get("by", ""),
         )
+
+
+def global_models(models: DataFrame) -> DataFrame:
+    """The rows of `models` that are of no part."""
+    return models.where(F.col("params")[PART].isNull())
 
 
 def newest_model(models: DataFrame, as_of: date, shadow: bool = False) -> FittedModel:
@@ -80,7 +125,7 @@ def newest_model(models: DataFrame, as_of: date, shadow: bool = False) -> Fitted
     Models fitted as shadows only score shadows; a shadow is scored by the newest of these, or by the model that
     scores otherwise where there is none. Raises `InputError` where there is no model.
     """
-    fitted = models.where(F.col("trained_as_of") <= F.lit(as_of))
+    fitted = global_models(models).where(F.col("trained_as_of") <= F.lit(as_of))
     is_shadow = F.coalesce(F.col("params")[SHADOW] == "true", F.lit(False))
     order = [F.col("fit_number").desc()]
     row = (fitted.orderBy(is_shadow.desc(), *order) if shadow else fitted.where(~is_shadow).orderBy(*order)).first()
@@ -108,75 +153,3 @@ def choose_rows(features: DataFrame, as_of: date, model: FittedModel) -> DataFra
             f"{model.model_id} was fitted on: run `segmentation train` first."
         )
     return rows
-
-
-def model_id(
-    population: Population, as_of: date, features: Sequence[str], settings: ClusteringSettings, shadow: bool = False
-) -> str:
-    """A hash of all that a fit depends on: people and features, date, settings, and how fits are done."""
-    parts = [FIT_VERSION, population.fingerprint, population.feature_set, str(as_of), list(features), settings.sha256()]
-    parts += [SHADOW] if shadow else []
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def pipeline(trained: Training, settings: ClusteringSettings) -> PipelineModel:
-    """Preparing and model in one: all that scoring needs."""
-    model = trained.choice.chosen.model
-    assert model is not None, "a candidate that failed is never chosen"
-    apart = settings.outliers is not None and settings.outliers.placed == "apart"
-    preparation = trained.preparation if apart else replace(trained.preparation, fences=None)
-    return PipelineModel([*preparation.transformers(), model])
-
-
-def model_row(
-    spark: SparkSession,
-    identity: str,
-    number: int,
-    as_of: date,
-    population: Population,
-    trained: Training,
-    settings: ClusteringSettings,
-    shadow: bool = False,
-) -> DataFrame:
-    """The model's one row for `models`."""
-    preparation, choice = trained.preparation, trained.choice
-    best = choice.chosen
-    assert best.model is not None, "a candidate that failed is never chosen"
-    params = {
-        "feature_set": population.feature_set,
-        "people": str(population.people),
-        "seed": str(settings.seed),
-        "sample": str(settings.sample),
-        "max_iterations": str(settings.max_iterations),
-        "transform": settings.transform.model_dump_json(),
-        "left_out": "; ".join(preparation.dropped),
-        "fit_version": str(FIT_VERSION),
-        **({_OUTLIERS: settings.outliers.placed} if settings.outliers else {}),
-        **({SHADOW: "true"} if shadow else {}),
-    }
-    clusters = [
-        {"cluster": number, "size": size, "centre": preparation.original(centre)}
-        for number, (size, centre) in enumerate(zip(best.sizes, centres(best.model), strict=True))
-    ]
-    values = {
-        "model_id": identity,
-        "algorithm": best.algorithm,
-        "k": best.k,
-        "features": [feature.name for feature in preparation.features],
-        "params": params,
-        "metrics": {
-            **best.figures,
-            "smallest_share": min(best.shares),
-            "largest_share": max(best.shares),
-            "sample_people": float(sum(best.sizes)),
-            **({"outliers": float(trained.outliers)} if settings.outliers else {}),
-        },
-        "trained_as_of": as_of,
-        "path": f"{FOLDER}/{identity}",
-        "candidates": json.dumps([candidate.summary() for candidate in choice.candidates]),
-        "choice": choice.reason,
-        "clusters": json.dumps(clusters),
-        "comparisons": json.dumps([asdict(comparison) for comparison in trained.comparisons]),
-        "fit_number": number,
-    }
-    return spark.createDataFrame([tuple(values[name] for name in MODELS.column_names)], MODELS.schema)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import copysign, inf
 
 from segmentation.clustering.power import raise_to, undo
+from segmentation.clustering.sql import is_known, number
 from segmentation.config.clustering import Outliers
 from segmentation.config.conditions import Condition
 
@@ -29,9 +30,8 @@ class Fence:
     def expression(self) -> str:
         """1 beyond the fence, else 0, as Spark SQL: a value that is missing is ordinary."""
         value = f"`{self.feature}`"
-        known = f"abs({value}) <= {_number(2.0**1023)}"
-        beyond = f"({value} < {_number(self.low)} OR {value} > {_number(self.high)})"
-        return f"CASE WHEN {known} AND {beyond} THEN 1 ELSE 0 END"
+        beyond = f"({value} < {number(self.low)} OR {value} > {number(self.high)})"
+        return f"CASE WHEN {is_known(self.feature)} AND {beyond} THEN 1 ELSE 0 END"
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,4 @@ def _end(raised: float, power: float) -> float:
 def _bounds(condition: Condition) -> Sequence[str]:
     value = f"nanvl(`{condition.feature}`, NULL)"
     both = ((">=", condition.at_least), ("<=", condition.at_most))
-    return [f"{value} {sign} {_number(bound)}" for sign, bound in both if bound is not None]
-
-
-def _number(value: float) -> str:
-    """A double as a Spark SQL literal; beyond all doubles, the largest."""
-    return f"{min(max(float(value), -1.7e308), 1.7e308)!r}D"
+    return [f"{value} {sign} {number(bound)}" for sign, bound in both if bound is not None]

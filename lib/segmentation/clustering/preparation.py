@@ -19,10 +19,22 @@ from pyspark.ml.feature import SQLTransformer, VectorAssembler
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from segmentation.clustering.attributes import fit_attributes
+from segmentation.clustering.cohorts import COHORT, Cohorts, fit_cohorts
+from segmentation.clustering.coordinates import (
+    ATTRIBUTE,
+    PREFIX,
+    Coordinate,
+    Level,
+    LevelMean,
+    MissingFlag,
+    PreparedFeature,
+)
 from segmentation.clustering.outliers import SET_ASIDE, Fences, fence
-from segmentation.clustering.power import fit_power, power_sql, raise_to, undo
+from segmentation.clustering.power import fit_power, power_sql, raise_to
 from segmentation.clustering.rotation import Rotation, fit_rotation
-from segmentation.config.clustering import Outliers, Transform
+from segmentation.clustering.sql import number
+from segmentation.config.clustering import AttributeEncoding, CohortSettings, Outliers, Transform
 from segmentation.config.conditions import Condition
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.contracts.table import check_columns
@@ -30,84 +42,20 @@ from segmentation.contracts.table import check_columns
 VECTOR = "prepared"
 """Column of the prepared vectors."""
 
-PREFIX = "prepared_"
-"""Before the feature's name: the column of its coordinate."""
-
 _STEPS = 1000
 """Quantiles by which a power is fitted: as good as everyone, and few."""
 
 
 @dataclass(frozen=True)
-class PreparedFeature:
-    """One feature of the model: how a value becomes a coordinate."""
-
-    name: str
-    fill: float
-    low: float
-    high: float
-    power: float
-    """Of `clustering.power`: 1 as it is, 0 its logarithm."""
-    unit: float
-    """What counts as one, on the scale that is cut."""
-
-    @property
-    def origin(self) -> float:
-        """Where the coordinate is 0: the lowest value, on the scale that is cut."""
-        return raise_to(self.low, self.power)
-
-    @property
-    def column(self) -> str:
-        """Name of the coordinate."""
-        return PREFIX + self.name
-
-    def expression(self) -> str:
-        """The coordinate as Spark SQL over the feature's column."""
-        known = f"CASE WHEN {_is_known(self.name)} THEN `{self.name}` END"
-        drawn_in = (
-            f"least(greatest(coalesce({known}, {_number(self.fill)}), {_number(self.low)}), {_number(self.high)})"
-        )
-        value = power_sql(drawn_in, self.power, self.low)
-        return f"(({value}) - {_number(self.origin)}) / {_number(self.unit)}"
-
-    def original(self, coordinate: float) -> float:
-        """The value in the feature's own unit that has this coordinate."""
-        return undo(coordinate * self.unit + self.origin, self.power)
-
-
-@dataclass(frozen=True)
-class MissingFlag:
-    """That a feature's value is missing, as a coordinate: 0 where it is there."""
-
-    feature: str
-    unit: float
-    """The standard deviation of the flag among the people who are fitted on."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.feature}_missing"
-
-    @property
-    def column(self) -> str:
-        """Name of the coordinate."""
-        return PREFIX + self.name
-
-    def expression(self) -> str:
-        """The coordinate as Spark SQL over the feature's column."""
-        return f"CASE WHEN {_is_known(self.feature)} THEN 0D ELSE {_number(1 / self.unit)} END"
-
-    def original(self, coordinate: float) -> float:
-        """The share of people without a value that has this coordinate."""
-        return coordinate * self.unit
-
-
-@dataclass(frozen=True)
 class Preparation:
     """Everything learnt: the features that enter, and in words why others do not; which of them are also looked at for
-    gaps; and the components that take their place, where they do."""
+    gaps; the attributes of persons that enter; and the components that take their place, where they do."""
 
     features: tuple[PreparedFeature, ...]
     dropped: tuple[str, ...]
     flags: tuple[MissingFlag, ...] = ()
+    attributes: tuple[Level | LevelMean, ...] = ()
+    cohorts: Cohorts | None = None
     rotation: Rotation | None = None
     fences: Fences | None = None
     """Beyond which people are outliers, where these are looked for."""
@@ -118,15 +66,18 @@ class Preparation:
         return self.rotation.names(PREFIX) if self.rotation else [part.column for part in self._parts]
 
     @property
-    def _parts(self) -> tuple[PreparedFeature | MissingFlag, ...]:
-        return (*self.features, *self.flags)
+    def _parts(self) -> tuple[Coordinate, ...]:
+        return (*self.features, *self.flags, *self.attributes)
 
-    def transformers(self) -> list[Transformer]:
-        """The first stages of the saved pipeline: in, a row with the features; out, the same with `prepared`, and
-        with `set_aside` where there are fences."""
-        steps = [{part.column: part.expression() for part in self._parts}]
+    def transformers(self, fitting: bool = False) -> list[Transformer]:
+        """The first stages of the saved pipeline: in, a row with the features, and the attributes and the feature of
+        cohorts where these enter; out, the same with `prepared`, and with `set_aside` where there are fences.
+
+        `fitting`: of the people who are fitted on, means are taken without their own."""
+        steps = [{COHORT: self.cohorts.key}] if self.cohorts else []
+        steps.append({part.column: _expression(part, fitting) for part in self._parts})
         if self.fences:
-            steps[0][SET_ASIDE] = self.fences.expression()
+            steps[-1][SET_ASIDE] = self.fences.expression()
         if self.rotation:
             steps.append(dict(zip(self.coordinates, self.rotation.expressions(), strict=True)))
         return [
@@ -146,13 +97,12 @@ def coordinates_of(fitted: PipelineModel) -> list[str]:
     return list(assembler.getInputCols())
 
 
+def _expression(part: Coordinate, fitting: bool) -> str:
+    return part.expression_out_of_fold() if fitting and isinstance(part, LevelMean) else part.expression()
+
+
 def _select(columns: Mapping[str, str]) -> str:
     return f"SELECT *, {', '.join(f'{sql} AS `{name}`' for name, sql in columns.items())} FROM __THIS__"
-
-
-def _is_known(name: str) -> str:
-    """Whether there is a finite value, as SQL: null where there is none."""
-    return f"abs(`{name}`) <= {_number(2.0**1023)}"
 
 
 def fit_preparation(
@@ -161,14 +111,18 @@ def fit_preparation(
     transform: Transform,
     outliers: Outliers | None = None,
     exempt: Sequence[Condition] = (),
+    attributes: Mapping[str, AttributeEncoding] | None = None,
 ) -> Preparation:
-    """Learns the preparation of the columns `names` from one row a person, in two passes, with components five.
+    """Learns the preparation of the columns `names` from one row a person, in two passes; with components three more,
+    with cohorts two, with `attributes` two and one a mean.
 
     A feature is left out where nobody has a value, and where next to all people have the same one. Quantiles are
     exact. With `outliers` also beyond which fences people are some; whoever meets all of `exempt` is none. Raises
     `InputError` where no feature is left, `ConfigError` where `exempt` names one that is left out.
     """
-    check_columns(sample, list(names), "the people to fit on")
+    whose = _cohort_column(transform)
+    needed = [*names, *map(ATTRIBUTE.__add__, attributes or ()), *([whose] if whose else [])]
+    check_columns(sample, needed, "the people to fit on")
     spread = sample.agg(*(_spread(name, transform).alias(name) for name in names)).first()
     assert spread is not None, "a global aggregate has one row"
     dropped = {name: f"{name}: nobody has a value" for name in names if spread[name]["quantiles"] is None}
@@ -192,13 +146,40 @@ def fit_preparation(
         else:
             dropped[name] = f"{name}: its values do not differ enough to be told apart"
     flags = _flags(prepared, moments) if transform.missing_flags else ()
-    left_out = tuple(dropped[name] for name in names if name in dropped)
+    encoded, told_by_none = fit_attributes(sample, attributes or {}, transform)
+    left_out = (*(dropped[name] for name in names if name in dropped), *told_by_none)
     fences = _fences(prepared, kept, outliers, exempt) if outliers else None
-    found = Preparation(tuple(prepared), left_out, flags, fences=fences)
+    found = Preparation(tuple(prepared), left_out, flags, encoded, fences=fences)
+    if whose and transform.cohorts:
+        found = _within_cohorts(found, sample, whose, kept, moments, transform.cohorts)
     if transform.components is None:
         return found
-    coordinates = PipelineModel(found.transformers()).transform(sample).select(found.coordinates)
+    coordinates = PipelineModel(found.transformers(fitting=True)).transform(sample).select(found.coordinates)
     return replace(found, rotation=fit_rotation(coordinates, found.coordinates, transform.components))
+
+
+def _cohort_column(transform: Transform) -> str | None:
+    if transform.cohorts is None:
+        return None
+    return transform.cohorts.feature or f"{ATTRIBUTE}{transform.cohorts.attribute}"
+
+
+def _within_cohorts(
+    found: Preparation,
+    sample: DataFrame,
+    column: str,
+    limits: Mapping[str, _Limits],
+    moments: Row,
+    settings: CohortSettings,
+) -> Preparation:
+    raised, everyone = {}, {}
+    for feature in found.features:
+        raised[feature.name] = power_sql(limits[feature.name].draw_in(feature.name), feature.power, feature.low)
+        side = "raised_" if feature.power != 1 else ""
+        everyone[feature.name] = tuple(moments[feature.name][f"{side}{figure}"] for figure in ("mean", "deviation"))
+    cohorts = fit_cohorts(sample, column, raised, everyone, settings)
+    shifted = (replace(feature, shift=cohorts.shifts[feature.name]) for feature in found.features)
+    return replace(found, features=tuple(shifted), cohorts=cohorts)
 
 
 def _fences(
@@ -240,7 +221,7 @@ class _Limits:
     power: float
 
     def draw_in(self, name: str) -> str:
-        return f"least(greatest(coalesce(`{name}`, {_number(self.fill)}), {_number(self.low)}), {_number(self.high)})"
+        return f"least(greatest(coalesce(`{name}`, {number(self.fill)}), {number(self.low)}), {number(self.high)})"
 
     def unit(self, power: float, deviation: float, transform: Transform) -> float:
         """What counts as one, on the scale of the power."""
@@ -272,12 +253,9 @@ def _moments(name: str, limit: _Limits) -> Column:
     raised = F.expr(power_sql(value, limit.power, limit.low))
     return F.struct(
         F.skewness(F.expr(value)).alias("skewness"),
+        F.avg(F.expr(value)).alias("mean"),
         F.stddev_pop(F.expr(value)).alias("deviation"),
+        F.avg(raised).alias("raised_mean"),
         F.stddev_pop(raised).alias("raised_deviation"),
         F.stddev_pop(F.col(name).isNull().cast("double")).alias("missing_deviation"),
     )
-
-
-def _number(value: float) -> str:
-    """A double as a Spark SQL literal that reads back to the same bits."""
-    return f"{float(value)!r}D"

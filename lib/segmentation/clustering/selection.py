@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType
 
 from segmentation.clustering.conditions import meets
+from segmentation.clustering.coordinates import ATTRIBUTE, HALF
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.contracts.table import check_columns
@@ -50,6 +51,8 @@ def choose_features(features: DataFrame, settings: ClusteringSettings, kept_out:
             ("exclude", settings.exclude),
             ("transform.fill", settings.transform.fill),
             ("always_in", [condition.feature for condition in settings.always_in]),
+            ("transform.cohorts.feature", _cohorts_by(settings)),
+            *((f"attributes.{name}.target", [how.target]) for name, how in settings.attributes.items() if how.target),
         )
         for name in names
         if name not in available
@@ -72,6 +75,26 @@ def choose_features(features: DataFrame, settings: ClusteringSettings, kept_out:
         if problems:
             raise ConfigError(problems)
     return chosen
+
+
+def columns_beside(names: Sequence[str], settings: ClusteringSettings) -> list[str]:
+    """The columns that a model takes beside its features `names`: attributes of persons, and the feature that says
+    whose cohort they are in."""
+    by_feature = [name for name in _cohorts_by(settings) if name not in names]
+    return [*by_feature, *(ATTRIBUTE + name for name in settings.attributes_read)]
+
+
+def columns_to_fit(names: Sequence[str], settings: ClusteringSettings) -> list[str]:
+    """The columns that fitting takes beside its features `names`: those that the model takes, and the features whose
+    means stand for attributes."""
+    targets = {how.target for how in settings.attributes.values() if how.target}
+    beside = columns_beside(names, settings)
+    return [*beside, *sorted(targets - {*names, *beside})]
+
+
+def _cohorts_by(settings: ClusteringSettings) -> list[str]:
+    cohorts = settings.transform.cohorts
+    return [cohorts.feature] if cohorts and cohorts.feature else []
 
 
 def describe_population(features: DataFrame, names: Sequence[str]) -> Population:
@@ -99,14 +122,18 @@ def describe_population(features: DataFrame, names: Sequence[str]) -> Population
 
 @contextmanager
 def sample_people(
-    features: DataFrame, names: Sequence[str], population: Population, settings: ClusteringSettings
+    features: DataFrame,
+    names: Sequence[str],
+    population: Population,
+    settings: ClusteringSettings,
+    beside: Sequence[str] = (),
 ) -> Iterator[DataFrame]:
     """A fixed sample of about `settings.sample` people, or everyone where they are fewer, and whoever is always in;
     kept in memory in the block.
 
-    In and out: one row a person; out: `person_id`, the columns `names` (NaN and infinite values are null), and
-    `half`, a random LONG of the person's own. Who is in depends on the person and the seed alone, so a sample of
-    tomorrow has the same people. Rows come in an order of their own, whatever it was.
+    In and out: one row a person; out: `person_id`, the columns `names` (NaN and infinite values are null), those
+    `beside` them as they are, and `half`, a random LONG of the person's own. Who is in depends on the person and the
+    seed alone, so a sample of tomorrow has the same people. Rows come in an order of their own, whatever it was.
     """
     order = F.xxhash64("person_id", F.lit(settings.seed))
     share = min(1.0, settings.sample / population.people)
@@ -114,9 +141,9 @@ def sample_people(
     if share < 1:
         drawn = F.pmod(order, F.lit(_BUCKETS)) < F.lit(int(share * _BUCKETS))
         features = features.where(drawn | meets(settings.always_in) if settings.always_in else drawn)
-    rows = features.select("person_id", *finite, order.alias("half"))
+    rows = features.select("person_id", *finite, *beside, order.alias(HALF))
     partitions = -(-min(population.people, settings.sample) // ROWS_PER_PARTITION)
-    sample = rows.repartition(partitions, "half").sortWithinPartitions("half", "person_id").persist()
+    sample = rows.repartition(partitions, HALF).sortWithinPartitions(HALF, "person_id").persist()
     try:
         yield sample
     finally:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from segmentation.clustering.agreement import adjusted_rand_index, best_jaccard, count_together
 from segmentation.clustering.candidates import Candidate, fit_several, group_fits, label_column
+from segmentation.clustering.coordinates import HALF
 from segmentation.clustering.parallel import at_once
 from segmentation.config.clustering import Algorithm, ClusteringSettings
 
@@ -31,7 +32,7 @@ def measure_stability(
 
     def refit(item: tuple[int, Algorithm, list[int]]) -> list[Candidate]:
         number, algorithm, numbers = item
-        half = labelled.where(F.pmod(F.xxhash64("half", F.lit(number)), F.lit(2)) == 0)
+        half = labelled.where(F.pmod(F.xxhash64(HALF, F.lit(number)), F.lit(2)) == 0)
         return fit_several(half, algorithm, numbers, settings, settings.seed + 1 + number)
 
     compared, pairs = labelled, []

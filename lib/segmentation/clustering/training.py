@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 from segmentation.clustering.candidates import Candidate, fit_candidates, label_people, measure_candidates
 from segmentation.clustering.choice import Choice, choose
 from segmentation.clustering.comparison import Comparison, check_installed, compare_methods
+from segmentation.clustering.coordinates import HALF
 from segmentation.clustering.outliers import SET_ASIDE
 from segmentation.clustering.preparation import VECTOR, Preparation, fit_preparation
-from segmentation.clustering.selection import Population, sample_people
+from segmentation.clustering.selection import Population, columns_to_fit, sample_people
 from segmentation.clustering.stability import measure_stability
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.errors import InputError
@@ -40,22 +41,25 @@ def train_model(
 ) -> Training:
     """Prepares a fixed sample of the people, fits all candidates on those who are no outliers, and chooses one.
 
-    In: one row a person with the columns `names`. The prepared sample is read once and kept in memory until the end.
-    Raises `InputError` where fewer than two people differ, or nothing could be fitted.
+    In: one row a person with the columns `names`, and `columns_to_fit` beside them. The prepared sample is read once
+    and kept in memory until the end. Raises `InputError` where fewer than two people differ, or nothing could be
+    fitted.
     """
     if population.people < 2:
         raise InputError(
             "Only one person has features at this date: there is nobody to tell apart. Take in more events."
         )
     check_installed(settings)
-    with sample_people(features, names, population, settings) as sample:
+    with sample_people(features, names, population, settings, columns_to_fit(names, settings)) as sample:
         tell("preparing features")
-        preparation = fit_preparation(sample, names, settings.transform, settings.outliers, settings.always_in)
+        preparation = fit_preparation(
+            sample, names, settings.transform, settings.outliers, settings.always_in, settings.attributes
+        )
         coordinates = preparation.coordinates
         # A local checkpoint and not a cache: it cuts the plan off, which each candidate's column would make longer.
-        vectors = PipelineModel(preparation.transformers()).transform(sample)
+        vectors = PipelineModel(preparation.transformers(fitting=True)).transform(sample)
         ordinary = ~F.col(SET_ASIDE) if preparation.fences else F.lit(True)
-        prepared = vectors.where(ordinary).select("half", VECTOR, *coordinates).localCheckpoint()
+        prepared = vectors.where(ordinary).select(HALF, VECTOR, *coordinates).localCheckpoint()
         outliers = vectors.where(~ordinary).count() if preparation.fences else 0
     distinct = _distinct(prepared, coordinates)
     if distinct < 2 and outliers:

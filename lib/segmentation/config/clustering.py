@@ -26,6 +26,64 @@ class Clusters(Section):
         return self
 
 
+class CohortSettings(Section):
+    """Of whose people a person is one: by an attribute, or by where a feature lies between edges."""
+
+    attribute: Name | None = Field(None, description="An attribute of persons, such as their country.")
+    feature: Name | None = Field(None, description="Or a feature, such as for how long they are customers.")
+    edges: list[float] = Field(
+        [], max_length=100, description="Of the feature: a cohort is from one of these up to below the next."
+    )
+    min_people: int = Field(50, ge=2, description="People of smaller cohorts, and of none, are counted as everyone is.")
+
+    @model_validator(mode="after")
+    def _by_one_of_both(self) -> CohortSettings:
+        if (self.attribute is None) == (self.feature is None):
+            raise ValueError("needs either attribute, or feature with edges")
+        if (self.feature is None) == bool(self.edges):
+            raise ValueError("edges are those of a feature: give both")
+        if self.edges != sorted(set(self.edges)):
+            raise ValueError("edges must rise")
+        return self
+
+
+class AttributeEncoding(Section):
+    """How an attribute of persons enters the model as numbers."""
+
+    encode: Literal["one_hot", "target"] = Field(
+        "one_hot",
+        description="`one_hot`: a coordinate a value, all of an attribute together as far apart as one feature. "
+        "`target`: the mean of a feature among people with the same value, for attributes of many values.",
+    )
+    target: Name | None = Field(
+        None, description="The feature whose mean it is. While fitting, nobody's own value is in theirs (five folds)."
+    )
+    smoothing: float = Field(
+        20.0, ge=0, description="Of `target`: a mean is taken as if so many more people had everyone's."
+    )
+    rare_below: Share = Field(
+        0.02,
+        description="Of `one_hot`: values that a smaller share of the people have are one, with those who have none. "
+        "Values of fewer than 20 people always are.",
+    )
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> AttributeEncoding:
+        if (self.encode == "target") != (self.target is not None):
+            raise ValueError("encode: target and target: FEATURE go together")
+        return self
+
+
+class PartSettings(Section):
+    """Models for parts of the people, beside the global one."""
+
+    attribute: Name = Field(description="An attribute of persons, such as a region: each value is a part.")
+    min_people: int = Field(
+        1000, ge=50, description="Parts of fewer people have no model of their own: the global one places them."
+    )
+    most: int = Field(20, ge=1, le=100, description="Parts with a model of their own, those of most people first.")
+
+
 class Transform(Section):
     """How a feature becomes comparable with the others."""
 
@@ -50,6 +108,11 @@ class Transform(Section):
     missing_flags: bool = Field(
         False,
         description="Whether that a value is missing tells people apart too, where some are and some are not.",
+    )
+    cohorts: CohortSettings | None = Field(
+        None,
+        description="Features count within a cohort: how a person differs from those of the same country, or who came "
+        "at the same time, and not how the countries differ.",
     )
     components: float | None = Field(
         None,
@@ -90,6 +153,14 @@ class ClusteringSettings(Section):
 
     features: list[Name] = Field([], description="Features that enter the model. Default: all.")
     exclude: list[Name] = Field([], description="Features that do not.")
+    attributes: dict[Name, AttributeEncoding] = Field(
+        {}, description="Attributes of persons that enter the model beside the features, as they are known now."
+    )
+    parts: PartSettings | None = Field(
+        None,
+        description="People of a part are placed by a model that was fitted on them alone. Default: one model places "
+        "everyone.",
+    )
     algorithms: list[Algorithm] = Field(
         ["bisecting_kmeans", "gaussian_mixture"], min_length=1, description="What is tried."
     )
@@ -122,3 +193,9 @@ class ClusteringSettings(Section):
         2, ge=1, le=50, description="Beginnings that k-means and mixtures are fitted from; the best is the candidate."
     )
     seed: int = Field(17, description="Of sampling and of the fits.")
+
+    @property
+    def attributes_read(self) -> list[str]:
+        """Attributes of persons that fitting and scoring take, whatever for."""
+        of_whom = (self.transform.cohorts, self.parts)
+        return sorted({*self.attributes, *(by.attribute for by in of_whom if by and by.attribute)})

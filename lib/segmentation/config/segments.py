@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from segmentation.config.clustering import Share
 from segmentation.config.conditions import Condition
 from segmentation.config.model import Name, Section
-from segmentation.contracts.errors import Problem
 
 
 class Fallback(Section):
@@ -68,7 +65,10 @@ class Gates(Section):
     """What a candidate version must pass to be published."""
 
     max_moved_share: Share = Field(0.15, description="Most people in both versions who may change segment.")
-    min_segment_share: Share = Field(0.01, description="Least share of the people in a segment of the model.")
+    min_segment_share: Share = Field(
+        0.01,
+        description="Least share of the people in a segment of the model; with `clustering.parts`, in one of a part's.",
+    )
     max_segment_share: Share = Field(0.7, description="Greatest share of the people in a segment of the model.")
     min_coverage: Share = Field(
         0.5, description="Least share of the people whom the model places (the others get the fallback)."
@@ -143,25 +143,3 @@ class SegmentSettings(Section):
         if self.gates.max_group_difference is not None and not self.fairness.attributes:
             raise ValueError("gates.max_group_difference needs fairness.attributes: whose groups?")
         return self
-
-
-def check_fairness(raw: Mapping[str, Any]) -> list[Problem]:
-    """Attributes that `segments.fairness` of a configuration file names, and that `identity.attributes` does not make.
-
-    A gate that judges nothing would let everything through.
-    """
-    segments, identity = raw.get("segments") or {}, raw.get("identity") or {}
-    fairness = segments.get("fairness") if isinstance(segments, dict) else None
-    named = fairness.get("attributes") if isinstance(fairness, dict) else None
-    known = (identity.get("attributes") if isinstance(identity, dict) else None) or {}
-    if not isinstance(named, list) or not isinstance(known, dict):
-        return []
-    return [
-        Problem(
-            f"segments.fairness.attributes.{number}",
-            f"identity.attributes has no '{name}'",
-            suggestion=next(iter(get_close_matches(str(name), known, 1)), None),
-        )
-        for number, name in enumerate(named)
-        if name not in known
-    ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from segmentation.config.attributes import check_attributes
 from segmentation.config.attribution import AttributionSettings
 from segmentation.config.audiences import AudienceSettings, EntryLimit, check_audiences
 from segmentation.config.clustering import ClusteringSettings
@@ -24,7 +25,7 @@ from segmentation.config.paths import resolve
 from segmentation.config.point_in_time import PointInTime
 from segmentation.config.problems import explain
 from segmentation.config.report import ReportSettings
-from segmentation.config.segments import SegmentSettings, check_fairness
+from segmentation.config.segments import SegmentSettings
 from segmentation.config.sessions import SessionSettings
 from segmentation.config.sources import Source
 from segmentation.config.spark import SparkSettings
@@ -98,7 +99,7 @@ def load_settings(path: str | Path, overrides: Sequence[str] = (), base: Path | 
     raw = read_yaml(Path(path))
     for override in overrides:
         override_value(raw, override)
-    checks = (check_audiences, check_purposes, check_signal, check_feeds, check_fairness)
+    checks = (check_audiences, check_purposes, check_signal, check_feeds, check_attributes)
     problems = [*_undeclared_identifiers(raw), *(problem for check in checks for problem in check(raw))]
     try:
         settings = Settings.model_validate(raw)

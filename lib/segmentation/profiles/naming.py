@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, pairwise, product
 from string import ascii_uppercase
+from types import MappingProxyType
 
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.statistics import SegmentStatistics
@@ -48,12 +49,14 @@ class _Draft:
 
     segment: SegmentStatistics
     words: dict[str, str]
+    part: str | None = None
     compared: set[str] = field(default_factory=set)
     letter: str = ""
 
     @property
     def name(self) -> str:
-        return compose([*(self.words.values() or [_NO_TRAIT]), *filter(None, [self.letter])])
+        name = compose([*(self.words.values() or [_NO_TRAIT]), *filter(None, [self.letter])])
+        return f"{self.part}: {name}" if self.part else name
 
     def effect(self, feature: str) -> float:
         figures = self.segment.features.get(feature)
@@ -61,18 +64,24 @@ class _Draft:
 
 
 def name_segments(
-    statistics: Sequence[SegmentStatistics], catalogue: Mapping[str, FeatureInfo], kept: Mapping[str, str]
+    statistics: Sequence[SegmentStatistics],
+    catalogue: Mapping[str, FeatureInfo],
+    kept: Mapping[str, str],
+    parts: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, SegmentName]:
     """Segment id -> name and description.
 
     `kept` (segment id -> name in use) stays as it is; new names differ from each other and from all of these, also
-    from names of segments that are no more. Nothing depends on the order of `statistics`.
+    from names of segments that are no more. `parts` (segment id -> a part of the people) stands before the name of
+    the segments of a part. Nothing depends on the order of `statistics`.
     """
     drafts = {}
     for segment in sorted(statistics, key=lambda segment: segment.segment_id):
         if segment.segment_id not in kept:
             notable = [trait for trait in traits(segment, catalogue) if abs(trait.effect) >= NOTABLE][:WORDS]
-            drafts[segment.segment_id] = _Draft(segment, {trait.feature: trait.word for trait in notable})
+            drafts[segment.segment_id] = _Draft(
+                segment, {trait.feature: trait.word for trait in notable}, parts.get(segment.segment_id)
+            )
     in_use = {segment.segment_id: _Draft(segment, {}) for segment in statistics if segment.segment_id in kept}
     while clash := _first_clash(drafts, kept):
         if all(set(catalogue) <= draft.compared for draft in clash):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.fitted import FittedModel
+from segmentation.clustering.scorer import Scorer
 from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.table import check_columns
 from segmentation.segments.membership import name_clusters, place_people
@@ -17,16 +17,27 @@ from segmentation.segments.membership import name_clusters, place_people
 
 @dataclass(frozen=True)
 class Placing:
-    """A way of placing people: a model, its pipeline, and the segment of each of its clusters."""
+    """A way of placing people: a model with its pipelines, and the segment of each of its clusters."""
 
-    model: FittedModel
-    fitted: PipelineModel
+    scorer: Scorer
     segments: Mapping[int, str]
+
+    @property
+    def model(self) -> FittedModel:
+        """What it scores by."""
+        return self.scorer.model
+
+    def of_part(self, value: str | None) -> Placing:
+        """The way of placing the people of a part, or those of none."""
+        scorer, first = self.scorer.of_part(value)
+        own = {n: self.segments[first + n] for n in range(scorer.model.k)}
+        apart = {scorer.model.k: self.segments[self.model.k]} if self.model.sets_apart else {}
+        return Placing(scorer, own | apart)
 
     def place(self, features: DataFrame, settings: SegmentSettings) -> DataFrame:
         """`person_id` and `segment_id`, rules aside."""
         alone = settings.model_copy(update={"rules": []})
-        placed = place_people(features, self.fitted, self.model.features, alone)
+        placed = place_people(features, self.scorer, alone)
         return name_clusters(placed, self.segments, settings).select("person_id", "segment_id")
 
 

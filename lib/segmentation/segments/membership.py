@@ -7,14 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import CLUSTER
 from segmentation.clustering.conditions import meets
 from segmentation.clustering.matching import People
-from segmentation.clustering.scoring import score_people
+from segmentation.clustering.scorer import Scorer
 from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.segments import SEGMENTS
 from segmentation.contracts.table import check_columns
@@ -66,12 +65,10 @@ def keep_scope(features: DataFrame, settings: SegmentSettings) -> DataFrame:
     return features.where(meets(settings.scope))
 
 
-def place_people(
-    features: DataFrame, fitted: PipelineModel, names: Sequence[str], settings: SegmentSettings
-) -> DataFrame:
+def place_people(features: DataFrame, scorer: Scorer, settings: SegmentSettings) -> DataFrame:
     """Scores everyone who is in scope.
 
-    In: one row a person with the model's features `names`. Out: `person_id`, `cluster` INT (null: the fallback),
+    In: one row a person with all that the model reads. Out: `person_id`, `cluster` INT (null: the fallback),
     `probability`, `margin`; with rules also `ranked`, all clusters from the nearest on, and `meets`, ARRAY<BOOLEAN>:
     whether the person meets the conditions of each. People of whom no feature of the model is known are out of scope.
     Raises `MissingColumnsError`, also where a condition names a feature that is not there.
@@ -79,11 +76,11 @@ def place_people(
     check_columns(features, ["person_id", *(c.feature for c in settings.scope)], "the features (segments.scope)")
     named = [condition.feature for rule in settings.rules for condition in rule.when]
     check_columns(features, named, "the features (segments.rules)")
-    known, of_model = {"in_scope": _in_scope(names, settings)}, [CLUSTER, "probability", "margin"]
+    known, of_model = {"in_scope": _in_scope(scorer.model.features, settings)}, [CLUSTER, "probability", "margin"]
     if settings.rules:
         known["meets"] = F.array(*(meets(rule.when) for rule in settings.rules))
         of_model.append("ranked")
-    scored = score_people(features.withColumns(known), fitted, names, list(known), ranked=bool(settings.rules))
+    scored = scorer.score(features.withColumns(known), list(known), ranked=bool(settings.rules))
     kept = [F.when(F.col("in_scope"), F.col(name)).alias(name) for name in of_model]
     return scored.select("person_id", *kept, *(name for name in known if name != "in_scope"))
 

@@ -20,8 +20,8 @@ def version_metrics(
     """Counts and shares (0 to 1); those about moves only where there is a version to compare with.
 
     `flows` is given where rules have a say: people by the segment that they are in and the one that they were in.
-    Segments that may be as small as they like, that of outliers and those that rules leave nobody in on purpose, are
-    `unlimited`.
+    Segments that may be as small as they like, that of outliers, those that rules leave nobody in on purpose, and those
+    of people whose part has no model of its own, are `unlimited`.
     """
     if flows is None:
         where = Counter[tuple[str, str | None]]()

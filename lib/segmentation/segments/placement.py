@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DoubleType, StringType, StructField, StructType
+from pyspark.sql.types import DataType, DoubleType, StringType, StructField, StructType
 
 from segmentation.clustering.algorithms import CLUSTER
 from segmentation.clustering.conditions import meets
+from segmentation.clustering.coordinates import ATTRIBUTE
 from segmentation.clustering.fitted import FittedModel
 from segmentation.clustering.scoring import score_people
 from segmentation.config.conditions import Condition
@@ -94,19 +96,22 @@ def explain_placement(
 ) -> Placement:
     """The placement with its reasons.
 
-    In: `find_member`; the person's one row of `features` at the version's date; what the version placed people with.
-    Raises `MissingColumnsError`.
+    In: `find_member`; the person's one row of `features` at the version's date, with the attributes that the model
+    reads; what the version placed people with. Attributes are taken as they are: what they decide is not told. Raises
+    `MissingColumnsError`.
     """
-    check_columns(features, [*placing.model.features, *(c.feature for c in scope)], "the features")
+    check_columns(features, [*placing.model.reads, *(c.feature for c in scope)], "the features")
     inside = [meets([condition]).alias(f"scope_{number}") for number, condition in enumerate(scope)]
-    row = features.select(*placing.model.features, *inside).first()
+    row = features.select(*placing.model.reads, *inside).first()
     if row is None:
         return member
+    if placing.model.parts:
+        placing = placing.of_part(row[placing.model.parts_by])
     values = {name: _known(row[name]) for name in placing.model.features}
     unmet = tuple(condition for number, condition in enumerate(scope) if not row[f"scope_{number}"])
     if unmet or all(value is None for value in values.values()):
         return replace(member, unmet=unmet)
-    score = _Scorer(features.sparkSession, placing)
+    score = _Scorer(features.sparkSession, placing, {name: row[name] for name in placing.model.beside})
     (base,) = score.all([values])
     is_outlier = base.cluster >= placing.model.k
     # An outlier's distances tell little: the segment that is meant is one that a single feature keeps them out of.
@@ -160,17 +165,25 @@ class _Scored:
 class _Scorer:
     """Scores made-up people by the model, all of a list in one job."""
 
-    def __init__(self, spark: SparkSession, placing: Placing) -> None:
-        self.spark, self.placing = spark, placing
+    def __init__(self, spark: SparkSession, placing: Placing, beside: Mapping[str, Any]) -> None:
+        self.spark, self.placing, self.beside = spark, placing, beside
         self.names = placing.model.features
 
     def all(self, people: Sequence[Mapping[str, float | None]]) -> list[_Scored]:
         fields = [StructField("person_id", StringType()), *(StructField(name, DoubleType()) for name in self.names)]
-        rows = [(str(number), *(values[name] for name in self.names)) for number, values in enumerate(people)]
+        fields += [StructField(name, _type(name)) for name in self.beside]
+        rows = [
+            (str(number), *(values[name] for name in self.names), *self.beside.values())
+            for number, values in enumerate(people)
+        ]
         made = self.spark.createDataFrame(rows, StructType(fields)).coalesce(1)
-        scored = score_people(made, self.placing.fitted, self.names, ranked=True).collect()
+        scored = score_people(made, self.placing.scorer.fitted, self.placing.model.reads, ranked=True).collect()
         found = {int(row["person_id"]): _Scored(row[CLUSTER], row["ranked"], row["far"]) for row in scored}
         return [found[number] for number in range(len(people))]
+
+
+def _type(beside: str) -> DataType:
+    return StringType() if beside.startswith(ATTRIBUTE) else DoubleType()
 
 
 def _known(value: float | None) -> float | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import click
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.clustering.attributes import attach_attributes
 from segmentation.clustering.fitted import FittedModel, choose_rows, newest_model
+from segmentation.clustering.scorer import Scorer, load_scorer
 from segmentation.config.segments import Gates, SegmentSettings
 from segmentation.config.settings import Settings
 from segmentation.features.catalogue import feature_catalogue
@@ -63,9 +64,9 @@ def run(context: StageContext) -> Outcome:
     settings = context.settings.segments
     baseline = _baseline(context, published(versions))
     features = choose_rows(context.read("features"), context.as_of, model)
-    fitted = _load(context, model)
+    scorer = _load(context, model)
     context.tell("scoring")
-    with settled(place_people(features, fitted, model.features, settings)) as placed:
+    with settled(place_people(_know(context, features, model.attributes), scorer, settings)) as placed:
         before = _people(context, baseline)
         overlap = count_overlap(placed, placed_by_model(before), settings)
         continuity = carry_on(overlap, model, baseline, settings)
@@ -77,17 +78,20 @@ def run(context: StageContext) -> Outcome:
             assigned = name_clusters(placed, segments, settings)
         flows = count_flows(assigned, before) if rules or (baseline and baseline.has_rules) else None
         unlimited = {*emptied_segments(rules, segments.values(), settings), settings.outliers.segment_id}
+        # With models for parts the global one places whoever is left, however few.
+        unlimited |= {segment for cluster, segment in segments.items() if model.parts and cluster not in model.part_of}
         metrics = version_metrics(
             overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, unlimited
         )
         metrics |= count_decisions(assigned) if rules else {}
         metrics |= _further_figures(context, assigned, model, baseline)
         kept = kept_names(baseline, own_names(rules, segments.values()), settings)
-        names = _write_profiles(context, draft.segment_version, assigned, features, model, kept)
+        parts = {segments[cluster]: part for cluster, part in model.part_of.items()}
+        names = _write_profiles(context, draft.segment_version, assigned, features, model, kept, parts)
         context.tell("writing segments")
         rows = membership_rows(assigned, draft.segment_version, names)
         context.warehouse.replace_slice("segments", rows, segment_version=draft.segment_version)
-        now = Placing(model, fitted, segments)
+        now = Placing(scorer, segments)
         metrics |= _write_changes(context, draft.segment_version, assigned, features, now, baseline)
     version = draft.with_results(metrics, continuity)
     if shadow:
@@ -101,6 +105,7 @@ def run(context: StageContext) -> Outcome:
 
 
 def _draft(context: StageContext, versions: Sequence[Version], model: FittedModel, shadow: bool) -> Version:
+    tables = ["features", *(["persons"] if model.attributes else [])]
     return draft_version(
         versions,
         as_of=context.as_of,
@@ -109,7 +114,7 @@ def _draft(context: StageContext, versions: Sequence[Version], model: FittedMode
         created_ts=context.now,
         config_sha256=context.settings.sha256(),
         code_version=context.code_version,
-        depends_on=[context.warehouse.content("features"), repr(_depends_on(context.settings))],
+        depends_on=[*map(context.warehouse.content, tables), repr(_depends_on(context.settings))],
         shadow=shadow,
     )
 
@@ -119,8 +124,8 @@ def _outcome(version: Version, message: str) -> Outcome:
     return Outcome(people, people, {"segments": int(version.metrics["segments"])}, message=message)
 
 
-def _load(context: StageContext, model: FittedModel) -> PipelineModel:
-    return PipelineModel.load(context.warehouse.path(model.path))
+def _load(context: StageContext, model: FittedModel) -> Scorer:
+    return load_scorer(model, context.read("models"), context.warehouse.path)
 
 
 def _baseline(context: StageContext, version: Version | None) -> Baseline | None:
@@ -156,12 +161,14 @@ def _write_profiles(
     features: DataFrame,
     model: FittedModel,
     kept: Mapping[str, str],
+    parts: Mapping[str, str],
 ) -> dict[str, str]:
-    """Writes what each segment is, and returns the segments' names; `kept`: those that stay."""
+    """Writes what each segment is, and returns the segments' names; `kept`: those that stay, `parts`: whose model
+    a segment is of, by its id."""
     context.tell("profiling segments")
     catalogue = feature_catalogue(context.settings.features)
     statistics = profile_segments(assigned, features)
-    names = name_segments(statistics, catalogue, kept)
+    names = name_segments(statistics, catalogue, kept, parts)
     rules = find_rules(assigned, features, statistics, model.features)
     rows = profile_rows(context.spark, number, statistics, names, rules, catalogue)
     context.warehouse.replace_slice("segment_profiles", rows, segment_version=number)
@@ -184,8 +191,12 @@ def _write_changes(
     changes = explain_moves(moves, why, settings).localCheckpoint()
     if evidence := _evidence(context, baseline):
         placing = now if isinstance(why, str) else why.before
+        by_now = placing.model.attributes
         changes = blame_hindsight(
-            changes, evidence, lambda measured: placing.place(measured, settings), context.settings
+            changes,
+            evidence,
+            lambda measured: placing.place(_know(context, measured, by_now), settings),
+            context.settings,
         ).localCheckpoint()
     rows = changes.withColumn("segment_version", F.lit(number).cast("bigint"))
     context.warehouse.replace_slice("segment_changes", rows, segment_version=number)
@@ -198,13 +209,25 @@ def _why(context: StageContext, features: DataFrame, now: Placing, baseline: Bas
     if baseline.model.feature_set != now.model.feature_set:
         return "refit"
     before = baseline.version
+    old = Placing(_load(context, baseline.model), before.segments)
+    attributes = {*old.model.attributes, *now.model.attributes}
     former = context.warehouse.read("features", before.inputs["features"]).where(F.col("as_of") == F.lit(before.as_of))
     return Replay(
-        before=Placing(baseline.model, _load(context, baseline.model), before.segments),
+        before=old,
         now=now,
-        features_before=former,
-        features_now=features,
+        features_before=_know(context, former, attributes, before.inputs),
+        features_now=_know(context, features, attributes),
     )
+
+
+def _know(
+    context: StageContext, people: DataFrame, attributes: Collection[str], then: Mapping[str, int] | None = None
+) -> DataFrame:
+    """The people with attributes that the model takes, as they are known now, or were `then`, at versions of tables."""
+    if not attributes:
+        return people
+    version = (then or context.inputs).get("persons")
+    return attach_attributes(people, context.warehouse.read_or_empty("persons", version), attributes)
 
 
 def _further_figures(

@@ -23,7 +23,7 @@ from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from segmentation.activation.changes import FORGOTTEN
-from segmentation.clustering import fitted
+from segmentation.clustering import saving
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
 from segmentation.contracts.events import strongest_type
@@ -40,7 +40,7 @@ from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import identity, report
 from segmentation.stages.ingest_plan import STREAMS
 
-_OWN_FILES = (report.FOLDER, fitted.FOLDER, STREAMS)
+_OWN_FILES = (report.FOLDER, saving.FOLDER, STREAMS)
 """Folders of the warehouse whose files are about nobody."""
 
 _KEPT_ASIDE = {*identity.STAGE.writes, "erasure_work"} - {*identity.STAGE.state}

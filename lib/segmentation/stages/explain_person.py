@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import functions as F
 
+from segmentation.clustering.attributes import attach_attributes
 from segmentation.clustering.fitted import FittedModel
+from segmentation.clustering.scorer import load_scorer
 from segmentation.config.segments import SegmentSettings
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.changes import Placing
@@ -27,7 +28,10 @@ def explain_person(
     row = warehouse.read("models").where(F.col("model_id") == version.model_id).first()
     assert row is not None, "rows of models are never taken away"
     model = FittedModel.from_row(row)
-    placing = Placing(model, PipelineModel.load(warehouse.path(model.path)), version.segments)
+    scorer = load_scorer(model, warehouse.read("models"), warehouse.path)
     own = (F.col("as_of") == F.lit(version.as_of)) & (F.col("person_id") == person_id)
     features = warehouse.read("features", version.inputs["features"]).where(own)
-    return explain_placement(member, features, placing, settings.scope)
+    if model.attributes:
+        persons = warehouse.read_or_empty("persons", version.inputs.get("persons"))
+        features = attach_attributes(features, persons, model.attributes)
+    return explain_placement(member, features, Placing(scorer, version.segments), settings.scope)

@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from scipy.stats import skew, yeojohnson
 from sklearn.decomposition import PCA
 
+from segmentation.clustering.coordinates import PreparedFeature
 from segmentation.clustering.power import power_sql, raise_to, undo
-from segmentation.clustering.preparation import VECTOR, PreparedFeature, fit_preparation
+from segmentation.clustering.preparation import VECTOR, fit_preparation
 from segmentation.clustering.scoring import score_people
 from segmentation.config.clustering import Outliers, Transform
 from segmentation.config.conditions import Condition

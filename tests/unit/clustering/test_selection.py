@@ -7,7 +7,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.people import feature_rows, grouped_people
 
-from segmentation.clustering.selection import choose_features, describe_population, sample_people
+from segmentation.clustering.selection import (
+    choose_features,
+    columns_beside,
+    columns_to_fit,
+    describe_population,
+    sample_people,
+)
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.errors import ConfigError, InputError
 
@@ -94,3 +100,29 @@ def test_a_sample_is_the_same_people_in_the_same_order_whatever_the_partitions(s
     with sample_people(more, NAMES, describe_population(more, NAMES), settings) as sample:
         again = {row["person_id"] for row in sample.collect()}
     assert len(again & set(taken[0])) > 0.85 * len(taken[0]), "a sample of tomorrow has the same people"
+
+
+def test_columns_beside_the_features_are_attributes_the_feature_of_cohorts_and_for_fitting_the_averaged_ones() -> None:
+    settings = ClusteringSettings.model_validate(
+        {
+            "attributes": {"plan": {}, "city": {"encode": "target", "target": "monetary"}},
+            "transform": {"cohorts": {"feature": "tenure", "edges": [30, 90]}},
+            "parts": {"attribute": "region"},
+        }
+    )
+    beside = ["tenure", "attribute_city", "attribute_plan", "attribute_region"]
+    assert columns_beside(["recency"], settings) == beside
+    assert columns_beside(["recency", "tenure"], settings) == beside[1:]
+    assert columns_to_fit(["recency"], settings) == [*beside, "monetary"]
+    assert columns_to_fit(["monetary"], settings) == beside
+    assert columns_beside(NAMES, ClusteringSettings()) == []
+
+
+def test_an_attribute_is_averaged_over_a_feature_that_is_there(spark: SparkSession) -> None:
+    features = feature_rows(spark, grouped_people(8))
+    wrong = {"attributes": {"city": {"encode": "target", "target": "monetery"}}}
+    with pytest.raises(ConfigError, match=r"clustering\.attributes\.city\.target.*'monetery'.*monetary"):
+        choose_features(features, ClusteringSettings.model_validate(wrong))
+    cohorts = {"transform": {"cohorts": {"feature": "tenur", "edges": [3]}}}
+    with pytest.raises(ConfigError, match=r"clustering\.transform\.cohorts\.feature.*'tenur'"):
+        choose_features(features, ClusteringSettings.model_validate(cohorts))

@@ -13,8 +13,8 @@ from tests.people import feature_rows, grouped_people
 
 from segmentation.clustering.agreement import adjusted_rand_index
 from segmentation.clustering.choice import Choice
-from segmentation.clustering.fitted import pipeline
 from segmentation.clustering.preparation import Preparation
+from segmentation.clustering.saving import pipeline
 from segmentation.clustering.scoring import score_people
 from segmentation.clustering.selection import describe_population
 from segmentation.clustering.training import Training, train_model

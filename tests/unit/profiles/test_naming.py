@@ -76,6 +76,16 @@ def test_names_in_use_stay_and_are_not_given_again() -> None:
     assert _names(new, gone="high-value, lapsing") == {"s1": "High-value, lapsing deal-seekers"}
 
 
+def test_the_part_stands_before_the_names_of_its_segments() -> None:
+    segments = [_segment("s1", monetary=2.0), _segment("s2", monetary=2.0), _segment("s3", monetary=2.0)]
+    found = name_segments(segments, CATALOGUE, {"s3": "High-value"}, {"s1": "north", "s2": "south", "s3": "south"})
+    assert {i: named.name for i, named in found.items()} == {
+        "s1": "north: High-value",
+        "s2": "south: High-value",
+        "s3": "High-value",
+    }
+
+
 def test_segments_without_a_difference_still_have_names_of_their_own() -> None:
     assert _names(_segment("s1"), _segment("s2"), _segment("s3"), s3="Typical") == {
         "s1": "Typical, group B",

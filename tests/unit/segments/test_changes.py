@@ -11,6 +11,7 @@ from pyspark.ml.feature import SQLTransformer
 from pyspark.sql import DataFrame, SparkSession
 
 from segmentation.clustering.fitted import FittedModel
+from segmentation.clustering.scorer import Scorer
 from segmentation.config.segments import SegmentSettings
 from segmentation.segments import changes
 from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
@@ -39,8 +40,8 @@ def test_whom_the_model_would_have_left_rules_have_moved(spark: SparkSession) ->
 def replay(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Replay:
     """Two models by thresholds: the old one cuts at 10 and 20, the new one at 15 and 20."""
 
-    def place(features: DataFrame, fitted: PipelineModel, names: object, settings: object) -> DataFrame:
-        return fitted.transform(features)
+    def place(features: DataFrame, scorer: Scorer, settings: object) -> DataFrame:
+        return scorer.fitted.transform(features)
 
     monkeypatch.setattr(changes, "place_people", place)
 
@@ -49,7 +50,9 @@ def replay(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Replay:
             f"SELECT person_id, CASE WHEN x < {low} THEN 0 WHEN x < 20 THEN 1 ELSE 2 END AS cluster, "
             "CAST(NULL AS DOUBLE) AS probability, CAST(NULL AS DOUBLE) AS margin FROM __THIS__"
         )
-        return Placing(MODEL, PipelineModel([SQLTransformer(statement=statement)]), {0: "low", 1: "mid", 2: "high"})
+        return Placing(
+            Scorer(MODEL, PipelineModel([SQLTransformer(statement=statement)])), {0: "low", 1: "mid", 2: "high"}
+        )
 
     before = [("behaved", 1.0), ("refitted", 12.0), ("both", 12.0), ("back", 12.0), ("ruled", 1.0), ("left", 1.0)]
     now = [("behaved", 17.0), ("refitted", 13.0), ("both", 25.0), ("back", 5.0), ("ruled", 1.0), ("new", 1.0)]

@@ -9,6 +9,7 @@ from chispa import assert_df_equality
 from pyspark.ml import PipelineModel
 from pyspark.ml.clustering import KMeans
 from pyspark.sql import DataFrame, SparkSession
+from tests.people import scorer_of
 
 from segmentation.clustering.matching import People
 from segmentation.clustering.preparation import fit_preparation
@@ -42,7 +43,7 @@ def test_only_people_in_scope_of_whom_something_is_known_are_placed(spark: Spark
     people = [("in", 1.0, 5.0), ("few", 1.0, 1.0), ("many", 99.0, 50.0), ("unknown", 99.0, None), ("no x", nan, 5.0)]
     features = spark.createDataFrame(people, "person_id string, x double, sessions double")
     settings = SegmentSettings.model_validate({"scope": [{"feature": "sessions", "at_least": 2, "at_most": 20}]})
-    found = {r["person_id"]: r for r in place_people(features, fitted, ["x"], settings).collect()}
+    found = {r["person_id"]: r for r in place_people(features, scorer_of(fitted, ["x"]), settings).collect()}
     assert {who: row["cluster"] is not None for who, row in found.items()} == {
         "in": True,
         "few": False,
@@ -53,7 +54,7 @@ def test_only_people_in_scope_of_whom_something_is_known_are_placed(spark: Spark
     assert found["in"]["margin"] > 0.9
     assert found["few"]["margin"] is None
     with pytest.raises(MissingColumnsError, match=r"segments\.scope.*lacks the column 'sessions'"):
-        place_people(features.drop("sessions"), fitted, ["x"], settings)
+        place_people(features.drop("sessions"), scorer_of(fitted, ["x"]), settings)
 
 
 @pytest.fixture(scope="module")

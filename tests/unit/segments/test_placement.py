@@ -15,6 +15,7 @@ from tests.people import AS_OF
 from segmentation.clustering.algorithms import CLUSTER, centres
 from segmentation.clustering.fitted import FittedModel
 from segmentation.clustering.preparation import VECTOR, fit_preparation
+from segmentation.clustering.scorer import Scorer
 from segmentation.config.clustering import Outliers, Transform
 from segmentation.config.conditions import Condition
 from segmentation.contracts.errors import InputError
@@ -46,7 +47,7 @@ def placing(spark: SparkSession, request: pytest.FixtureRequest) -> Placing:
         {"cluster": number, "centre": preparation.original(centre)} for number, centre in enumerate(centres(model))
     )
     fitted = FittedModel("m", 1, request.param, 2, tuple(NAMES), "set", AS_OF, "", told, "", sets_apart=True)
-    return Placing(fitted, PipelineModel([*preparing.stages, model]), SEGMENTS)
+    return Placing(Scorer(fitted, PipelineModel([*preparing.stages, model])), SEGMENTS)
 
 
 def explain(

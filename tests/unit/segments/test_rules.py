@@ -10,10 +10,12 @@ from pydantic import ValidationError
 from pyspark.ml import PipelineModel
 from pyspark.ml.clustering import KMeans
 from pyspark.sql import DataFrame, SparkSession
+from tests.people import scorer_of
 
 from segmentation.clustering.preparation import fit_preparation
+from segmentation.config.attributes import check_attributes
 from segmentation.config.clustering import Transform
-from segmentation.config.segments import SegmentSettings, check_fairness
+from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.errors import ConfigError, MissingColumnsError
 from segmentation.segments.membership import place_people
 from segmentation.segments.rules import count_decisions, decide_segments, emptied_segments, own_names, resolve_rules
@@ -148,14 +150,14 @@ def test_conditions_and_nearest_segments_come_from_the_people(spark: SparkSessio
     fitted = PipelineModel([*preparing.stages, model])
     people = spark.createDataFrame([("a", 1.0, 500.0), ("b", 60.0, None)], "person_id string, x double, money double")
     settings = settings_of({"name": "rich", "when": RICH, "into": "vip"})
-    found = {r["person_id"]: r for r in place_people(people, fitted, ["x"], settings).collect()}
+    found = {r["person_id"]: r for r in place_people(people, scorer_of(fitted, ["x"]), settings).collect()}
     assert {who: row["meets"] for who, row in found.items()} == {"a": [True], "b": [False]}
     order = [round(float(centre[0]), 3) for centre in model.clusterCenters()]
     by_value = sorted(range(3), key=lambda number: order[number])
     assert found["a"]["ranked"] == by_value, "from the lowest to the highest"
     assert found["b"]["ranked"] == [by_value[1], by_value[2], by_value[0]]
     with pytest.raises(MissingColumnsError, match=r"segments\.rules.*'money'"):
-        place_people(people.drop("money"), fitted, ["x"], settings)
+        place_people(people.drop("money"), scorer_of(fitted, ["x"]), settings)
 
 
 def test_a_segment_that_is_not_there_is_said_with_its_place() -> None:
@@ -216,8 +218,18 @@ def test_a_gate_on_groups_says_whose() -> None:
         settings_of(gates={"max_group_difference": 0.2})
     declared = {"identity": {"attributes": {"country": {"from": "properties.country"}}}}
     asked = {**declared, "segments": {"fairness": {"attributes": ["country", "contry"]}}}
-    assert [(problem.key, problem.suggestion) for problem in check_fairness(asked)] == [
+    assert [(problem.key, problem.suggestion) for problem in check_attributes(asked)] == [
         ("segments.fairness.attributes.1", "country")
     ]
+    encoded = {
+        "attributes": {"contry": {}},
+        "transform": {"cohorts": {"attribute": "plan"}},
+        "parts": {"attribute": "x"},
+    }
+    assert [(problem.key, problem.suggestion) for problem in check_attributes({**declared, "clustering": encoded})] == [
+        ("clustering.attributes.contry", "country"),
+        ("clustering.transform.cohorts.attribute", None),
+        ("clustering.parts.attribute", None),
+    ]
     for malformed in ({}, {"segments": 3}, {"segments": {"fairness": {"attributes": "x"}}}, {"segments": None}):
-        assert check_fairness(malformed) == []
+        assert check_attributes(malformed) == []

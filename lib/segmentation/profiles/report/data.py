@@ -81,6 +81,19 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class PartModel:
+    """A model that places the people of one part alone."""
+
+    part: str
+    people: int
+    algorithm: str
+    k: int
+    silhouette: float | None
+    agreement: float | None
+    """How far the global model divides them alike (adjusted Rand index)."""
+
+
+@dataclass(frozen=True)
 class Choice:
     """How the number of segments came about."""
 
@@ -88,6 +101,7 @@ class Choice:
     candidates: Sequence[Candidate]
     comparisons: Sequence[Comparison] = ()
     """The choice itself and what other methods find, in the same sample of the people."""
+    parts: Sequence[PartModel] = ()
 
 
 @dataclass(frozen=True)

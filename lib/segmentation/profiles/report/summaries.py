@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.comparison import Comparison
+from segmentation.clustering.fitted import FittedModel, Part
 from segmentation.config.journeys import JourneySettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import (
@@ -23,6 +25,7 @@ from segmentation.profiles.report.data import (
     Link,
     Month,
     Movement,
+    PartModel,
     Profile,
     Rfm,
     RfmCell,
@@ -205,17 +208,32 @@ def read_profiles(profiles: DataFrame, version: int, fallback: str) -> tuple[lis
 
 
 def read_choice(models: DataFrame, model_id: str) -> tuple[Choice | None, str]:
-    """How the model was chosen, and its algorithm."""
-    row = (
-        models.where(F.col("model_id") == model_id)
-        .select("algorithm", "k", "choice", "candidates", "comparisons")
-        .first()
-    )
+    """How the model was chosen, and its algorithm; and the models of parts beside it."""
+    row = models.where(F.col("model_id") == model_id).first()
     if row is None:
         return None, "unknown"
     candidates, comparisons = (json.loads(row[name] or "[]") for name in ("candidates", "comparisons"))
     others = [Comparison(**one) for one in comparisons]
-    return tell_choice(row["choice"], candidates, row["algorithm"], row["k"], others), row["algorithm"]
+    told = tell_choice(row["choice"], candidates, row["algorithm"], row["k"], others)
+    return replace(told, parts=_read_parts(models, FittedModel.from_row(row).parts)), row["algorithm"]
+
+
+def _read_parts(models: DataFrame, parts: Sequence[Part]) -> list[PartModel]:
+    if not parts:
+        return []
+    rows = models.where(F.col("model_id").isin([part.model_id for part in parts])).collect()
+    found = {row["model_id"]: row for row in rows}
+    return [
+        PartModel(
+            part=part.value,
+            people=int(found[part.model_id]["params"]["people"]),
+            algorithm=found[part.model_id]["algorithm"],
+            k=part.k,
+            silhouette=found[part.model_id]["metrics"].get("silhouette"),
+            agreement=found[part.model_id]["metrics"].get("agreement"),
+        )
+        for part in parts
+    ]
 
 
 def tell_choice(

@@ -13,7 +13,16 @@ from tests.factories import event_rows, table_rows
 from segmentation.clustering.comparison import Comparison
 from segmentation.config.journeys import JourneySettings
 from segmentation.contracts.errors import InputError
-from segmentation.profiles.report.data import Link, Month, Movement, RfmCell, RuleText, SourceQuality, StageRun
+from segmentation.profiles.report.data import (
+    Link,
+    Month,
+    Movement,
+    PartModel,
+    RfmCell,
+    RuleText,
+    SourceQuality,
+    StageRun,
+)
 from segmentation.profiles.report.summaries import (
     read_choice,
     read_journeys,
@@ -220,13 +229,27 @@ def test_the_choice_tells_every_candidate(spark: SparkSession) -> None:
         {"algorithm": "kmeans", "k": 3, "sizes": [], "figures": {}, "failure": "too few people"},
     ]
     ward = Comparison("hierarchical", 2, 40, 0, None, 0.5)
-    schema = "model_id string, algorithm string, k long, choice string, candidates string, comparisons string"
-    row = ("m", "kmeans", 2, "Because.", json.dumps(candidates), json.dumps([asdict(ward)]))
-    models = spark.createDataFrame([row], schema)
+    told = {"choice": "Because.", "candidates": json.dumps(candidates), "comparisons": json.dumps([asdict(ward)])}
+    parts = {"by": "attribute_region", "models": [{"value": "north", "model_id": "n1", "first": 2, "k": 3}]}
+    base = {"algorithm": "kmeans", "features": ["x"], "trained_as_of": date(2026, 3, 31), "path": "p", "fit_number": 1}
+    models = table_rows(
+        spark,
+        "models",
+        [
+            base
+            | told
+            | {"model_id": "m", "k": 2, "params": {"feature_set": "s", "parts": json.dumps(parts)}}
+            | {"metrics": {}, "clusters": "[]"},
+            base
+            | {"model_id": "n1", "k": 3, "params": {"feature_set": "s", "people": "120", "part": "north"}}
+            | {"metrics": {"silhouette": 0.6, "agreement": 0.2}, "clusters": "[]", "algorithm": "gaussian_mixture"},
+        ],
+    )
     choice, algorithm = read_choice(models, "m")
     assert choice is not None
     assert (choice.reason, algorithm) == ("Because.", "kmeans")
     assert choice.comparisons == [ward]
+    assert choice.parts == [PartModel("north", 120, "gaussian_mixture", 3, 0.6, 0.2)]
     first, second = choice.candidates
     assert (first.silhouette, first.stability, first.smallest, first.largest, first.chosen) == (
         0.4,

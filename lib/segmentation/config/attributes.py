@@ -1,0 +1,47 @@
+"""Attributes of persons that a configuration names must be made by `identity.attributes`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from segmentation.contracts.errors import Problem
+
+
+def check_attributes(raw: Mapping[str, Any]) -> list[Problem]:
+    """Attributes that `segments.fairness` and `clustering` of a configuration file name, and that there are not.
+
+    A gate that judges nothing would let everything through, and a model would be fitted on gaps.
+    """
+    known = _at(raw, "identity", "attributes") or {}
+    if not isinstance(known, dict):
+        return []
+    return [
+        Problem(
+            key,
+            f"identity.attributes has no '{name}'",
+            suggestion=next(iter(get_close_matches(str(name), known, 1)), None),
+        )
+        for key, name in _named(raw)
+        if name not in known
+    ]
+
+
+def _named(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    fairness = _at(raw, "segments", "fairness", "attributes")
+    if isinstance(fairness, list):
+        yield from ((f"segments.fairness.attributes.{number}", name) for number, name in enumerate(fairness))
+    encoded = _at(raw, "clustering", "attributes")
+    if isinstance(encoded, dict):
+        yield from ((f"clustering.attributes.{name}", name) for name in encoded)
+    for path in (("transform", "cohorts", "attribute"), ("parts", "attribute")):
+        if isinstance(name := _at(raw, "clustering", *path), str):
+            yield ".".join(("clustering", *path)), name
+
+
+def _at(raw: Any, *path: str) -> Any:
+    """What is at a path; None where the way there is not as it should be, which is another's to say."""
+    for key in path:
+        raw = raw.get(key) if isinstance(raw, Mapping) else None
+    return raw
