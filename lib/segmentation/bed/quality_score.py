@@ -38,7 +38,7 @@ def score_quality(events: DataFrame, quarantine: DataFrame, batches: DataFrame, 
     Rows are told by their event ids; sources without ids of their own count in the totals only.
     """
     check_columns(events, {"event_id", "source", "is_bot", "is_test"}, "the table 'events'")
-    check_columns(batches, {"rows_read", "duplicates"}, "the table 'ingest_batches'")
+    check_columns(batches, {"rows_read", "duplicates", "sampled"}, "the table 'ingest_batches'")
     written = truth.where(~F.col("source").isin(*SOURCES_WITHOUT_IDS))
     # A row and its exact copies have one id and are one event; a near copy has an id of its own.
     told = written.groupBy("event_id").agg(
@@ -79,10 +79,11 @@ def score_quality(events: DataFrame, quarantine: DataFrame, batches: DataFrame, 
         .first()
     )
     assert row is not None, "an aggregate without groups has one row"
-    ledger = batches.agg(F.sum("rows_read").alias("read"), F.sum("duplicates").alias("duplicates")).first()
+    no_events = F.col("duplicates") + F.coalesce("sampled", F.lit(0))
+    ledger = batches.agg(F.sum("rows_read").alias("read"), F.sum(no_events).alias("no_events")).first()
     assert ledger is not None, "an aggregate without groups has one row"
     read = int(ledger["read"] or 0)
-    kept = events.count() + quarantine.count() + int(ledger["duplicates"] or 0)
+    kept = events.count() + quarantine.count() + int(ledger["no_events"] or 0)
     return QualityScore(
         rows_written=truth.count(),
         rows_read=read,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator
@@ -116,6 +116,12 @@ class Source(Section):
         description="Events that say the same but for their id, each within this time of the one before, are one: the "
         "first that was taken in, else the earliest, stays. Two true events that say no more than that something was "
         "viewed are one then, too: for sources whose events say much. 0: only equal ids are duplicates.",
+    )
+    sample: dict[str, Annotated[int, Field(ge=2, le=1_000_000)]] = Field(
+        {},
+        description="Event name -> of how many one is kept, for events that come in masses and say little each. One "
+        "that is kept has the others' number as its `weight`, by which features and audiences count; sessions are of "
+        "those that are kept. What has an amount is always kept, and what is said of consent is read of all.",
     )
     future_hours: float = Field(
         24,

@@ -43,6 +43,7 @@ EVENTS = Table(
         Col("amount", MONEY, "value of the event in `currency`; negative for a return"),
         Col("currency", STRING, "ISO 4217 code"),
         Col("properties", STRING_MAP, "whatever else the source's mapping names"),
+        Col("weight", LONG, "how many events it stands for, where a source is sampled; null: for itself alone"),
         Col(
             "is_bot",
             BOOLEAN,
@@ -99,6 +100,7 @@ INGEST_BATCHES = Table(
         Col("accepted", LONG, "rows that became events"),
         Col("quarantined", LONG, "rows refused"),
         Col("duplicates", LONG, "rows that were already there, in this batch or an earlier one"),
+        Col("sampled", LONG, "rows left out by `sample`, for which others stand"),
         Col("reasons", LONG_MAP, "refused rows by reason"),
         Col("min_event_date", DATE, "first date among the accepted events"),
         Col("max_event_date", DATE, "last date among the accepted events"),

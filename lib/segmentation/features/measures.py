@@ -5,7 +5,8 @@ what a person did on one day, and what the person did on all days up to the date
 distinct day figure is computed once, whatever windows are asked of it: another feature adds a column, never a scan.
 
 Everything that is added up is a whole number or a decimal, so the result has the same bits whatever the order and
-the partitioning: decay weights are rounded to 1e-9 first.
+the partitioning: decay weights are rounded to 1e-9 first. Where ingestion kept one event in so many (`sample`), counts
+and sums are by its weight.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from segmentation.sessions.attach import end_of
 _KEYS = {"events": ("event_ts", "event_id"), "sessions": ("session_start", "session_id")}
 _DAY = {"events": "event_date", "sessions": "session_start"}
 _WEIGHT = 10**9
+_TIMES = "_times"
+"""Column of the rows: how many a row stands for."""
 WEIGHTS = "weights"
 """First word of what stands for a field where events weigh what their names say."""
 _HOUR_US = 3_600_000_000
@@ -74,8 +77,8 @@ class Measures:
 
     def values(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """How many rows have a value of a numeric field."""
-        has = F.count(_when(where, self.table, number_column(field, self.table)))
-        return self._sum(self._day("values", has, field, where), window)
+        has = F.when(number_column(field, self.table).isNotNull(), F.col(_TIMES))
+        return self._sum(self._day("values", _added(_when(where, self.table, has)), field, where), window)
 
     def least(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """Smallest value of a field."""
@@ -117,7 +120,7 @@ class Measures:
 
     def spread(self, field: str, weight: str | None, where: Rule | None, window: int | None) -> Column:
         """STRUCT of `entropy` in bits and of `top`, the commonest value's share; rows count by a positive `weight`."""
-        size = F.lit(1) if weight is None else number_column(weight, self.table)
+        size = F.col(_TIMES) if weight is None else number_column(weight, self.table)
         value = field_column(field, self.table).cast("string")
         pair = F.when(
             value.isNotNull() & (size > 0), F.struct(value.alias("value"), size.cast("decimal(28,6)").alias("size"))
@@ -200,6 +203,8 @@ class Measures:
     def compute(self, rows: DataFrame) -> DataFrame:
         """All figures asked for: one row a person, from rows with `person_id`, of which none is after the date."""
         day = F.to_date(_DAY[self.table]).alias("day")
+        is_weighed = self.table == "events" and "weight" in rows.columns
+        rows = rows.withColumn(_TIMES, F.coalesce("weight", F.lit(1)) if is_weighed else F.lit(1))
         days = rows.groupBy("person_id", day).agg(*(column.alias(name) for name, column in self._daily.values()))
         if self._before:
             days = days.select("*", *(column.alias(name) for name, column in self._before.items()))
@@ -229,10 +234,13 @@ class Measures:
         return F.datediff(F.lit(self._as_of), "day")
 
     def _day_count(self, where: Rule | None) -> str:
-        return self._day("count", F.count(_when(where, self.table, F.lit(1))), "", where)
+        return self._day("count", _added(_when(where, self.table, F.col(_TIMES))), "", where)
 
     def _day_sum(self, key: str, value: Column, where: Rule | None) -> str:
-        return self._day("sum", F.sum(_when(where, self.table, value)), key, where)
+        # What has an amount stands for itself alone, and so does a session.
+        alone = key == "amount" or self.table != "events"
+        times = value if alone else value * F.col(_TIMES).cast(DecimalType(7, 0))
+        return self._day("sum", F.sum(_when(where, self.table, times)), key, where)
 
     def _day(self, kind: str, column: Column, field: str, where: Rule | None) -> str:
         key = f"{kind}\0{field}\0{where.sha256() if where else ''}"
@@ -259,6 +267,10 @@ class Measures:
 
 def _when(where: Rule | None, table: RuleTable, value: Column) -> Column:
     return value if where is None else F.when(rule_column(where, table), value)
+
+
+def _added(times: Column) -> Column:
+    return F.coalesce(F.sum(times), F.lit(0))
 
 
 def ratio(above: Column, below: Column) -> Column:

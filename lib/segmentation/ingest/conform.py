@@ -19,6 +19,7 @@ from segmentation.ingest.identifiers import normalise_columns
 from segmentation.ingest.mapping import RAW, SCALARS, Mapping, map_rows, quoted
 from segmentation.ingest.quality import contract_reasons, rule_reasons
 from segmentation.ingest.reading import BROKEN, SourceRows
+from segmentation.ingest.sampling import weight_column
 from segmentation.ingest.traffic import is_declared, is_internal
 from segmentation.privacy.tokens import token_column, with_token_key
 
@@ -78,6 +79,7 @@ def conform_rows(
         "event_id": F.coalesce("event_id", _content_id(mapping, identity)),
         "event_date": F.to_date("event_ts"),
         "source": F.lit(source.name),
+        "weight": weight_column(source.sample),
         "is_bot": F.lit(False),
         "is_test": F.col(_DECLARED) | is_internal(F.col("properties"), traffic),
     }

@@ -30,8 +30,12 @@ def find_anomalies(events: DataFrame, first: date, last: date, volume: VolumeSet
     In: events of one source, those of the batch among them, from `history_days` before `first` to `last`. Days `first`
     to `last` are judged, the last for spikes only: it may not be over. A day counts as history if it has any events.
     """
-    check_columns(events, {"event_name", "event_date"}, "the events")
-    counts = events.groupBy("event_name", "event_date").agg(F.count("*").alias("found")).localCheckpoint()
+    check_columns(events, {"event_name", "event_date", "weight"}, "the events")
+    counts = (
+        events.groupBy("event_name", "event_date")
+        .agg(F.sum(F.coalesce("weight", F.lit(1))).alias("found"))
+        .localCheckpoint()
+    )
     days = counts.select("event_date").distinct()
     judged = F.sequence(F.lit(first), F.lit(last))
     grid = (

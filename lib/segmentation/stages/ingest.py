@@ -98,7 +98,13 @@ def _outcome(context: StageContext, ledger: Ledger, groups: list[Taken]) -> Outc
     reasons = _summed(one.counts.reasons for one in batches)
     notes = [*(note for taken in groups for note in taken.notes), *quiet]
     early = sum(taken.early for taken in groups)
-    said = {**_summed(taken.flags for taken in groups), FROM_THE_FUTURE: early, "warnings": len(notes)}
+    sampled = sum(taken.sampled for taken in groups)
+    said = {
+        "sampled": sampled,
+        **_summed(taken.flags for taken in groups),
+        FROM_THE_FUTURE: early,
+        "warnings": len(notes),
+    }
     return Outcome(
         rows_in=sum(taken.group.read for taken in groups),
         rows_out=sum(taken.accepted for taken in groups),

@@ -25,6 +25,7 @@ from segmentation.ingest.conform import PERSONAL, RAW_JSON, REASONS
 from segmentation.ingest.deliveries import Delivery
 from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
 from segmentation.ingest.near_duplicates import split_near_duplicates
+from segmentation.ingest.sampling import is_left_out
 from segmentation.ingest.traffic import (
     busy_days,
     flag_busy_days,
@@ -115,6 +116,8 @@ class Taken:
 
     group: Group
     duplicates: int
+    sampled: int
+    """Rows left out because others stand for them."""
     early: int
     """Statements of consent that were left out (`FROM_THE_FUTURE`)."""
     flags: Mapping[str, int]
@@ -124,7 +127,7 @@ class Taken:
 
     @property
     def accepted(self) -> int:
-        return self.group.good - self.duplicates
+        return self.group.good - self.duplicates - self.sampled
 
 
 def write_group(context: StageContext, group: Group) -> Taken:
@@ -140,9 +143,11 @@ def write_group(context: StageContext, group: Group) -> Taken:
 
     good = group.rows.where(F.size(REASONS) == 0)
     new, duplicates = _without_duplicates(context, group, good)
+    is_sampled = any(one.delivery.source.sample for one in group.batches)
+    kept_of, left_out = _sampled(new) if is_sampled else (new, {})
     anomalies = {one.batch.id: _volume_anomalies(context, group, one, new) for one in group.batches}
     statements, early = _statements(context, group, new)
-    records = _ledger_rows(context, group, duplicates, early, anomalies)
+    records = _ledger_rows(context, group, duplicates, left_out, early, anomalies)
     put("ingest_batches", records)
 
     quarantined = 0
@@ -153,19 +158,20 @@ def write_group(context: StageContext, group: Group) -> Taken:
         quarantined = put("events_quarantine", refused.withColumn("quarantined_ts", F.lit(group.at))).rows
     warehouse.ensure("vault")
     if any(one.delivery.mapping.personal(settings.identity) for one in group.batches):
-        values = good.select("batch_id", "batch_seq", F.inline(PERSONAL))
+        of_events = good.where(~is_left_out()) if is_sampled else good
+        values = of_events.select("batch_id", "batch_seq", F.inline(PERSONAL))
         put("vault", new_vault_rows(values, warehouse.read_or_empty("vault"), group.ids), "first_batch_id")
-    repeated = sum(duplicates.values())
+    repeated, sampled = sum(duplicates.values()), sum(left_out.values())
     with ExitStack() as kept:
         busy = _busy_days(context, group, new, kept)
-        events = _laid_out(_flagged(context, group, new, busy, kept), group.good, context.spark)
+        events = _laid_out(_flagged(context, group, kept_of, busy, kept), group.good - sampled, context.spark)
         found = Observation()
-        if group.good > repeated:  # what never meets a row may be planned away, and is never answered
+        if group.good > repeated + sampled:  # what never meets a row may be planned away, and is never answered
             events = events.observe(found, F.count_if("is_bot").alias("bots"), F.count_if("is_test").alias("tests"))
         accepted = put("events", events).rows
-        if accepted + quarantined + repeated != group.read:
+        if accepted + quarantined + repeated + sampled != group.read:
             warehouse.replace_slice("events", new.limit(0), batch_id=group.ids)
-            raise _changed_meanwhile(group, accepted, quarantined, repeated)
+            raise _changed_meanwhile(group, accepted, quarantined, repeated, sampled)
         flags = Counter(found.get if accepted else {})
         if busy is not None:
             flags["bots"] += _flag_earlier(context, group, busy)
@@ -175,15 +181,16 @@ def write_group(context: StageContext, group: Group) -> Taken:
         put("consent", statements)
     warehouse.replace_slice("ingest_batches", records.withColumn("status", F.lit(DONE)), batch_id=group.ids)
     notes = [f"{one.batch.source}: {n}" for one in group.batches for n in (*one.changes, *anomalies[one.batch.id])]
-    return Taken(group, repeated, sum(early.values()), flags, notes)
+    return Taken(group, repeated, sampled, sum(early.values()), flags, notes)
 
 
-def _changed_meanwhile(group: Group, accepted: int, quarantined: int, duplicates: int) -> InputError:
+def _changed_meanwhile(group: Group, accepted: int, quarantined: int, duplicates: int, sampled: int) -> InputError:
     names = ", ".join(f"'{one.batch.source}'" for one in group.batches)
     who, whose = ("Source", "its") if len(group.batches) == 1 else ("Sources", "their")
     return InputError(
-        f"{who} {names}: {group.read:,} rows were read, but {accepted:,} accepted, {quarantined:,} quarantined and "
-        f"{duplicates:,} duplicate: {whose} files changed while they were read. Start again when they are at rest."
+        f"{who} {names}: {group.read:,} rows were read, but {accepted:,} accepted, {quarantined:,} quarantined, "
+        f"{duplicates:,} duplicate and {sampled:,} left out by sampling: {whose} files changed while they were read. "
+        "Start again when they are at rest."
     )
 
 
@@ -234,15 +241,22 @@ def _without_duplicates(context: StageContext, group: Group, good: DataFrame) ->
     return new, found
 
 
+def _sampled(new: DataFrame) -> tuple[DataFrame, dict[str, int]]:
+    """The events that are kept, and how many of each batch are not."""
+    return new.where(~is_left_out()), _count_by_batch(new.where(is_left_out()))
+
+
 def _volume_anomalies(context: StageContext, group: Group, one: Judged, new: DataFrame) -> list[str]:
     """Raises `InputError` where the source's policy takes none."""
     volume, counts, source = one.delivery.source.volume, one.counts, one.batch.source
     if volume is None or counts.first is None or counts.last is None:
         return []
-    columns = ("event_name", "event_date")
+    columns = ("event_name", "event_date", "weight")
     of_source = F.col("source") == source
     earlier = _events_around(context, group, {source: history_days(volume).days}).where(of_source)
-    events = earlier.select(*columns).unionByName(new.where(of_source).select(*columns))
+    # Nothing of the new is left out yet: each stands for itself.
+    unsampled = new.where(of_source).withColumn("weight", F.lit(None).cast("bigint"))
+    events = earlier.select(*columns).unionByName(unsampled.select(*columns))
     anomalies = find_anomalies(events, counts.first, counts.last, volume)
     if anomalies and volume.policy == "refuse":
         refuse_anomalies(source, anomalies)
@@ -307,6 +321,7 @@ def _ledger_rows(
     context: StageContext,
     group: Group,
     duplicates: Mapping[str, int],
+    left_out: Mapping[str, int],
     early: Mapping[str, int],
     anomalies: Mapping[str, list[str]],
 ) -> DataFrame:
@@ -326,9 +341,10 @@ def _ledger_rows(
             "schema_changes": one.changes,
             "volume_anomalies": anomalies[batch.id],
             "rows_read": counts.read,
-            "accepted": counts.good - duplicates.get(batch.id, 0),
+            "accepted": counts.good - duplicates.get(batch.id, 0) - left_out.get(batch.id, 0),
             "quarantined": counts.quarantined,
             "duplicates": duplicates.get(batch.id, 0),
+            "sampled": left_out.get(batch.id, 0),
             "reasons": {**counts.warnings, **late, **counts.reasons},
             "min_event_date": counts.first,
             "max_event_date": counts.last,

@@ -136,6 +136,8 @@ class SourceQuality:
     duplicates: int
     quarantined: int
     reasons: Mapping[str, int]
+    sampled: int = 0
+    """Left out by `sample`, for which others stand."""
 
 
 @dataclass(frozen=True)

@@ -289,6 +289,7 @@ def _quality(source: SourceQuality) -> dict[str, Any]:
             for name, value in (
                 ("accepted", source.accepted),
                 ("duplicate", source.duplicates),
+                ("sampled", source.sampled),
                 ("refused", source.quarantined),
             )
         ],

@@ -159,7 +159,7 @@ def summarise_identity(
 
 def summarise_quality(batches: DataFrame) -> list[SourceQuality]:
     """What became of the rows of each source, from what ingestion counted: one small row a batch."""
-    counted = ("rows_read", "accepted", "duplicates", "quarantined")
+    counted = ("rows_read", "accepted", "duplicates", "sampled", "quarantined")
     totals: dict[str, Counter[str]] = {}
     reasons: dict[str, Counter[str]] = {}
     for row in batches.where("status = 'done'").select("source", "reasons", *counted).collect():
@@ -173,6 +173,7 @@ def summarise_quality(batches: DataFrame) -> list[SourceQuality]:
             t["duplicates"],
             t["quarantined"],
             dict(sorted(reasons[source].items())),
+            t["sampled"],
         )
         for source, t in sorted(totals.items(), key=lambda item: (-item[1]["rows_read"], item[0]))
     ]
