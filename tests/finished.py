@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -34,6 +35,11 @@ class FinishedShop:
     @property
     def warehouse(self) -> Path:
         return self.folder / "warehouse"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its configuration."""
+        return _settings(self.folder)
 
     def copy_to(self, folder: Path, **sections: object) -> Path:
         """Copies the warehouse into `folder`, and returns a configuration of the copy; `sections` replace whole ones.
@@ -63,12 +69,12 @@ def finish_shop(root: Path) -> FinishedShop:
     return FinishedShop(folder)
 
 
-def quick_settings(folder: Path) -> dict[str, object]:
+def quick_settings(folder: Path) -> dict[str, Any]:
     """The configuration of the shop below `folder`, with few models to fit."""
     return shop_settings(folder) | _QUICK
 
 
-def _settings(folder: Path) -> dict[str, object]:
+def _settings(folder: Path) -> dict[str, Any]:
     # Delivered inside the warehouse, so that a copy of it holds what was delivered too.
     return quick_settings(folder) | {"exports": [{"name": "crm", "type": "csv"}]}
 

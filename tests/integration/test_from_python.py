@@ -276,7 +276,7 @@ def test_rolling_back_and_publishing_again(shop: Segmentation) -> None:
 CALLS = {
     **dict.fromkeys(("run", *STAGES), "run"),
     **{name: name for name in ("replay", "maintain", "retire", "access", "erase", "compare", "measure", "attribution")},
-    **{name: name for name in ("versions", "runs", "doctor", "score", "audience")},
+    **{name: name for name in ("versions", "runs", "doctor", "score", "audience", "live")},
     "rollback": "roll_back",
     "explain": "person",
     "audit": "check_audit",

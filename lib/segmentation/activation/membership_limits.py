@@ -23,10 +23,17 @@ def limit_members(
     `before`: rows of `audience_members`; what was written for `as_of` and later does not count. Rows that depend on
     nothing but these, so a date may be run again.
     """
+    return limit_entries(found, members_before(before, as_of), audiences, limit, as_of)
+
+
+def limit_entries(
+    found: DataFrame, earlier: DataFrame, audiences: Sequence[AudienceSettings], limit: EntryLimit | None, as_of: date
+) -> DataFrame:
+    """The same while the date is not over: all rows of `audience_members` that are `earlier` count."""
     quiet = {a.name: a.again_after_days for a in audiences if a.again_after_days}
     groups = {a.name: a.group for a in audiences if a.group}
     smallest = {a.name: a.min_size for a in audiences if a.min_size}
-    members, earlier = found, members_before(before, as_of)
+    members = found
     if quiet or groups or limit:
         inside = earlier.where("left_as_of IS NULL").select(*KEY, F.lit(False).alias("new"))
         members = members.join(inside, KEY, "left").withColumn("new", F.coalesce("new", F.lit(True)))

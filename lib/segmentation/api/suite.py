@@ -54,7 +54,7 @@ from segmentation.segments.comparison import Comparison
 from segmentation.segments.membership import keep_scope
 from segmentation.segments.placement import Placement
 from segmentation.segments.versions import Version, find_version, read_versions
-from segmentation.stages import ingest, maintain
+from segmentation.stages import ingest, live, maintain
 from segmentation.stages.access import hand_over
 from segmentation.stages.attribution import READS as ATTRIBUTION_READS
 from segmentation.stages.attribution import attribute_conversions, find_settings
@@ -302,6 +302,10 @@ class Segmentation:
         """Takes a batch in again, by the mapping and the rules of now. Raises `ConfigError` for one that is not
         there."""
         return self._run([ingest.STAGE], None, {ingest.REPLAY: batch})
+
+    def live(self) -> list[StageReport]:
+        """Brings people into live audiences by the events since the last time, as `segmentation live` does."""
+        return self._run([live.STAGE], None, {})
 
     def maintain(self) -> list[StageReport]:
         """Looks after the tables, as `segmentation maintain` does."""

@@ -155,6 +155,12 @@ class AudienceSettings(Section):
         description="Only people who granted this, by their newest statement up to the date; see `consent`. Exports "
         "with a purpose ask again when they write.",
     )
+    live: bool = Field(
+        False,
+        description="Whether people come in as soon as they meet it, by `segmentation live`; who leaves, leaves at the "
+        "end of a date, as with all audiences. Its rule may have what an event brings about, and nothing that comes "
+        "true by waiting.",
+    )
     group: Name | None = Field(
         None,
         description="Of the audiences of one group, a person is in one at most: the one that they are in already, else "
@@ -255,6 +261,8 @@ def check_audiences(raw: Mapping[str, Any]) -> list[Problem]:
                 problems.append(_unknown(f"{key}.feature", "feature", rule.feature, features.names()))
             if rule.rfm and features is not None and (features.rfm is None or features.rfm.scores != 5):
                 problems.append(Problem(f"{key}.rfm", "needs `features.rfm`, with 5 scores"))
+        if audience.live:
+            problems += _check_live(audience, f"audiences.{number}", {a.name: a for a in audiences})
     problems += [
         _unknown(f"exports.{number}.audience", "audience", export.audience, names)
         for number, export in enumerate(exports)
@@ -267,6 +275,30 @@ def check_audiences(raw: Mapping[str, Any]) -> list[Problem]:
         key = f"audiences.{names.index(circle[0])}.who"
         problems.append(Problem(key, f"audiences name each other in a circle: {' → '.join(reversed(circle))}"))
     return problems
+
+
+def _check_live(audience: AudienceSettings, key: str, named: Mapping[str, AudienceSettings]) -> Iterator[Problem]:
+    for path, what in _waiting(audience.who, f"{key}.who", named, ()):
+        yield Problem(path, f"{what} comes true by waiting and not by an event, so no live audience can have it")
+    if audience.min_size is not None:
+        yield Problem(f"{key}.min_size", "takes everyone to know, so no live audience can have it")
+
+
+def _waiting(
+    rule: PersonRule, key: str, named: Mapping[str, AudienceSettings], seen: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+    """Parts of a rule that come true without an event of the person's, by their key paths."""
+    for path, part in rule.walk(key):
+        if part.not_ and any(inner.did or inner.audience for _, inner in part.not_.walk("")):
+            yield f"{path}.not", "`not` of what people do"
+        if part.did:
+            late = [name for name in ("then_not", "stopped_days") if getattr(part, name) is not None]
+            late += [name.rstrip("_") for name in part.operators if name not in ("at_least", "greater_than")]
+            yield from ((f"{path}.{name}", f"`{name}`") for name in late)
+        if part.audience is not None and part.audience in named and part.audience not in seen:
+            inner = _waiting(named[part.audience].who, key, named, (*seen, part.audience))
+            if found := next(inner, None):
+                yield f"{path}.audience", f"'{part.audience}' has {found[1]}, which"
 
 
 def _named_by(audience: AudienceSettings) -> list[str]:

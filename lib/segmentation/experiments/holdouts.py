@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
@@ -23,18 +23,24 @@ _DIGITS = 12
 
 
 def assign_arms(
-    before: DataFrame, members: DataFrame, shares: Mapping[str, float], key: bytes, as_of: date
+    before: DataFrame,
+    members: DataFrame,
+    shares: Mapping[str, float],
+    key: bytes,
+    as_of: date,
+    standing: Collection[str] = (),
 ) -> DataFrame:
     """Rows of `holdouts` -> the same with everyone of `members` (`audience`, `person_id`, `segment_id`) in an arm.
 
     `shares`: audience -> which share of it is the control group. Who has an arm keeps it, whatever becomes of the
     person or the share. Of those who are new, each segment gives its share: as many whole people as there are, those
     with the smallest keyed hash, and one more with a chance of what is left over, so that the group grows in
-    proportion and no arm can be foretold without the key. What was assigned on `as_of` or later is taken back first.
+    proportion and no arm can be foretold without the key. What was assigned on `as_of` or later is taken back first,
+    but for the audiences that are `standing`: of these somebody may have heard on the same day.
     """
     check_columns(before, set(HOLDOUTS.column_names), "the table 'holdouts'")
     check_columns(members, {*_KEY, "segment_id"}, "the members of the audiences")
-    earlier = before.where(F.col("assigned_as_of") < F.lit(as_of))
+    earlier = before.where((F.col("assigned_as_of") < F.lit(as_of)) | F.col("audience").isin(list(standing)))
     chosen = members.where(F.col("audience").isin(list(shares)))
     new = chosen.join(earlier.select(_KEY), _KEY, "left_anti")
     drawn = with_token_key(new, key).select(
@@ -75,6 +81,7 @@ def assign_apart(
     shares: Mapping[str, float],
     key: bytes,
     as_of: date,
+    standing: Collection[str] = (),
 ) -> DataFrame:
     """As `assign_arms`, with a share of `everyone` (`person_id`, `segment_id`) held out of the campaigns of every
     audience. Who is held out so has no arm in an audience from then on: neither group of its test is to hold people
@@ -84,7 +91,7 @@ def assign_apart(
     named = everyone.select(F.lit(ALL_CAMPAIGNS).alias("audience"), "person_id", "segment_id")
     overall = assign_arms(before.where(of_all), named, {ALL_CAMPAIGNS: universal}, key, as_of)
     others = members.join(control_group(overall, ALL_CAMPAIGNS), "person_id", "left_anti")
-    return overall.unionByName(assign_arms(before.where(~of_all), others, shares, key, as_of))
+    return overall.unionByName(assign_arms(before.where(~of_all), others, shares, key, as_of, standing))
 
 
 def control_group(holdouts: DataFrame, *audiences: str) -> DataFrame:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator
-from queue import Queue
-from threading import Thread
+from contextlib import closing
 
 from pyspark.errors import AnalysisException, PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
@@ -14,6 +12,7 @@ from pyspark.sql import functions as F
 from segmentation.config.sources import Source, StreamSettings
 from segmentation.contracts.errors import InputError
 from segmentation.ingest.files import SourceFile, stamp_of
+from segmentation.ingest.micro_batches import MicroBatch, take_batches
 
 INFER = {"spark.sql.streaming.schemaInference": "true"}
 """What the session has to be set to while `follow` begins: files are listed by a reader that brings its own columns."""
@@ -27,17 +26,6 @@ _NEVER = "36500d"
 """A file is looked at however old it is: the default forgets files that are a week older than the newest."""
 
 
-_GATEWAY = logging.getLogger("py4j.clientserver")
-
-
-class _NotTakenError(Exception):
-    """Ends the stream, whose batch then comes again; why it was not taken in is told by who takes it in."""
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], _NotTakenError))
-
-
 def follow(spark: SparkSession, source: Source, checkpoint: str) -> Arrivals:
     """What came since the checkpoint, batch after batch: new files; or, of a table, one name for what was added to it,
     and these rows.
@@ -47,53 +35,13 @@ def follow(spark: SparkSession, source: Source, checkpoint: str) -> Arrivals:
     `InputError` where the source cannot be followed.
     """
     assert source.stream is not None, "only sources that are streams"
-    arrived: Queue[tuple[DataFrame, int] | None] = Queue()
-    taken: Queue[bool] = Queue()
-    failures: list[StreamingQueryException] = []
-
-    def hand_over(rows: DataFrame, number: int) -> None:
-        arrived.put((rows, number))
-        if not taken.get():
-            raise _NotTakenError
-
     read = _read_table if source.format == "delta" else _list
     try:
-        reader = read(spark, source, source.stream)
-    except AnalysisException as error:
+        with closing(take_batches(read(spark, source, source.stream), f"ingest {source.name}", checkpoint)) as batches:
+            for batch in batches:
+                yield _name(spark, source, batch)
+    except (AnalysisException, StreamingQueryException) as error:
         raise _explain(source, error) from error
-    query = (
-        reader.writeStream.queryName(f"ingest {source.name}")
-        .foreachBatch(hand_over)
-        .option("checkpointLocation", checkpoint)
-        .trigger(availableNow=True)
-        .start()
-    )
-
-    def watch() -> None:
-        try:
-            query.awaitTermination()
-        except StreamingQueryException as error:
-            failures.append(error)
-        finally:
-            arrived.put(None)
-
-    watcher = Thread(target=watch, daemon=True)
-    watcher.start()
-    _GATEWAY.addFilter(_is_news)
-    try:
-        while (batch := arrived.get()) is not None:
-            is_taken = False
-            try:
-                yield _name(spark, source, query.id, *batch)
-                is_taken = True
-            finally:
-                taken.put(is_taken)
-        for failure in failures:
-            raise _explain(source, failure) from failure
-    finally:
-        query.stop()
-        watcher.join()
-        _GATEWAY.removeFilter(_is_news)
 
 
 def _list(spark: SparkSession, source: Source, settings: StreamSettings) -> DataFrame:
@@ -110,16 +58,13 @@ def _read_table(spark: SparkSession, source: Source, settings: StreamSettings) -
     return table.load(source.path)
 
 
-def _name(
-    spark: SparkSession, source: Source, query: str, rows: DataFrame, number: int
-) -> tuple[list[SourceFile], DataFrame | None]:
+def _name(spark: SparkSession, source: Source, batch: MicroBatch) -> tuple[list[SourceFile], DataFrame | None]:
     if source.format != "delta":
-        found = rows.collect()  # as many as a batch may have
+        found = batch.rows.collect()  # as many as a batch may have
         files = [SourceFile(row["path"], stamp_of(row["length"], row["changed"]), row["length"]) for row in found]
         return sorted(files), None
-    # The rows belong to the stream's own session, which is a copy.
-    own = spark._jsparkSession.createDataFrame(rows._jdf.toJavaRDD(), rows._jdf.schema())
-    return [SourceFile(source.path, f"{STREAM} {query}, batch {number}")], DataFrame(own, spark)
+    name = SourceFile(source.path, f"{STREAM} {batch.query}, batch {batch.number}")
+    return [name], batch.rows_in(spark)
 
 
 def _explain(source: Source, failure: PySparkException) -> InputError:

@@ -127,6 +127,14 @@ class Warehouse:
         later = {col.name: F.lit(None).cast(col.type) for col in CATALOGUE[name].columns if col.name not in there}
         return df.withColumns(later) if later else df
 
+    def follow(self, name: str, version: int) -> DataFrame:
+        """Rows that are added to a table as a stream, which begins with this Delta version where it has no checkpoint;
+        what is changed or deleted is passed over. The table must exist."""
+        reader = self.spark.readStream.option("skipChangeCommits", "true").option("startingVersion", version)
+        if is_catalog(self.root):
+            return reader.table(f"{self.root}.{name}")
+        return reader.format("delta").load(self._path(name))
+
     def read_or_empty(self, name: str, version: int | None = None) -> DataFrame:
         """A table, or no rows of its schema where it does not exist yet."""
         if self.exists(name):

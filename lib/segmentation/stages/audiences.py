@@ -59,7 +59,7 @@ def run(context: StageContext) -> Outcome:
     audiences = context.settings.audiences
     shares = {audience.name: audience.holdout for audience in audiences if audience.holdout is not None}
     key = load_key(what="Control groups (`holdout`)") if context.settings.has_control_groups else b""
-    found = _members(context) if audiences else context.spark.createDataFrame([], _MEMBERS)
+    found = meeting_rules(context) if audiences else context.spark.createDataFrame([], _MEMBERS)
     earlier = context.read_or_empty("audience_members")
     limited = limit_members(found, earlier, audiences, context.settings.entry_limit, context.as_of)
     with settled(limited) as now, settled(update_members(earlier, now, context.as_of)) as members:
@@ -86,14 +86,15 @@ def run(context: StageContext) -> Outcome:
 def _arms(context: StageContext, members: DataFrame, shares: Mapping[str, float], key: bytes) -> DataFrame:
     """Rows of `holdouts` with everyone who is new in an arm."""
     before, universal = context.read_or_empty("holdouts"), context.settings.universal_control
+    live = [audience.name for audience in context.settings.audiences if audience.live]
     if universal is None:
-        return assign_arms(before, members, shares, key, context.as_of)
+        return assign_arms(before, members, shares, key, context.as_of, live)
     version = _published(context)
     own = F.col("segment_version") == version.segment_version
     people = context.read("features").where(F.col("as_of") == F.lit(context.as_of)).select("person_id")
     segments = context.read("segments").where(own).select("person_id", "segment_id")
     everyone = people.join(segments, "person_id", "left")
-    return assign_apart(before, everyone, members, universal, shares, key, context.as_of)
+    return assign_apart(before, everyone, members, universal, shares, key, context.as_of, live)
 
 
 def _published(context: StageContext) -> Version:
@@ -117,7 +118,7 @@ def find_audience(settings: Settings, name: str) -> AudienceSettings:
 
 def find_members(context: StageContext, audience: AudienceSettings) -> DataFrame:
     """Who is in one audience, be it configured or only tried -> one row a person: `person_id`, `segment_id`."""
-    return _members(_beside(context, audience)).where(F.col("audience") == audience.name).drop("audience")
+    return meeting_rules(_beside(context, audience)).where(F.col("audience") == audience.name).drop("audience")
 
 
 def explain(context: StageContext, audience: AudienceSettings) -> Explanation:
@@ -145,8 +146,13 @@ def _beside(context: StageContext, audience: AudienceSettings) -> StageContext:
     return replace(context, settings=context.settings.model_copy(update={"audiences": [*others, audience]}))
 
 
-def _members(context: StageContext) -> DataFrame:
-    judged, _ = _judge(context)
+def meeting_rules(context: StageContext, among: DataFrame | None = None) -> DataFrame:
+    """Who meets which audience's rule and granted its purpose: `audience`, `person_id`, `segment_id`.
+
+    `among`: only these people (`person_id`), by the newest features that there are up to the date; None: everyone, by
+    the features of the date.
+    """
+    judged, _ = _judge(context, among=among)
     members = list_members(judged, context.settings.audiences)
     purposes = {audience.name: audience.purpose for audience in context.settings.audiences if audience.purpose}
     if not purposes:
@@ -155,27 +161,41 @@ def _members(context: StageContext) -> DataFrame:
     return keep_consenting(members, purposes, consent, owners, end_of(context.as_of))
 
 
-def _judge(context: StageContext, conditions: Sequence[PersonRule] = ()) -> tuple[DataFrame, int]:
+def _judge(
+    context: StageContext, conditions: Sequence[PersonRule] = (), among: DataFrame | None = None
+) -> tuple[DataFrame, int]:
     """One row a person as of `judge_people`, and the segment version that it goes by."""
     settings, as_of = context.settings, context.as_of
     version = _published(context)
     names = read_segment_names(context.read("segment_profiles"), version.segment_version)
     if problems := check_segments(settings.audiences, names):
         raise ConfigError(problems)
-    features = context.read("features").where(F.col("as_of") == F.lit(as_of))
-    if features.isEmpty():
+    measured_at = as_of if among is None else _newest_features(context)
+    features = context.read("features").where(F.col("as_of") == F.lit(measured_at))
+    if among is None and features.isEmpty():
         raise InputError(f"No features are there for {as_of}: run `segmentation features --as-of {as_of}` first.")
     segments = context.read("segments").where(F.col("segment_version") == version.segment_version)
-    rfm = context.read_or_empty("rfm").where(F.col("as_of") == F.lit(as_of))
+    rfm = context.read_or_empty("rfm").where(F.col("as_of") == F.lit(measured_at))
     if any(rule.rfm for a in settings.audiences for _, rule in a.who.walk("")) and rfm.isEmpty():
-        raise InputError(f"Nobody is scored at {as_of}: run `segmentation features --as-of {as_of}` first.")
+        raise InputError(f"Nobody is scored at {measured_at}: run `segmentation features --as-of {measured_at}` first.")
     moved = context.read_or_empty("segment_changes").where(F.col("segment_version") == version.segment_version)
-    people = describe_people(features, segments, moved, rfm, settings.audiences)
     tops = find_tops(features, settings.audiences)
-    behaviour = keep_behaviour(context.read("events"), as_of, settings)
-    owned = attach_persons(behaviour, context.read_owners(), list(settings.identity.identifiers))
+    behaviour, owners = keep_behaviour(context.read("events"), as_of, settings), context.read_owners()
+    if among is not None:
+        features, owners = (rows.join(among, "person_id", "left_semi") for rows in (features, owners))
+    people = describe_people(features, segments, moved, rfm, settings.audiences)
+    owned = attach_persons(behaviour, owners, list(settings.identity.identifiers))
     judged = judge_people(people, owned, settings.audiences, names, tops, as_of, conditions)
     return judged, version.segment_version
+
+
+def _newest_features(context: StageContext) -> date:
+    known = context.read("features").where(F.col("as_of") <= F.lit(context.as_of))
+    row = known.agg(F.max("as_of").alias("newest")).first()
+    if row is None or row["newest"] is None:
+        raise InputError(f"No features are there up to {context.as_of}: run `segmentation features` first.")
+    found: date = row["newest"]
+    return found
 
 
 def _depends_on(settings: Settings) -> object:

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 from segmentation.contracts.errors import ConfigError, Problem
 from segmentation.runtime.stage import Stage
-from segmentation.stages import assign, audiences, export, features, identity, ingest, publish, report, sessions, train
+from segmentation.stages import (
+    assign,
+    audiences,
+    export,
+    features,
+    identity,
+    ingest,
+    live,
+    publish,
+    report,
+    sessions,
+    train,
+)
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
@@ -25,10 +37,15 @@ STAGES: dict[str, Stage] = {
 }
 
 
+ON_REQUEST: dict[str, Stage] = {live.STAGE.name: live.STAGE}
+"""Stages that a run has where it names them."""
+
+
 def choose_stages(names: Sequence[str] | None) -> list[Stage]:
     """The named stages, or all, in the order in which data flows. Raises `ConfigError` for one that there is not."""
+    known = STAGES | ON_REQUEST
     chosen = STAGES if names is None else names
-    if unknown := [name for name in chosen if name not in STAGES]:
-        there = ", ".join(STAGES)
+    if unknown := [name for name in chosen if name not in known]:
+        there = ", ".join(known)
         raise ConfigError([Problem("--stages", f"there is no stage '{name}' (there are {there})") for name in unknown])
-    return [stage for name, stage in STAGES.items() if name in chosen]
+    return [stage for name, stage in known.items() if name in chosen]

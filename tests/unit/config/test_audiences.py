@@ -125,3 +125,34 @@ def test_every_condition_has_its_key_path() -> None:
         "who.all.1.any.0",
         "who.all.1.any.0.not",
     ]
+
+
+TWICE = {"did": PURCHASE, "at_least": 2, "window_days": 7}
+
+
+@pytest.mark.parametrize(
+    ("who", "key", "why"),
+    [
+        ({"did": PURCHASE, "stopped_days": 3}, "who.stopped_days", "`stopped_days` comes true by waiting"),
+        ({"all": [TWICE, {"did": PURCHASE, "at_most": 2}]}, "who.all.1.at_most", "`at_most` comes true by waiting"),
+        ({"did": PURCHASE, "then_not": PURCHASE, "within_hours": 1}, "who.then_not", "`then_not` comes true"),
+        ({"any": [{"not": TWICE}]}, "who.any.0.not", "`not` of what people do comes true by waiting"),
+        ({"audience": "idle"}, "who.audience", "'idle' has `stopped_days`, which comes true by waiting"),
+    ],
+)
+def test_a_live_audience_has_nothing_that_comes_true_by_waiting(
+    tmp_path: Path, who: dict[str, Any], key: str, why: str
+) -> None:
+    idle = {"name": "idle", "who": {"did": PURCHASE, "stopped_days": 3}}
+    (said,) = _said(tmp_path, [{"name": "now", "live": True, "who": who}, idle])
+    assert said.startswith(f"audiences.0.{key}: ")
+    assert why in said
+    _load(tmp_path, [{"name": "now", "who": who}, idle])
+
+
+def test_a_live_audience_may_have_what_an_event_brings_about(tmp_path: Path) -> None:
+    known = {"not": {"segment": "Frequent"}}
+    who = {"all": [TWICE, known, {"feature": "recency", "at_most": 3}, {"did": PURCHASE, "first_within_days": 2}]}
+    _load(tmp_path, [{"name": "now", "live": True, "who": who}])
+    (said,) = _said(tmp_path, [{"name": "now", "live": True, "who": who, "min_size": 50}])
+    assert "audiences.0.min_size: takes everyone to know" in said

@@ -22,6 +22,7 @@ STAGES = [
     "audiences",
     "report",
     "export",
+    "live",
     "maintain",
 ]
 OTHERS = [

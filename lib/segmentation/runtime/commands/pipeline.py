@@ -19,15 +19,15 @@ from segmentation.runtime.options import Common, common_options, read_date
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Stage
 from segmentation.stages import ingest, maintain
-from segmentation.stages.pipeline import STAGES, choose_stages
+from segmentation.stages.pipeline import ON_REQUEST, STAGES, choose_stages
 
 
 @click.command(
     epilog="\b\nExample:\n  segmentation run --config conf/example.yml --as-of 2026-01-31"
     "\n  segmentation run --config conf/example.yml --from 2026-01-25 --to 2026-01-31"
-    "\n  segmentation run --config conf/example.yml --stages ingest --every 60"
+    "\n  segmentation run --config conf/example.yml --stages ingest,live --every 60"
 )
-@click.option("--stages", metavar="A,B", help=f"Only these, in order: {','.join(STAGES)}.")
+@click.option("--stages", metavar="A,B", help=f"Only these, in order: {','.join(STAGES)}; or live.")
 @click.option("--from", "first", metavar="DATE", callback=read_date, help="With --to: as of each day, oldest first.")
 @click.option("--to", "last", metavar="DATE", callback=read_date, help="The last of these days.")
 @click.option(
@@ -164,4 +164,4 @@ _LOOKS: dict[str, tuple[_Look, ...]] = {
     ),
 }
 
-COMMANDS = (run, replay, *map(_command, (*STAGES.values(), maintain.STAGE)))
+COMMANDS = (run, replay, *map(_command, (*STAGES.values(), *ON_REQUEST.values(), maintain.STAGE)))

@@ -1,0 +1,152 @@
+"""Live audiences: people come in by their events, once whatever is killed, and as they would at the end of the date."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from tests.finished import KEY, FinishedShop
+
+from segmentation.runtime.cli import run_command
+from segmentation.runtime.warehouse import Warehouse, Written
+
+NEXT = date(2026, 4, 1)
+KEEN = {"name": "keen", "live": True, "who": {"did": {"event": "page_view"}, "at_least": 3, "window_days": 2}}
+AT_ONCE = {
+    "name": "at_once",
+    "live": True,
+    "holdout": 0.5,
+    "who": {"all": [{"feature": "frequency", "at_least": 1}, {"did": {"event": "page_view"}, "window_days": 1}]},
+}
+WAITING = {"name": "gone", "who": {"did": {"event": "purchase"}, "stopped_days": 20}}
+
+
+def _deliver(folder: Path, name: str, *views: tuple[str, int]) -> None:
+    """A file with so many page views of each person on the day after the shop's last.
+
+    Of the shop's people, every fourth (u3, u7, u11, …) was last there two months before."""
+    folder.mkdir(exist_ok=True)
+    rows = [
+        {"id": f"{name}-{who}-{number}", "at": datetime(2026, 4, 1, 9) + timedelta(minutes=number), "who": who}
+        for who, many in views
+        for number in range(many)
+    ]
+    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["id", "at", "who"])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class Live:
+    """A copy of the finished shop with a source that goes on, and with live audiences."""
+
+    def __init__(self, finished: FinishedShop, folder: Path, *audiences: dict[str, Any]) -> None:
+        self.source, self.warehouse = folder / "in", folder / "warehouse"
+        more = {
+            "name": "app",
+            "format": "csv",
+            "path": str(self.source),
+            "options": {"header": True},
+            "columns": {
+                "event_id": "id",
+                "event_name": "'page_view'",
+                "event_ts": "to_timestamp(at)",
+                "identifiers": {"user_id": "who"},
+            },
+        }
+        self.source.mkdir(parents=True)
+        sources = finished.settings["sources"]
+        self.config = finished.copy_to(folder, sources=[*sources, more], audiences=list(audiences))
+
+    def run(self, *arguments: str) -> int:
+        return run_command([*arguments, "--config", str(self.config)])
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        return DeltaTable(self.warehouse / name).to_pyarrow_table().to_pylist()
+
+    def entered(self, on: date, *audiences: str) -> set[tuple[str, str]]:
+        return {
+            (row["audience"], row["person_id"])
+            for row in self.table("audience_members")
+            if row["entered_as_of"] == on and row["left_as_of"] is None and row["audience"] in audiences
+        }
+
+    def person(self, user: str) -> str:
+        rows = self.table("identity_map")
+        return next(r["person_id"] for r in rows if (r["identifier_type"], r["identifier_value"]) == ("user_id", user))
+
+
+@pytest.fixture
+def live(finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    shop = Live(finished_shop, tmp_path / "live", KEEN, AT_ONCE, WAITING)
+    assert shop.run("audiences") == 0
+    return shop
+
+
+def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(live: Live) -> None:
+    assert live.run("live") == 0
+    assert live.entered(NEXT, "keen", "at_once", "gone") == set(), "nothing has happened yet"
+
+    _deliver(live.source, "1", ("u3", 3), ("u7", 1), ("nobody-knows-them", 9))
+    assert live.run("run", "--stages", "ingest,live") == 0
+    u3, u7, u11 = (live.person(user) for user in ("u3", "u7", "u11"))
+    assert live.entered(NEXT, "keen", "at_once", "gone") == {("keen", u3), ("at_once", u3), ("at_once", u7)}
+    arms = {row["person_id"]: row["arm"] for row in live.table("holdouts")}
+    assert {person for name, person in live.entered(NEXT, "at_once")} <= arms.keys()
+
+    # More of the one who lacked some, later on the same day; who is in stays in once.
+    _deliver(live.source, "2", ("u3", 1), ("u7", 2), ("u11", 4))
+    assert live.run("run", "--stages", "ingest,live") == 0
+    assert live.entered(NEXT, "keen") == {("keen", who) for who in (u3, u7, u11)}
+    assert live.run("live") == 0
+    by_events = live.entered(NEXT, "keen", "at_once")
+    kept = {row["person_id"]: row["arm"] for row in live.table("holdouts")}
+    assert arms.items() <= kept.items(), "whoever has an arm keeps it"
+    members = live.table("audience_members")
+    assert len(members) == len({(row["audience"], row["person_id"], row["entered_as_of"]) for row in members})
+
+    # The end of the date, by everyone's features of then: the same people, and those whom nobody knew before.
+    assert live.run("run", "--stages", "identity,sessions,features,audiences") == 0
+    stranger = live.person("nobody-knows-them")
+    assert {pair for pair in live.entered(NEXT, "keen") if pair[1] != stranger} == {
+        pair for pair in by_events if pair[0] == "keen"
+    }
+    assert ("keen", stranger) in live.entered(NEXT, "keen")
+    assert {(row["person_id"], row["arm"]) for row in live.table("holdouts")} >= kept.items(), "also at its end"
+
+
+def test_a_batch_whose_writing_was_cut_short_comes_again(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    _deliver(live.source, "1", ("u3", 3))
+    assert live.run("ingest") == 0
+    append = Warehouse.append
+
+    def die(self: Warehouse, name: str, *rest: Any) -> Written:
+        if name == "audience_members":
+            raise Killed
+        return append(self, name, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "append", die)
+        with pytest.raises(Killed):
+            live.run("live")
+    assert live.entered(NEXT, "keen") == set()
+    assert live.run("live") == 0
+    assert live.entered(NEXT, "keen") == {("keen", live.person("u3"))}
+
+
+def test_without_live_audiences_it_is_said(
+    finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    shop = Live(finished_shop, tmp_path / "none", WAITING)
+    assert shop.run("live") == 0
+    assert "no audience is live" in capsys.readouterr().err
