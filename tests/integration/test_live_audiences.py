@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deltalake import DeltaTable
+from pyspark.sql import SparkSession
 from tests.finished import KEY, FinishedShop
+from tests.published import FIRST, Shop
 
+from segmentation.contracts.errors import InputError
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.warehouse import Warehouse, Written
+from segmentation.stages.live import STAGE
 
 NEXT = date(2026, 4, 1)
 KEEN = {"name": "keen", "live": True, "who": {"did": {"event": "page_view"}, "at_least": 3, "window_days": 2}}
@@ -84,6 +90,20 @@ class Live:
         return next(r["person_id"] for r in rows if (r["identifier_type"], r["identifier_value"]) == ("user_id", user))
 
 
+@contextmanager
+def killed_before_members_are_written(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    append = Warehouse.append
+
+    def die(self: Warehouse, name: str, *rest: Any) -> Written:
+        if name == "audience_members":
+            raise Killed
+        return append(self, name, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "append", die)
+        yield
+
+
 @pytest.fixture
 def live(finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
     monkeypatch.setenv("SEGMENTATION_KEY", KEY)
@@ -92,12 +112,16 @@ def live(finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.Monkey
     return shop
 
 
-def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(live: Live) -> None:
-    assert live.run("live") == 0
-    assert live.entered(NEXT, "keen", "at_once", "gone") == set(), "nothing has happened yet"
-
+def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _deliver(live.source, "1", ("u3", 3), ("u7", 1), ("nobody-knows-them", 9))
-    assert live.run("run", "--stages", "ingest,live") == 0
+    assert live.run("ingest") == 0
+    with killed_before_members_are_written(monkeypatch), pytest.raises(Killed):
+        live.run("live")
+    assert live.entered(NEXT, "keen", "at_once", "gone") == set()
+    # The batch comes again.
+    assert live.run("live") == 0
     u3, u7, u11 = (live.person(user) for user in ("u3", "u7", "u11"))
     assert live.entered(NEXT, "keen", "at_once", "gone") == {("keen", u3), ("at_once", u3), ("at_once", u7)}
     arms = {row["person_id"]: row["arm"] for row in live.table("holdouts")}
@@ -124,29 +148,11 @@ def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(liv
     assert {(row["person_id"], row["arm"]) for row in live.table("holdouts")} >= kept.items(), "also at its end"
 
 
-def test_a_batch_whose_writing_was_cut_short_comes_again(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    _deliver(live.source, "1", ("u3", 3))
-    assert live.run("ingest") == 0
-    append = Warehouse.append
-
-    def die(self: Warehouse, name: str, *rest: Any) -> Written:
-        if name == "audience_members":
-            raise Killed
-        return append(self, name, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Warehouse, "append", die)
-        with pytest.raises(Killed):
-            live.run("live")
-    assert live.entered(NEXT, "keen") == set()
-    assert live.run("live") == 0
-    assert live.entered(NEXT, "keen") == {("keen", live.person("u3"))}
-
-
-def test_without_live_audiences_it_is_said(
-    finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
-    shop = Live(finished_shop, tmp_path / "none", WAITING)
-    assert shop.run("live") == 0
-    assert "no audience is live" in capsys.readouterr().err
+def test_without_live_audiences_it_is_said(spark: SparkSession, tmp_path: Path) -> None:
+    shop = Shop(spark, tmp_path, audiences=[WAITING])
+    shop.publish(1, v1=FIRST)
+    shop.happen({"person_id": "p1"})
+    assert shop.run(STAGE).message == "no audience is live"
+    live = Shop(spark, tmp_path, audiences=[KEEN])
+    with pytest.raises(InputError, match="run `segmentation audiences` first"):
+        live.run(STAGE)
