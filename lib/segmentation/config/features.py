@@ -102,6 +102,7 @@ Aggregate = Literal[
 _NUMERIC = {"sum", "mean", "min", "max", "median", "first", "last"}
 _MAY_WEIGH = {"share", "trend", "decayed"}
 _OVER_VALUES = {"distinct", "entropy", "top_share"}
+_OF_AGGREGATES = ("of", "where", "among", "window_days", "half_life_days", "sketch")
 _COMBINATIONS = ("ratio", "difference", "total", "product")
 
 
@@ -133,6 +134,11 @@ class FeatureDefinition(Words):
     among: Rule | None = Field(None, description="Of which rows a `share` is taken. Default: all.")
     window_days: int | None = Field(None, ge=1, le=36_500, description="The last so many days. Default: all.")
     half_life_days: float | None = Field(None, gt=0, description="For `decayed`. Default: `features.half_life_days`.")
+    sketch: bool = Field(
+        False,
+        description="For `distinct`: count by HyperLogLog sketches of 4,096 registers instead of keeping every value. "
+        "Exact for a few; of many, two counts in three are within 1.6 % of the truth.",
+    )
     ratio: list[Name | float] | None = Field(None, min_length=2, max_length=2, description="The first by the second.")
     difference: list[Name | float] | None = Field(
         None, min_length=2, max_length=2, description="The first less the second."
@@ -154,7 +160,7 @@ class FeatureDefinition(Words):
         if (self.aggregate is not None) + len(combinations) != 1:
             raise ValueError(f"'{self.name}' needs exactly one of aggregate, {', '.join(_COMBINATIONS)}")
         if combinations:
-            used = [key for key in ("of", "where", "among", "window_days", "half_life_days") if getattr(self, key)]
+            used = [key for key in _OF_AGGREGATES if getattr(self, key)]
             if used:
                 raise ValueError(f"'{self.name}' is a {combinations[0]} of features: {used[0]} goes with aggregate")
         elif problem := self._misfit():
@@ -176,6 +182,8 @@ class FeatureDefinition(Words):
             return "among goes with share"
         if self.aggregate == "share" and self.where is None:
             return "share needs `where`: which rows the share is of"
+        if self.sketch and self.aggregate != "distinct":
+            return "sketch goes with distinct"
         if self.half_life_days is not None and self.aggregate != "decayed":
             return "half_life_days goes with decayed"
         if self.aggregate == "trend" and (self.window_days is None or self.window_days < 14):

@@ -85,7 +85,8 @@ def _aggregate(d: FeatureDefinition, m: Measures, settings: FeatureSettings) -> 
         case "last":
             return m.last(field, d.where, d.window_days)
         case "distinct":
-            return m.distinct(field, d.where, d.window_days)
+            count = m.distinct_sketched if d.sketch else m.distinct
+            return count(field, d.where, d.window_days)
         case "entropy":
             return m.spread(field, None, d.where, d.window_days)["entropy"]
         case "top_share":

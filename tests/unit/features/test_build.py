@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from tests.factories import event_rows, minimal_settings
 
 from segmentation.config.features import FeatureSettings
@@ -130,6 +131,9 @@ DEFINED: list[tuple[dict[str, Any], Callable[[list[Row]], float]]] = [
     ({"total": ["defined_24", "defined_8", 2.5]}, lambda rows: DEFINED[24][1](rows) + DEFINED[8][1](rows) + 2.5),
     ({"difference": ["defined_25", "defined_0"]}, lambda rows: DEFINED[25][1](rows) - DEFINED[0][1](rows)),
     ({"product": ["defined_0", 0.5]}, lambda rows: DEFINED[0][1](rows) * 0.5),
+    # Of a few values a sketch is exact.
+    ({"aggregate": "distinct", "of": "properties.dept", "window_days": 5, "sketch": True},
+     lambda rows: len({_dept(row) for row in _last(rows, 5)} - {None})),
 ]  # fmt: skip
 SETTINGS = FeatureSettings.model_validate(
     {
@@ -216,6 +220,31 @@ def test_more_features_make_no_more_scans(spark: SparkSession, tmp_path: Any, hi
     features = measure_features(events, spark.createDataFrame([], "person_id string"), only_events, AS_OF)
     plan = features._jdf.queryExecution().executedPlan().toString()
     assert plan.count("FileScan") == 1
+
+
+def test_a_sketch_is_within_its_error_and_the_same_in_any_order(spark: SparkSession) -> None:
+    """Two people: 60,000 different pages over twenty days, each of them on two; and 30,000 on one day."""
+    count = {"aggregate": "distinct", "of": "properties.page"}
+    define = [{"name": "exact", **count}, {"name": "about", **count, "sketch": True}]
+    settings = FeatureSettings.model_validate({"library": [], "define": define})
+    one = spark.range(120_000).select("id", F.lit("many").alias("person_id"), (F.col("id") % 60_000).alias("page"))
+    other = spark.range(30_000).select("id", F.lit("one day").alias("person_id"), F.col("id").alias("page"))
+    day = F.when(F.col("person_id") == "many", (F.col("id") % 20).cast("int")).otherwise(0)
+    events = one.unionByName(other).select(
+        "person_id",
+        F.concat("person_id", "id").alias("event_id"),
+        F.date_add(F.lit(date(2026, 3, 1)), day).alias("event_date"),
+        F.create_map(F.lit("page"), F.col("page").cast("string")).alias("properties"),
+    )
+    found = {}
+    for arranged in (events.coalesce(1), events.orderBy(F.rand(3)).repartition(5)):
+        rows = measure_features(arranged, events, settings, AS_OF).collect()
+        found = {**found, **{(row["person_id"], row["exact"], row["about"]): 1 for row in rows}}
+    assert {key[:2] for key in found} == {("many", 60_000), ("one day", 30_000)}
+    assert len(found) == 2, "the same whatever the order"
+    for _, exact, about in found:
+        assert about == pytest.approx(exact, rel=0.05)
+        assert about != exact
 
 
 def test_the_feature_set_is_the_hash_of_its_definitions() -> None:

@@ -64,6 +64,8 @@ WRONG = [
         "exactly one of all",
     ),
     (_defined(aggregate="count", where={"field": "amount"}), "features.define.0.where", "exactly one of equals"),
+    (_defined(aggregate="count", sketch=True), "features.define.0", "sketch goes with distinct"),
+    (_defined(ratio=["recency", 2], sketch=True), "features.define.0", "sketch goes with aggregate"),
     (_defined(aggregate="count", where={"event": "a", "equals": 1}), "features.define.0.where", "goes with field"),
     (_defined(aggregate="count", where={"field": "amount", "equals": "a"}), "features.define.0", "amount is a number"),
     (
