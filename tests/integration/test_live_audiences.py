@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
-from tests.finished import KEY, FinishedShop
+from tests.finished import KEY, TODAY, FinishedShop
 from tests.published import FIRST, Shop
 
 from segmentation.contracts.errors import InputError
@@ -22,12 +22,7 @@ from segmentation.stages.live import STAGE
 
 NEXT = date(2026, 4, 1)
 KEEN = {"name": "keen", "live": True, "who": {"did": {"event": "page_view"}, "at_least": 3, "window_days": 2}}
-AT_ONCE = {
-    "name": "at_once",
-    "live": True,
-    "holdout": 0.5,
-    "who": {"all": [{"feature": "frequency", "at_least": 1}, {"did": {"event": "page_view"}, "window_days": 1}]},
-}
+BACK = {"did": {"event": "page_view"}, "window_days": 1}
 WAITING = {"name": "gone", "who": {"did": {"event": "purchase"}, "stopped_days": 20}}
 
 
@@ -107,9 +102,20 @@ def killed_before_members_are_written(monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture
 def live(finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
     monkeypatch.setenv("SEGMENTATION_KEY", KEY)
-    shop = Live(finished_shop, tmp_path / "live", KEEN, AT_ONCE, WAITING)
+    # One day more than u3 had: what a feature is now, and not what it was.
+    more = {"feature": "days_active", "at_least": _active_days(finished_shop.warehouse)["u3"] + 1}
+    at_once = {"name": "at_once", "live": True, "holdout": 0.5, "who": {"all": [more, BACK]}}
+    shop = Live(finished_shop, tmp_path / "live", KEEN, at_once, WAITING)
     assert shop.run("audiences") == 0
     return shop
+
+
+def _active_days(warehouse: Path) -> dict[str, float]:
+    """User -> days active at the shop's last date."""
+    rows = DeltaTable(warehouse / "features").to_pyarrow_table().to_pylist()
+    owners = DeltaTable(warehouse / "identity_map").to_pyarrow_table().to_pylist()
+    days = {row["person_id"]: row["days_active"] for row in rows if row["as_of"] == TODAY}
+    return {r["identifier_value"]: days[r["person_id"]] for r in owners if r["identifier_type"] == "user_id"}
 
 
 def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(
@@ -123,7 +129,9 @@ def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(
     # The batch comes again.
     assert live.run("live") == 0
     u3, u7, u11 = (live.person(user) for user in ("u3", "u7", "u11"))
-    assert live.entered(NEXT, "keen", "at_once", "gone") == {("keen", u3), ("at_once", u3), ("at_once", u7)}
+    days = _active_days(live.warehouse)
+    as_active = {("at_once", u7)} if days["u7"] >= days["u3"] else set()
+    assert live.entered(NEXT, "keen", "at_once", "gone") == {("keen", u3), ("at_once", u3), *as_active}
     arms = {row["person_id"]: row["arm"] for row in live.table("holdouts")}
     assert {person for name, person in live.entered(NEXT, "at_once")} <= arms.keys()
 
@@ -141,9 +149,7 @@ def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(
     # The end of the date, by everyone's features of then: the same people, and those whom nobody knew before.
     assert live.run("run", "--stages", "identity,sessions,features,audiences") == 0
     stranger = live.person("nobody-knows-them")
-    assert {pair for pair in live.entered(NEXT, "keen") if pair[1] != stranger} == {
-        pair for pair in by_events if pair[0] == "keen"
-    }
+    assert {pair for pair in live.entered(NEXT, "keen", "at_once") if pair[1] != stranger} == by_events
     assert ("keen", stranger) in live.entered(NEXT, "keen")
     assert {(row["person_id"], row["arm"]) for row in live.table("holdouts")} >= kept.items(), "also at its end"
 

@@ -14,9 +14,8 @@ from pyspark.sql import functions as F
 
 from segmentation.config.settings import Settings
 from segmentation.contracts.table import check_columns
-from segmentation.features.build import keep_until, measure_features
+from segmentation.features.people import measure_people
 from segmentation.sessions.attach import attach_persons, keep_behaviour
-from segmentation.sessions.cut import cut_sessions
 
 _KEY = ["identifier_type", "identifier_value"]
 _OWNED = (*_KEY, "person_id")
@@ -101,19 +100,10 @@ def measure_as_grouped_before(people: DataFrame, evidence: Evidence, settings: S
     before, now = evidence.map_before.select(*_OWNED), evidence.map_now.select(*_OWNED)
     fresh = now.join(chosen, "person_id", "left_semi").join(before, _KEY, "left_anti")
     owners = before.join(chosen, "person_id", "left_semi").unionByName(fresh.select(*_OWNED))
-    return _measure(evidence.events, owners, settings, evidence.now_as_of)
+    return measure_people(evidence.events, owners, settings, evidence.now_as_of)
 
 
 def measure_without_late_events(people: DataFrame, evidence: Evidence, settings: Settings) -> DataFrame:
     """The features that `people` would have now if what came late had not come. Rows as of `measure_features`."""
     owners = evidence.map_now.join(people.select("person_id"), "person_id", "left_semi").select(*_OWNED)
-    return _measure(evidence.events.where(~evidence.came_late), owners, settings, evidence.now_as_of)
-
-
-def _measure(events: DataFrame, owners: DataFrame, settings: Settings, as_of: date) -> DataFrame:
-    trust = list(settings.identity.identifiers)
-    owned = attach_persons(keep_behaviour(events, as_of, settings), owners, trust)
-    if settings.features.before:
-        owned = keep_until(owned, settings.features.before)
-    sessions = cut_sessions(owned, settings.sessions, as_of, trust)
-    return measure_features(owned, sessions, settings.features, as_of)
+    return measure_people(evidence.events.where(~evidence.came_late), owners, settings, evidence.now_as_of)

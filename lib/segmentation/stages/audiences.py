@@ -28,6 +28,7 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.experiments.holdouts import assign_apart, assign_arms
 from segmentation.features.catalogue import feature_catalogue
+from segmentation.features.people import measure_people
 from segmentation.privacy.key import load_key
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
@@ -149,8 +150,8 @@ def _beside(context: StageContext, audience: AudienceSettings) -> StageContext:
 def meeting_rules(context: StageContext, among: DataFrame | None = None) -> DataFrame:
     """Who meets which audience's rule and granted its purpose: `audience`, `person_id`, `segment_id`.
 
-    `among`: only these people (`person_id`), by the newest features that there are up to the date; None: everyone, by
-    the features of the date.
+    `among`: only these people (`person_id`), by their features as they are now, and among the places that the newest
+    measured features give (`top_share`, `rfm`); None: everyone, by the features of the date.
     """
     judged, _ = _judge(context, among=among)
     members = list_members(judged, context.settings.audiences)
@@ -182,7 +183,9 @@ def _judge(
     tops = find_tops(features, settings.audiences)
     behaviour, owners = keep_behaviour(context.read("events"), as_of, settings), context.read_owners()
     if among is not None:
-        features, owners = (rows.join(among, "person_id", "left_semi") for rows in (features, owners))
+        owners = owners.join(among, "person_id", "left_semi")
+        named = any(rule.feature for audience in settings.audiences for _, rule in audience.who.walk(""))
+        features = measure_people(context.read("events"), owners, settings, as_of) if named else among
     people = describe_people(features, segments, moved, rfm, settings.audiences)
     owned = attach_persons(behaviour, owners, list(settings.identity.identifiers))
     judged = judge_people(people, owned, settings.audiences, names, tops, as_of, conditions)

@@ -1,8 +1,9 @@
 """`live`: people come into live audiences as soon as an event of theirs brings it about → `audience_members`.
 
 The events that were taken in since the last time come as a stream, with a checkpoint in the warehouse. Whoever has one
-of them is judged by the same rules and code as at the end of a date, by the newest features and segments there are.
-People whom `identity` does not know yet, and those who leave, wait for the next run of the pipeline.
+of them is judged by the same rules and code as at the end of a date: their features are measured anew, from their own
+events up to now, and their segment is the published one. People whom `identity` does not know yet, and those who leave,
+wait for the next run of the pipeline.
 """
 
 from __future__ import annotations

@@ -1,0 +1,23 @@
+"""Measuring some people from their own events, whatever the tables of sessions and features say."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+
+from segmentation.config.settings import Settings
+from segmentation.features.build import keep_until, measure_features
+from segmentation.sessions.attach import attach_persons, keep_behaviour
+from segmentation.sessions.cut import cut_sessions
+
+
+def measure_people(events: DataFrame, owners: DataFrame, settings: Settings, as_of: date) -> DataFrame:
+    """The features at the end of `as_of` of whoever is among `owners` (rows as of `identity_map`): rows as of
+    `measure_features`, the same that the stage `features` would write."""
+    trust = list(settings.identity.identifiers)
+    owned = attach_persons(keep_behaviour(events, as_of, settings), owners, trust)
+    if settings.features.before:
+        owned = keep_until(owned, settings.features.before)
+    sessions = cut_sessions(owned, settings.sessions, as_of, trust)
+    return measure_features(owned, sessions, settings.features, as_of)
