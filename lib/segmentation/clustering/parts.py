@@ -18,7 +18,7 @@ from segmentation.clustering.scoring import score_people
 from segmentation.clustering.selection import columns_beside, columns_to_fit, describe_population
 from segmentation.clustering.training import train_model
 from segmentation.config.clustering import ClusteringSettings
-from segmentation.contracts.errors import InputError
+from segmentation.contracts.errors import ConfigError, InputError
 
 
 def fit_parts(
@@ -40,17 +40,17 @@ def fit_parts(
     if not values:
         return [], [f"no part has {by.min_people:,} people"]
     tell(f"fitting models for {len(values)} parts")
-    by_whole = _place(people, whole, settings)
 
     def fit(value: str) -> Fit | str:
         own = people.where(F.col(column) == value)
         population = describe_population(own, [*names, *columns_to_fit(names, settings)])
         try:
             trained = train_model(own, names, population, settings, lambda _: None)
-        except InputError as error:
+        except (InputError, ConfigError) as error:  # a feature that has to be in may tell nobody apart there
             return f"{value}: {error}"
         found = Fit(part_id(whole.model_id, value), population, trained, value)
-        return replace(found, agreement=_agreement(_place(own, found, settings), by_whole))
+        agreement = _agreement(_place(own, found, settings), _place(own, whole, settings))
+        return replace(found, agreement=agreement)
 
     fitted = at_once(people.sparkSession, fit, values)
     return [each for each in fitted if isinstance(each, Fit)], [each for each in fitted if isinstance(each, str)]

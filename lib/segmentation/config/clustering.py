@@ -34,7 +34,9 @@ class CohortSettings(Section):
     edges: list[float] = Field(
         [], max_length=100, description="Of the feature: a cohort is from one of these up to below the next."
     )
-    min_people: int = Field(50, ge=2, description="People of smaller cohorts, and of none, are counted as everyone is.")
+    min_people: int = Field(
+        50, ge=20, description="People of smaller cohorts, and of none, are counted as everyone is."
+    )
 
     @model_validator(mode="after")
     def _by_one_of_both(self) -> CohortSettings:
