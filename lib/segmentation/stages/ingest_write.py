@@ -155,7 +155,9 @@ def write_group(context: StageContext, group: Group) -> Taken:
     # A batch that was begun before may have refused rows then, and none now.
     if group.is_begun or group.quarantined:
         refused = group.rows.where(F.size(REASONS) > 0).withColumnsRenamed({REASONS: "reasons", RAW_JSON: "raw"})
-        quarantined = put("events_quarantine", refused.withColumn("quarantined_ts", F.lit(group.at))).rows
+        # They are few, and lie among all the others.
+        few = refused.repartition(max(1, -(-group.quarantined // ROWS_A_TASK)))
+        quarantined = put("events_quarantine", few.withColumn("quarantined_ts", F.lit(group.at))).rows
     warehouse.ensure("vault")
     if any(one.delivery.mapping.personal(settings.identity) for one in group.batches):
         of_events = good.where(~is_left_out()) if is_sampled else good
