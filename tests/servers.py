@@ -1,4 +1,5 @@
-"""Real servers that deliveries go to, each started for one test: OpenSSH's and PostgreSQL, where they are installed."""
+"""Real servers that events come from and deliveries go to, each started for one test: Kafka, OpenSSH's and PostgreSQL,
+the last two where they are installed."""
 
 from __future__ import annotations
 
@@ -13,7 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
+
+from segmentation.runtime.jars import jar_folder, java
+
+KAFKA = "4.1.1"
+"""Version of the broker."""
 
 
 @contextmanager
@@ -82,6 +89,53 @@ def postgresql(root: Path) -> Iterator[dict[str, Any]]:
     finally:
         process.terminate()
         process.wait()
+
+
+@contextmanager
+def kafka_broker(root: Path) -> Iterator[str]:
+    """Kafka on a port of its own, which makes topics as they are asked for -> its address."""
+    root.mkdir()
+    port, control = _free_port(), _free_port()
+    properties = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{control}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": str(root / "logs"),
+        "offsets.topic.replication.factor": "1",
+        "num.partitions": "2",
+    }
+    config = root / "server.properties"
+    config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+    program = [java(), "-Xmx256m", "-cp", str(_broker_jars() / "*")]
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    cluster = "c2VnbWVudGF0aW9uLXRlcw"  # 16 bytes, in Kafka's own base64
+    subprocess.run(
+        [*program, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)], check=True, **quiet
+    )
+    process = subprocess.Popen([*program, "kafka.Kafka", str(config)], **quiet)
+    try:
+        _wait(port, process)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _broker_jars() -> Path:
+    """The folder of Kafka's jars and all that they need, fetched once by the Ivy that Spark carries."""
+    folder = jar_folder().parent / f"kafka-{KAFKA}"
+    if not folder.exists():
+        aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+        spark = Path(pyspark.__file__).parent / "jars" / "*"
+        fetch = [java(), "-cp", str(spark), "org.apache.ivy.Main", "-m2compatible", "-warn", "-confs", "default"]
+        fetch += ["-types", "jar", "bundle", "-cache", str(aside / "cache"), "-dependency"]
+        fetch += ["org.apache.kafka", "kafka_2.13", KAFKA, "-retrieve", str(aside / "jars/[artifact]-[revision].[ext]")]
+        subprocess.run(fetch, check=True, stdout=subprocess.DEVNULL)
+        (aside / "jars").rename(folder)
+        shutil.rmtree(aside)
+    return folder
 
 
 def query(database: dict[str, Any], sql: str) -> list[tuple[str, ...]]:

@@ -47,7 +47,7 @@ from segmentation.runtime.history import PastRun, read_newest_runs
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context, run_stages
-from segmentation.runtime.spark import get_spark
+from segmentation.runtime.spark import get_spark, session_for
 from segmentation.runtime.stage import Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.comparison import Comparison
@@ -123,7 +123,7 @@ class Segmentation:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.spark = get_spark(settings.spark)
+        self.spark = session_for(settings)
 
     def __repr__(self) -> str:
         return f"Segmentation({self.settings.warehouse!r})"

@@ -33,7 +33,7 @@ def resolve(settings: Settings, base: Path) -> Settings:
     sources = [
         source.model_copy(
             update={
-                "path": place(source.path, f"sources.{number}.path"),
+                "path": source.path if source.format == "kafka" else place(source.path, f"sources.{number}.path"),
                 "lookups": [
                     lookup.model_copy(update={"path": place(lookup.path, f"sources.{number}.lookups.{position}.path")})
                     for position, lookup in enumerate(source.lookups)

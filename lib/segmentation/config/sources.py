@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from segmentation.config.model import Name, Section, SqlExpression
 from segmentation.config.quality import QualityRule
 
 Scalar = str | int | float | bool
+
+_SERVERS = "kafka.bootstrap.servers"
+_SECRET = re.compile("password|jaas|secret", re.IGNORECASE)
 
 
 class Lookup(Section):
@@ -74,17 +78,27 @@ class StreamSettings(Section):
     most_files: int = Field(
         1000, ge=1, le=100_000, description="A batch has at most so many files (of a table: of its files)."
     )
+    most_messages: int = Field(1_000_000, ge=1, description="A batch of a topic has at most so many messages.")
 
 
 class Source(Section):
     """One source of events."""
 
     name: Name = Field(description="Its name in `events.source`.")
-    format: Literal["csv", "json", "parquet", "delta"] = Field(description="Spark reader.")
+    format: Literal["csv", "json", "parquet", "delta", "kafka"] = Field(description="Spark reader.")
     path: str = Field(
-        description="A file, folder or glob; `package:NAME/FILE` is a file that an installed Python package ships."
+        description="A file, folder or glob; `package:NAME/FILE` is a file that an installed Python package ships. Of "
+        "`kafka` a topic, or several with commas between them, whose messages are JSON objects; columns may name "
+        "`kafka_timestamp`, `kafka_topic` and `kafka_offset` too."
     )
-    options: dict[str, Scalar] = Field({}, description="Passed to the Spark reader.")
+    options: dict[str, Scalar] = Field(
+        {}, description="Passed to the Spark reader; of `kafka` at least `kafka.bootstrap.servers`."
+    )
+    options_env: dict[str, str] = Field(
+        {},
+        description="Of `kafka`: option -> environment variable that has its value, for what is secret, such as "
+        "`kafka.sasl.jaas.config`.",
+    )
     stream: StreamSettings | None = Field(
         None,
         description="Follow it with Structured Streaming, which keeps how far it was read in a checkpoint in the "
@@ -142,6 +156,20 @@ class Source(Section):
     )
     freshness: Freshness | None = Field(None, description="Watch that events keep coming. Default: nobody does.")
     time_zone: str = Field("UTC", description="Zone of times that do not say theirs, such as Europe/Berlin.")
+
+    @model_validator(mode="after")
+    def _topics_are_followed(self) -> Source:
+        if self.format != "kafka":
+            if self.options_env:
+                raise ValueError("options_env goes with format: kafka")
+            return self
+        if self.stream is None:
+            raise ValueError("a topic can only be followed: say `stream: {}`")
+        if _SERVERS not in {*self.options, *self.options_env}:
+            raise ValueError(f"format: kafka needs the option {_SERVERS}, such as broker:9092")
+        if secret := next(filter(_SECRET.search, self.options), None):
+            raise ValueError(f"{secret} is secret: name an environment variable for it under options_env")
+        return self
 
     @field_validator("time_zone")
     @classmethod

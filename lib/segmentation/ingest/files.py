@@ -30,8 +30,15 @@ class SourceFile:
 
 
 def list_files(spark: SparkSession, source: Source) -> list[SourceFile]:
-    """Every file that `source.path` (a file, folder or glob) matches, by path. Raises `InputError` if there is none."""
-    found = _delta_version(spark, source) if source.format == "delta" else _matching(spark, source.path)
+    """Every file that `source.path` (a file, folder or glob) matches, by path. Raises `InputError` if there is none, as
+    of a topic."""
+    match source.format:
+        case "delta":
+            found = _delta_version(spark, source)
+        case "kafka":
+            found = []
+        case _:
+            found = _matching(spark, source.path)
     if not found:
         raise InputError(
             f"Source '{source.name}': no file matches '{source.path}'; check the path, or whether the delivery "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 
+import pyspark
 from pyspark.errors import AnalysisException, PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -13,6 +14,7 @@ from segmentation.config.sources import Source, StreamSettings
 from segmentation.contracts.errors import InputError
 from segmentation.ingest.files import SourceFile, stamp_of
 from segmentation.ingest.micro_batches import MicroBatch, take_batches
+from segmentation.ingest.topics import parse_messages, read_topic
 
 INFER = {"spark.sql.streaming.schemaInference": "true"}
 """What the session has to be set to while `follow` begins: files are listed by a reader that brings its own columns."""
@@ -35,7 +37,7 @@ def follow(spark: SparkSession, source: Source, checkpoint: str) -> Arrivals:
     `InputError` where the source cannot be followed.
     """
     assert source.stream is not None, "only sources that are streams"
-    read = _read_table if source.format == "delta" else _list
+    read = {"delta": _read_table, "kafka": read_topic}.get(source.format, _list)
     try:
         with closing(take_batches(read(spark, source, source.stream), f"ingest {source.name}", checkpoint)) as batches:
             for batch in batches:
@@ -59,12 +61,13 @@ def _read_table(spark: SparkSession, source: Source, settings: StreamSettings) -
 
 
 def _name(spark: SparkSession, source: Source, batch: MicroBatch) -> tuple[list[SourceFile], DataFrame | None]:
-    if source.format != "delta":
+    if source.format not in ("delta", "kafka"):
         found = batch.rows.collect()  # as many as a batch may have
         files = [SourceFile(row["path"], stamp_of(row["length"], row["changed"]), row["length"]) for row in found]
         return sorted(files), None
     name = SourceFile(source.path, f"{STREAM} {batch.query}, batch {batch.number}")
-    return [name], batch.rows_in(spark)
+    rows = batch.rows_in(spark)
+    return [name], parse_messages(spark, source, rows) if source.format == "kafka" else rows
 
 
 def _explain(source: Source, failure: PySparkException) -> InputError:
@@ -74,7 +77,27 @@ def _explain(source: Source, failure: PySparkException) -> InputError:
             f"Source '{source.name}': rows of its table were changed or deleted, and a stream takes in what is added. "
             "To pass over such changes, set `options: {skipChangeCommits: true}`."
         )
+    if source.format == "kafka":
+        return _explain_topic(source, failure)
     return InputError(
         f"Source '{source.name}' cannot be followed as a stream [{failure.getCondition() or 'STREAM_FAILED'}]; check "
         "its path: a stream needs a folder, a glob or a Delta table that is there."
+    )
+
+
+def _explain_topic(source: Source, failure: PySparkException) -> InputError:
+    what = f"Source '{source.name}': the topic '{source.path}'"
+    if failure.getCondition() == "DATA_SOURCE_NOT_FOUND" or "data source: kafka" in str(failure):
+        return InputError(
+            f"{what} cannot be read, since Spark was started without its connector for Kafka: start it with "
+            f"--packages org.apache.spark:spark-sql-kafka-0-10_2.13:{pyspark.__version__}."
+        )
+    if "failOnDataLoss" in str(failure):
+        return InputError(
+            f"{what} has lost messages that were not taken in yet: Kafka keeps them for a time only. To go on without "
+            "them, set `options: {failOnDataLoss: false}`."
+        )
+    return InputError(
+        f"{what} cannot be read [{failure.getCondition() or 'STREAM_FAILED'}]: see that it is there, that its servers "
+        "answer (kafka.bootstrap.servers), and that its options are right."
     )

@@ -23,7 +23,7 @@ from segmentation.contracts.errors import SegmentationError
 from segmentation.privacy.key import load_key
 from segmentation.runtime.jars import jar_paths, java
 from segmentation.runtime.runner import describe
-from segmentation.runtime.spark import get_spark
+from segmentation.runtime.spark import get_spark, session_for
 
 _GIB = 1024**3
 _LEAST_FREE_DISK = 2 * _GIB
@@ -124,7 +124,7 @@ def _starts(settings: SparkSettings) -> str:
 
 def _warehouse(settings: Settings | None) -> str:
     """Writes a table where the tables are, reads it, and takes it away again."""
-    spark = get_spark(settings.spark if settings else SparkSettings())
+    spark = session_for(settings) if settings else get_spark(SparkSettings())
     with _place_for_a_table(settings.warehouse if settings else None) as name:
         rows = spark.range(10)
         if settings and is_catalog(settings.warehouse):

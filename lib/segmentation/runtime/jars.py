@@ -39,6 +39,15 @@ OPENLINEAGE = ("io.openlineage:openlineage-spark_2.13:1.37.0",)
 """What `spark.openlineage` needs beside them: with all that it needs inside, and only fetched when asked for."""
 
 
+KAFKA = (
+    f"org.apache.spark:spark-sql-kafka-0-10_2.13:{pyspark.__version__}",
+    f"org.apache.spark:spark-token-provider-kafka-0-10_2.13:{pyspark.__version__}",
+    "org.apache.kafka:kafka-clients:3.9.1",
+    "org.apache.commons:commons-pool2:2.12.1",
+)
+"""What sources of `format: kafka` need beside them, and only fetched when asked for."""
+
+
 def jar_folder() -> Path:
     """Where fetched jars are kept: `SEGMENTATION_JARS`, or a folder of the virtual environment."""
     return Path(os.environ.get("SEGMENTATION_JARS") or Path(sys.prefix) / "share" / "segmentation" / "jars")

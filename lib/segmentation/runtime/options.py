@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from segmentation.config.settings import Settings, load_settings
 from segmentation.identity.lookup import Identifier
 from segmentation.runtime.progress import Progress
-from segmentation.runtime.spark import get_spark
+from segmentation.runtime.spark import session_for
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Common:
         return Progress(self.log_format)
 
     def spark(self, settings: Settings) -> SparkSession:
-        return get_spark(settings.spark)
+        return session_for(settings)
 
 
 def common_options(command: Callable[..., Any], many_dates: bool = False) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from py4j.java_gateway import JavaPackage
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from segmentation.config.settings import Settings
 from segmentation.config.spark import OpenLineageSettings, SparkSettings
 from segmentation.contracts.errors import ConfigError
-from segmentation.runtime.jars import COORDINATES, OPENLINEAGE, jar_paths
+from segmentation.runtime.jars import COORDINATES, KAFKA, OPENLINEAGE, jar_paths
 from segmentation.runtime.jvm import java_options, launch
 from segmentation.runtime.plans import LINEAGE_LISTENER
 
@@ -54,8 +56,15 @@ _RUNTIME = {
 }
 
 
-def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkSession:
-    """The active session, or a new one: under spark-submit with what it was given, else in local mode.
+def session_for(settings: Settings) -> SparkSession:
+    """As `get_spark`, with what the sources of a configuration need."""
+    reads_kafka = any(source.format == "kafka" for source in settings.sources)
+    return get_spark(settings.spark, further=KAFKA if reads_kafka else ())
+
+
+def get_spark(settings: SparkSettings, app_name: str = "segmentation", further: Sequence[str] = ()) -> SparkSession:
+    """The active session, or a new one: under spark-submit with what it was given, else in local mode, with the jars of
+    `further` coordinates.
 
     Raises `ConfigError` when a session of our own is needed and its jars are not there, when there is no folder for
     checkpoints that a cluster's nodes share, and when the session was started without Delta Lake, or without the
@@ -67,7 +76,7 @@ def get_spark(settings: SparkSettings, app_name: str = "segmentation") -> SparkS
         for key, value in _STATIC.items():
             builder = builder.config(key, value)
         if not _submitted():
-            local = _local_conf(settings)
+            local = _local_conf(settings, further)
             builder = builder.config(map=dict(local))
             if SparkContext._gateway is None:
                 SparkContext._ensure_initialized(gateway=launch(SparkConf().setAll(list(local.items()))))
@@ -104,8 +113,8 @@ def _submitted() -> bool:
     return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
-def _local_conf(settings: SparkSettings) -> dict[str, str]:
-    jars, lineage = jar_paths(settings.packages), {}
+def _local_conf(settings: SparkSettings, further_jars: Sequence[str]) -> dict[str, str]:
+    jars, lineage = [*jar_paths(settings.packages), *(jar_paths(further_jars) if further_jars else ())], {}
     if settings.openlineage:
         jars += jar_paths(OPENLINEAGE)
         lineage = _lineage_conf(settings.openlineage)

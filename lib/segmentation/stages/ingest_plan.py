@@ -42,8 +42,8 @@ def _replayed(opened: list[Delivery], batch_id: str) -> Delivery:
         if delivery.batch is not None and delivery.batch.id == batch_id:
             return delivery
     raise InputError(
-        f"Batch '{batch_id}' is of a table that is followed as a stream, whose rows are not read twice: take repaired "
-        "rows in with a source of their own."
+        f"Batch '{batch_id}' is of a table or topic that is followed as a stream, whose rows are not read twice: take "
+        "repaired rows in with a source of their own."
     )
 
 
