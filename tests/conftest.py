@@ -51,7 +51,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = get_spark(
         SparkSettings(
             master="local[2]",
-            driver_memory="3g",
+            driver_memory="4g",
             conf={
                 **_FOR_TESTS,
                 **({} if _COMPILED else _INTERPRETED),

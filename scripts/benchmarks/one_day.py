@@ -45,7 +45,7 @@ def make_warehouse(spark: SparkSession, rows: int, path: Path) -> None:
     events = made.withColumns(
         {
             "identifiers": F.create_map(F.lit("user_id"), "person_id"),
-            **dict.fromkeys(("received_ts", "session_key", "currency", "properties"), F.lit(None)),
+            **dict.fromkeys(("received_ts", "session_key", "currency", "properties", "weight"), F.lit(None)),
             **dict.fromkeys(("is_bot", "is_test"), F.lit(False)),
             **dict.fromkeys(("source", "batch_id"), F.lit("web")),
             "batch_seq": F.when(late | (F.col("event_date") == AS_OF), 2).otherwise(1),

@@ -246,11 +246,12 @@ def _kill_at(monkeypatch: pytest.MonkeyPatch, number: int, after: bool) -> None:
 
 
 def test_killed_at_any_write_and_started_again_the_tables_are_the_same(spark: SparkSession, tmp_path: Path) -> None:
-    expected_settings = _shop(tmp_path / "whole", only_purchases=True)
+    expected_settings = _shop(tmp_path / "whole")
     ingest_once(spark, expected_settings)
     expected = _comparable(spark, expected_settings)
 
-    configured = _shop(tmp_path / "killed", only_purchases=True)
+    # Two sources are written together, and one after the other when they are begun again.
+    configured = _shop(tmp_path / "killed")
     kills = 0
     while True:
         with pytest.MonkeyPatch.context() as patch:
@@ -276,12 +277,13 @@ def _comparable(spark: SparkSession, configured: Settings) -> dict[str, list[tup
     }
 
 
+@pytest.mark.parametrize("number", [2, 4], ids=["refused rows are written", "events are written"])
 def test_a_batch_that_was_begun_is_finished_with_its_own_files(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, tmp_path: Path, number: int
 ) -> None:
     configured = _shop(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        _kill_at(patch, number=2, after=True)
+        _kill_at(patch, number, after=True)
         with pytest.raises(Killed):
             ingest_once(spark, configured)
     late = write_csv(tmp_path / "in/shop/2.csv", [line(9)])

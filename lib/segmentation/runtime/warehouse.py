@@ -346,7 +346,9 @@ class Warehouse:
         if self._versions[name] == before:  # nothing to commit: the last commit's figures are another write's
             return Written(self._versions[name], 0)
         self.bytes_written += int(last.metrics.get("numOutputBytes", 0))
-        return Written(self._versions[name], int(last.metrics.get("numOutputRows", 0)))
+        # Rows of others that lay in a file with rows to be replaced were written anew beside these.
+        copied = int(last.metrics.get("numCopiedRows", 0))
+        return Written(self._versions[name], int(last.metrics.get("numOutputRows", 0)) - copied)
 
     def _note(self, name: str, commit: Commit) -> None:
         """Remembers the newest commit of a table."""

@@ -93,6 +93,7 @@ def test_an_event_has_the_columns_of_the_contract(refused: dict[str, Row]) -> No
         "amount": Decimal("5.0000"),
         "currency": None,
         "properties": {"quantity": "2"},
+        "weight": None,
         "is_bot": False,
         "is_test": False,
         REASONS: [],
