@@ -27,6 +27,15 @@ _MOST = 200
 
 _FOLDS = 5
 
+_BEYOND_CHANCE = 9.0
+"""So many times the variance that leaving out a fold makes must the means have. Of values that say nothing they have
+some four times; a model would then be fitted on who is in which fold."""
+
+_SAYS_NOTHING = {
+    "one_hot": "next to all people have the same value",
+    "target": "people with the same value have no more in common than by chance",
+}
+
 
 def attach_attributes(people: DataFrame, persons: DataFrame, names: Collection[str]) -> DataFrame:
     """The same rows with the STRING column `attribute_NAME` of each attribute: null where it is not known.
@@ -66,7 +75,7 @@ def fit_attributes(
             coordinates = _means(sample, name, how.target, [value for value, _ in found[name]], how)
         made += coordinates
         if not coordinates:
-            dropped.append(f"{name}: next to all people have the same value")
+            dropped.append(f"{name}: {_SAYS_NOTHING[how.encode]}")
     return tuple(made), tuple(dropped)
 
 
@@ -127,6 +136,14 @@ def _means(sample: DataFrame, name: str, target: str, values: Sequence[str], how
         without.append((left, others))
     rest = in_all.people - sum(found.people for found in of_value.values())
     spread = sum(of_value[v].people * (mean - otherwise) ** 2 for v, mean in means.items())
+    by_fold = sum(
+        sums[fold].people * (without[fold][0][v] - means[v]) ** 2
+        for v, sums in by_value.items()
+        if v is not None
+        for fold in range(_FOLDS)
+    )
+    if spread <= _BEYOND_CHANCE * by_fold:
+        return []
     unit = sqrt(spread / in_all.people)
     lowest = min([*means.values(), *([otherwise] if rest else [])], default=otherwise)
     return [LevelMean(name, target, means, otherwise, tuple(without), lowest, unit)] if unit > 0 else []

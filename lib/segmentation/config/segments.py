@@ -67,7 +67,8 @@ class Gates(Section):
     max_moved_share: Share = Field(0.15, description="Most people in both versions who may change segment.")
     min_segment_share: Share = Field(
         0.01,
-        description="Least share of the people in a segment of the model; with `clustering.parts`, in one of a part's.",
+        description="Least share of the people in a segment of the model; with `clustering.parts`, of the people of a "
+        "part in one of its segments.",
     )
     max_segment_share: Share = Field(0.7, description="Greatest share of the people in a segment of the model.")
     min_coverage: Share = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from segmentation.clustering.matching import Continuity
 from segmentation.segments.membership import Overlap
@@ -16,12 +17,14 @@ def version_metrics(
     compared: bool,
     flows: Mapping[tuple[str, str | None], int] | None = None,
     unlimited: Collection[str] = (),
+    parts: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, float]:
     """Counts and shares (0 to 1); those about moves only where there is a version to compare with.
 
     `flows` is given where rules have a say: people by the segment that they are in and the one that they were in.
     Segments that may be as small as they like, that of outliers, those that rules leave nobody in on purpose, and those
-    of people whose part has no model of its own, are `unlimited`.
+    of people whose part has no model of its own, are `unlimited`. `parts`: segment -> the part whose model it is of:
+    how small it is is counted among the people of that part.
     """
     if flows is None:
         where = Counter[tuple[str, str | None]]()
@@ -42,12 +45,17 @@ def version_metrics(
         else:
             moved += people
     people = max(overlap.people, 1)
+    of_part = Counter[str]()
+    for segment, size in sizes.items():
+        if segment in parts:
+            of_part[parts[segment]] += size
+    shares = {s: size / (max(of_part[parts[s]], 1) if s in parts else people) for s, size in sizes.items()}
     figures = {
         "people": float(overlap.people),
         "segments": float(len(sizes)),
         "coverage": placed / people,
         # A segment that a rule makes may be as small as it likes, beside those of the model.
-        "smallest_share": min((sizes[segment] for segment in of_model or sizes), default=0) / people,
+        "smallest_share": min((shares[segment] for segment in of_model or sizes), default=0.0),
         "largest_share": max(sizes.values(), default=0) / people,
         "ambiguous_share": overlap.ambiguous / people,
     }

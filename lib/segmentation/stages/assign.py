@@ -80,13 +80,13 @@ def run(context: StageContext) -> Outcome:
         unlimited = {*emptied_segments(rules, segments.values(), settings), settings.outliers.segment_id}
         # With models for parts the global one places whoever is left, however few.
         unlimited |= {segment for cluster, segment in segments.items() if model.parts and cluster not in model.part_of}
+        parts = {segments[cluster]: part for cluster, part in model.part_of.items()}
         metrics = version_metrics(
-            overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, unlimited
+            overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, unlimited, parts
         )
         metrics |= count_decisions(assigned) if rules else {}
         metrics |= _further_figures(context, assigned, model, baseline)
         kept = kept_names(baseline, own_names(rules, segments.values()), settings)
-        parts = {segments[cluster]: part for cluster, part in model.part_of.items()}
         names = _write_profiles(context, draft.segment_version, assigned, features, model, kept, parts)
         context.tell("writing segments")
         rows = membership_rows(assigned, draft.segment_version, names)

@@ -59,3 +59,13 @@ def test_what_rules_empty_on_purpose_is_not_too_small() -> None:
     alone = {("vip", None): 3, ("fallback", None): 7}
     found = version_metrics(overlap, CARRIED, "fallback", False, alone, ["a", "c"])
     assert (found["smallest_share"], found["coverage"], found["segments"]) == (0.3, 0.3, 1)
+
+
+def test_how_small_a_segment_of_a_part_is_is_counted_among_its_people() -> None:
+    continuity = Continuity({0: "rest", 1: "big", 2: "small"})
+    overlap = Overlap({(0, None): 900, (1, None): 80, (2, None): 20}, {}, 0)
+    parts = {"big": "north", "small": "north"}
+    found = version_metrics(overlap, continuity, "fallback", False, parts=parts)
+    assert found["smallest_share"] == 0.2
+    assert found["largest_share"] == 0.9, "of everyone, as all else"
+    assert version_metrics(overlap, continuity, "fallback", False)["smallest_share"] == 0.02
