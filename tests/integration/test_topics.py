@@ -94,6 +94,11 @@ def follow(folder: Path, servers: str) -> None:
             for each in (followed, plain)
         ],
     }
+    # A batch that is no object, and one that does not say all, stop nothing.
+    for message in ("nonsense", '{"id": "e6", "name": "view", "at": "2026-03-03 09:00:00", "who": "u1"}'):
+        produce(message)
+        outcome = ingest_once(spark, followed)
+        found["outcomes"].append((outcome.rows_in, outcome.rows_out, outcome.message))
     try:
         ingest_once(spark, settings(folder / "lost", _topic("127.0.0.1:9", options=_unreachable())))
     except InputError as error:
@@ -127,10 +132,12 @@ def test_a_topic_is_taken_in_as_a_file_of_its_messages_would_be(tmp_path: Path) 
         )
     assert done.returncode == 0, done.stderr[-4000:]
     found = json.loads(done.stdout.splitlines()[-1])
-    first, again, nothing = found["outcomes"]
+    first, again, nothing, broken, short = found["outcomes"]
     assert first[:2] == [4, 2]
     assert again[:2] == [3, 1], "the batch that was cut short comes again"
     assert nothing == [0, 0, "no new files"]
+    assert broken == [1, 0, "malformed_row 1"]
+    assert short[:2] == [1, 1]
     of_topic, of_file = found["events"]
     assert of_topic == of_file
     assert len(of_topic) == 3

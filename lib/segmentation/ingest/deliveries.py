@@ -16,6 +16,7 @@ from segmentation.ingest.files import SourceFile, list_files
 from segmentation.ingest.mapping import Mapping, check_mapping, quoted
 from segmentation.ingest.reading import SourceRows, describe_rows, read_rows
 from segmentation.ingest.stream import STREAM, follow
+from segmentation.ingest.topics import parse_messages
 from segmentation.privacy.key import load_key
 
 
@@ -90,17 +91,24 @@ def follow_deliveries(
     killed between the two. Raises as `open_deliveries`, and `InputError` where the source cannot be followed.
     """
     key = f"sources.{settings.sources.index(source)}.columns"
+    before = next((entry.schema for entry in reversed(ledger.entries) if entry.batch.source == source.name), None)
     with closing(follow(spark, source, checkpoint)) as stream:
         for files, added in stream:
             new = ledger.new_files(source.name, files)
             if not new:
                 continue
-            rows = read_rows(spark, source, new) if added is None else describe_rows(spark, source, added)
+            if added is None:
+                rows = read_rows(spark, source, new)
+            else:
+                parsed = parse_messages(spark, source, added, before) if source.format == "kafka" else added
+                rows = describe_rows(spark, source, parsed)
             mapping, problems = check_mapping(spark, source, key, settings.identity, rows)
             if problems:
                 raise ConfigError(problems)
             begun = (batch for batch in ledger.begun if batch.source == source.name and batch.files == new)
-            yield Delivery(new, rows, mapping, next(begun, None))
+            delivery = Delivery(new, rows, mapping, next(begun, None))
+            before = delivery.schema
+            yield delivery
 
 
 def validate_sources(spark: SparkSession, settings: Settings) -> list[Problem]:

@@ -14,7 +14,7 @@ from segmentation.config.sources import Source, StreamSettings
 from segmentation.contracts.errors import InputError
 from segmentation.ingest.files import SourceFile, stamp_of
 from segmentation.ingest.micro_batches import MicroBatch, take_batches
-from segmentation.ingest.topics import parse_messages, read_topic
+from segmentation.ingest.topics import read_topic
 
 INFER = {"spark.sql.streaming.schemaInference": "true"}
 """What the session has to be set to while `follow` begins: files are listed by a reader that brings its own columns."""
@@ -29,8 +29,8 @@ _NEVER = "36500d"
 
 
 def follow(spark: SparkSession, source: Source, checkpoint: str) -> Arrivals:
-    """What came since the checkpoint, batch after batch: new files; or, of a table, one name for what was added to it,
-    and these rows.
+    """What came since the checkpoint, batch after batch: new files; or, of a table or topic, one name for what was
+    added to it, and these rows.
 
     A batch counts as taken in once the next one is asked for. Who stops before gets the same one again: close the
     iterator then. Batches are handed over to the caller's thread, so that they are worked on in its session. Raises
@@ -66,8 +66,7 @@ def _name(spark: SparkSession, source: Source, batch: MicroBatch) -> tuple[list[
         files = [SourceFile(row["path"], stamp_of(row["length"], row["changed"]), row["length"]) for row in found]
         return sorted(files), None
     name = SourceFile(source.path, f"{STREAM} {batch.query}, batch {batch.number}")
-    rows = batch.rows_in(spark)
-    return [name], parse_messages(spark, source, rows) if source.format == "kafka" else rows
+    return [name], batch.rows_in(spark)
 
 
 def _explain(source: Source, failure: PySparkException) -> InputError:

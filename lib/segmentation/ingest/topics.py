@@ -36,11 +36,21 @@ def read_topic(spark: SparkSession, source: Source, settings: StreamSettings) ->
     return spark.readStream.format("kafka").options(**{**first, **options, "subscribe": source.path}).load()
 
 
-def parse_messages(spark: SparkSession, source: Source, messages: DataFrame) -> DataFrame:
+def parse_messages(spark: SparkSession, source: Source, messages: DataFrame, before: str | None) -> DataFrame:
     """Rows of a topic -> the columns of their JSON objects, those of `BESIDE` which no object has, and `_broken_row`
-    with the text of a message that is no object. Raises `InputError` where none is."""
+    with the text of a message that is no object.
+
+    `before`: the columns of the batch before, as DDL. A batch may be a single message, which does not say all, or is no
+    object at all: that is no change of the topic, so these columns are there too. Raises `InputError` where none is
+    known.
+    """
     text = F.col("value").cast("string").alias("value")
     known = [field for field in _infer(spark, messages.select(text)) if field.name != BROKEN]
+    there = {field.name.lower() for field in known} | set(BESIDE)
+    if before:
+        earlier = StructType.fromDDL(before)
+        assert isinstance(earlier, StructType), "columns with their types"
+        known += [field for field in earlier if field.name.lower() not in there]
     if not known:
         raise InputError(f"Source '{source.name}': no message of its topic is a JSON object; check its path.")
     schema = StructType([*known, StructField(BROKEN, StringType())])
