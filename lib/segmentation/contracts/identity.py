@@ -39,6 +39,26 @@ IDENTITY_MAP = Table(
         Col("last_seen", TIMESTAMP, "last event that carries it, UTC"),
         Col("events", LONG, "events that carry it"),
         Col("first_batch_seq", LONG, "batch that brought it: its age"),
+        Col(
+            "component",
+            LONG,
+            "number of the group that it was ever connected to; limits may part it into persons",
+        ),
+        Col("hub_reason", STRING, "why it is nobody's; null: it is somebody's"),
+    ),
+)
+
+IDENTITY_SIGHTINGS = Table(
+    name="identity_sightings",
+    grain="one combination of identifiers in one batch of events",
+    keys=("batch_seq", "identifiers"),
+    columns=(
+        Col("identifiers", STRING_MAP, "type -> value, or token; types that only describe are left out", required=True),
+        Col("batch_seq", LONG, "batch that brought the events", required=True),
+        Col("source", STRING, "its source", required=True),
+        Col("events", LONG, "its events that carry exactly these", required=True),
+        Col("first_ts", TIMESTAMP, "time of the first of them, UTC", required=True),
+        Col("last_ts", TIMESTAMP, "time of the last of them, UTC", required=True),
     ),
 )
 
@@ -147,6 +167,7 @@ IDENTITY_QUALITY = Table(
 )
 
 TABLES = (
+    IDENTITY_SIGHTINGS,
     IDENTITY_EDGES,
     IDENTITY_MAP,
     IDENTITY_HISTORY,

@@ -24,6 +24,7 @@ from segmentation.config.identity import IdentitySettings
 from segmentation.contracts.table import check_columns
 from segmentation.identity.components import label_components
 from segmentation.identity.overrides import NO_OVERRIDES, Manual
+from segmentation.identity.rounds import end_round
 
 _STRENGTH = (
     "weaker_rank",
@@ -205,11 +206,10 @@ def _decide_round(state: DataFrame, open_edges: DataFrame, limits: Limits) -> tu
     refused = decided.where("NOT joined").select(
         F.least("left", "right").alias("low"), F.greatest("left", "right").alias("high")
     )
-    state = (
+    state = end_round(
         state.join(joined, F.col("cluster") == F.col("old"), "left")
         .withColumn("cluster", F.coalesce("new", "cluster"))
         .drop("old", "new")
-        .localCheckpoint()
     )
     moved = (
         open_edges.join(joined.select(F.col("old").alias("left"), F.col("new").alias("new_left")), "left", "left")
@@ -229,7 +229,7 @@ def _decide_round(state: DataFrame, open_edges: DataFrame, limits: Limits) -> tu
     strongest = moved.groupBy(F.least("left", "right").alias("left"), F.greatest("left", "right").alias("right")).agg(
         F.min("strength").alias("strength")
     )
-    return state, strongest.localCheckpoint()
+    return state, end_round(strongest)
 
 
 def _take_in_order(counts: DataFrame, open_edges: DataFrame, limits: Limits) -> DataFrame:

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from segmentation.config.identity import MatchingSettings
 from segmentation.identity.batches import Batch
 from segmentation.identity.components import label_components
-from segmentation.identity.observations import name_node
+from segmentation.identity.observations import name_ends
 
 _PAIR = ("left_type", "left_value", "right_type", "right_value")
 
@@ -34,11 +34,11 @@ def pair_links(links: DataFrame, batches: list[Batch], settings: MatchingSetting
         [(batch.seq, batch.clock) for batch in batches], "batch_seq long, clock timestamp"
     )
     return (
-        links.where(F.col("probability") >= settings.join_at)
+        name_ends(links.where(F.col("probability") >= settings.join_at))
         .join(F.broadcast(clocks), "batch_seq")
         .select(
-            name_node("left_type", "left_value").alias("left_node"),
-            name_node("right_type", "right_value").alias("right_node"),
+            "left_node",
+            "right_node",
             *_PAIR,
             "batch_seq",
             F.lit("").alias("source"),
@@ -78,12 +78,8 @@ def rate_confidence(members: DataFrame, edges: DataFrame, one_task_edges: int) -
     together: `node`, `confidence`. What sightings tie to the person's strongest identifier is certain; another part is
     as sure as the likeliest link that leads to it.
     """
-    active = edges.where("status = 'active'").select(
-        name_node("left_type", "left_value").alias("left_node"),
-        name_node("right_type", "right_value").alias("right_node"),
-        "confidence",
-        (F.col("kind") == "probabilistic").alias("likely"),
-    )
+    guessed = (F.col("kind") == "probabilistic").alias("likely")
+    active = name_ends(edges.where("status = 'active'")).select("left_node", "right_node", "confidence", guessed)
     likely = active.where("likely").localCheckpoint()
     person = members.select("node", "person_id", "rank", "batch_seq", "arrival_ts")
     ends = likely.select(F.explode(F.array("left_node", "right_node")).alias("node"), "confidence")

@@ -13,6 +13,7 @@ from segmentation.identity.guards import cluster_identifiers
 from segmentation.identity.observations import total_pairs
 from segmentation.identity.overrides import NO_OVERRIDES, Manual, Step
 from segmentation.identity.persons import succeed_persons
+from segmentation.identity.rounds import end_round
 
 NODE = ("node", "type", "value", "rank", "batch_seq", "arrival_ts")
 _MEMBER = (*NODE, "component", "guarded", "person_id", "person_seq", "person_ts", "founded", "since")
@@ -54,7 +55,7 @@ def live_through(
             step.manual,
         )
         before = clustered.join(persons, "node", "left").localCheckpoint()
-        after = _succeed(before, step).localCheckpoint()
+        after = end_round(_succeed(before, step))
         persons = persons.join(after, "node", "left_anti").unionByName(after.select(*persons.columns)).localCheckpoint()
         changes.append(after.where("change IS NOT NULL").select(*_CHANGE))
     members = nodes.join(persons, "node").select(*_MEMBER)

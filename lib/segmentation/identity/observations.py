@@ -41,8 +41,19 @@ def combine_identifiers(events: DataFrame, describing: Sequence[str] = ()) -> Da
     )
 
 
-def list_identifiers(combinations: DataFrame, settings: IdentitySettings) -> DataFrame:
-    """Every identifier with when it came and when it was seen.
+def keep_combinations(combinations: DataFrame) -> DataFrame:
+    """`combine_identifiers` as rows of `identity_sightings`."""
+    return combinations.withColumn("identifiers", F.map_from_entries("identifiers"))
+
+
+def recall_combinations(sightings: DataFrame) -> DataFrame:
+    """Rows of `identity_sightings` as `combine_identifiers`."""
+    entry = lambda e: F.struct(e["key"].alias("type"), e["value"].alias("value"))  # noqa: E731
+    return sightings.withColumn("identifiers", F.array_sort(F.transform(F.map_entries("identifiers"), entry)))
+
+
+def list_identifiers(combinations: DataFrame, settings: IdentitySettings, within: DataFrame | None = None) -> DataFrame:
+    """Every identifier with when it came and when it was seen; `within` these (`node`), or of all.
 
     In: `combine_identifiers`. Out: one identifier: `node` LONG (a hash, the identifier's name within the graph),
     `type`, `value`, `rank` (place in the order of trust, null for a type that the settings do not know),
@@ -54,11 +65,12 @@ def list_identifiers(combinations: DataFrame, settings: IdentitySettings) -> Dat
     by_rank = F.transform(
         "identifiers", lambda e: F.struct(F.element_at(ranks, e["type"]).alias("rank"), e["type"].alias("type"))
     )
-    leads = F.col("identifier.type") == F.col("lead")
+    leads = F.col("type") == F.col("lead")
+    seen = combinations.withColumn("lead", F.array_min(by_rank)["type"]).select("*", F.inline("identifiers"))
+    if within is not None:
+        seen = seen.withColumn("node", name_node("type", "value")).join(within, "node", "left_semi")
     return (
-        combinations.withColumn("lead", F.array_min(by_rank)["type"])
-        .withColumn("identifier", F.explode("identifiers"))
-        .groupBy(F.col("identifier.type").alias("type"), F.col("identifier.value").alias("value"))
+        seen.groupBy("type", "value")
         .agg(
             F.min(F.struct("batch_seq", "first_ts")).alias("arrival"),
             F.min("first_ts").alias("first_seen"),
@@ -85,8 +97,9 @@ def list_identifiers(combinations: DataFrame, settings: IdentitySettings) -> Dat
     )
 
 
-def pair_identifiers(combinations: DataFrame) -> DataFrame:
-    """Every pair of identifiers that were seen together in an event of a batch.
+def pair_identifiers(combinations: DataFrame, within: DataFrame | None = None) -> DataFrame:
+    """Every pair of identifiers that were seen together in an event of a batch; those with an end `within` these
+    (`node`), or all.
 
     In: `combine_identifiers`. Out: one pair in one batch, the left one smaller by (type, value): `left_node`,
     `left_type`, `left_value`, the same for right, `batch_seq`, `source`, `first_seen`, `last_seen`, `observations`
@@ -101,27 +114,16 @@ def pair_identifiers(combinations: DataFrame) -> DataFrame:
             ),
         )
     )
-    return (
-        combinations.where(count > 1)
-        .withColumn("pair", F.explode(pairs))
-        .groupBy(*(F.col(f"pair.{key.replace('_', '.')}").alias(key) for key in _PAIR), "batch_seq", "source")
-        .agg(
-            F.min("first_ts").alias("first_seen"),
-            F.max("last_ts").alias("last_seen"),
-            F.sum("events").alias("observations"),
-        )
-        .select(
-            name_node("left_type", "left_value").alias("left_node"),
-            name_node("right_type", "right_value").alias("right_node"),
-            *_PAIR,
-            "batch_seq",
-            "source",
-            "first_seen",
-            "last_seen",
-            "observations",
-            F.lit(None).cast("double").alias("probability"),
-        )
+    seen = combinations.where(count > 1).withColumn("pair", F.explode(pairs))
+    seen = seen.select("*", *(F.col(f"pair.{key.replace('_', '.')}").alias(key) for key in _PAIR))
+    if within is not None:
+        seen = touching(name_ends(seen), within)
+    totals = seen.groupBy(*_PAIR, "batch_seq", "source").agg(
+        F.min("first_ts").alias("first_seen"),
+        F.max("last_ts").alias("last_seen"),
+        F.sum("events").alias("observations"),
     )
+    return name_ends(totals).withColumn("probability", F.lit(None).cast("double"))
 
 
 def total_pairs(pairs: DataFrame, sources: Sequence[str]) -> DataFrame:
@@ -136,6 +138,26 @@ def total_pairs(pairs: DataFrame, sources: Sequence[str]) -> DataFrame:
         F.max("probability").alias("probability"),
         F.array_compact(F.array(*seen_by)).alias("sources"),
     )
+
+
+def name_ends(pairs: DataFrame) -> DataFrame:
+    """Pairs (`left_type`, `left_value`, the same for right) with `left_node` and `right_node`."""
+    ends = {f"{side}_node": name_node(f"{side}_type", f"{side}_value") for side in ("left", "right")}
+    return pairs.withColumns(ends)
+
+
+def touching(pairs: DataFrame, within: DataFrame) -> DataFrame:
+    """Pairs (`left_node`, `right_node`) of which an end is one of these (`node`)."""
+    for side in ("left_node", "right_node"):
+        pairs = pairs.join(within.select(F.col("node").alias(side), F.lit(True).alias(f"{side}_in")), side, "left")
+    return pairs.where("left_node_in OR right_node_in").drop("left_node_in", "right_node_in")
+
+
+def between(pairs: DataFrame, within: DataFrame) -> DataFrame:
+    """Pairs (`left_node`, `right_node`) of which both ends are among these (`node`)."""
+    for side in ("left_node", "right_node"):
+        pairs = pairs.join(within.select(F.col("node").alias(side)), side, "left_semi")
+    return pairs
 
 
 def name_node(type_column: str, value_column: str) -> Column:

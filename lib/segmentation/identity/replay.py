@@ -20,7 +20,7 @@ from segmentation.config.identity import IdentitySettings
 from segmentation.identity.components import label_components
 from segmentation.identity.guards import Limits
 from segmentation.identity.live import FOUNDED, NODE, cluster_all, live_through, until_hub
-from segmentation.identity.observations import total_pairs
+from segmentation.identity.observations import between, total_pairs
 from segmentation.identity.one_task import Hub, replay_small
 from segmentation.identity.overrides import Step
 from segmentation.identity.persons import REASONS, found_persons
@@ -58,11 +58,9 @@ def replay_batches(
     An identifier's first period begins with its first event in the batch that brought it; a later one when the
     batch that moved it ends, which is the newest event time known by then.
     """
-    small = settings.one_task_edges // _COST_OF_REPLAY
     nodes = identifiers.select(*NODE)
-    batches = [step.batch for step in steps if not step.is_decision]
-    edges = total_pairs(pairs, [batch.source for batch in batches])
-    if sum(batch.rows for batch in batches) <= small:
+    edges = _total(pairs, steps)
+    if sum(step.batch.rows for step in steps if not step.is_decision) <= _small(settings):
         members, changes, hubs = _replay_in_one_task(nodes, pairs, steps, settings)
         return Resolved(members, changes, edges, hubs)
     edges = edges.localCheckpoint()
@@ -73,18 +71,61 @@ def replay_batches(
         members = _found(clustered).localCheckpoint()
         return Resolved(members, _first_periods(members), edges, hubs)
     dated = date_hubs(hubs, seen, settings).localCheckpoint()
+    members, changes = _replay_groups(nodes, pairs, edges, dated, steps, settings)
+    return Resolved(members, changes, edges, hubs)
+
+
+def replay_touched(
+    identifiers: DataFrame, pairs: DataFrame, steps: Sequence[Step], settings: IdentitySettings
+) -> Resolved:
+    """What `replay_batches` finds of the identifiers of some groups, of which none is left out.
+
+    In: as there, of these identifiers; of pairs all that have an end among them. Where the other end is not, the pair
+    has never joined anything, since one of the two was nobody's when they were first seen together; but it counts
+    among those that the one here was seen with. Out: as there, hubs among these identifiers only.
+    """
+    nodes = identifiers.select(*NODE)
+    edges = _total(pairs, steps).localCheckpoint()
+    seen = edges.where("observations > 0")
+    hubs = find_hubs(seen, settings).join(nodes.select("node"), "node", "left_semi").localCheckpoint()
+    dated = date_hubs(hubs, seen, settings).localCheckpoint()
+    inside = between(pairs, nodes).localCheckpoint()
+    if nodes.count() + inside.count() <= _small(settings):
+        members, changes, _ = _replay_in_one_task(nodes, inside, steps, settings, dated)
+    else:
+        members, changes = _replay_groups(nodes, inside, between(edges, nodes), dated, steps, settings)
+    return Resolved(members, changes, edges, hubs)
+
+
+def _small(settings: IdentitySettings) -> int:
+    """How many identifiers and pairs, in all batches, one task replays."""
+    return settings.one_task_edges // _COST_OF_REPLAY
+
+
+def _total(pairs: DataFrame, steps: Sequence[Step]) -> DataFrame:
+    return total_pairs(pairs, [step.batch.source for step in steps if not step.is_decision])
+
+
+def _replay_groups(
+    nodes: DataFrame,
+    pairs: DataFrame,
+    edges: DataFrame,
+    dated: DataFrame,
+    steps: Sequence[Step],
+    settings: IdentitySettings,
+) -> tuple[DataFrame, DataFrame]:
+    """Members and changes: quiet groups at once, busy ones batch by batch."""
     grouped = _group(nodes, until_hub(edges, dated), dated, steps, settings).localCheckpoint()
     quiet = _found(grouped.where("NOT busy").withColumn("cluster", F.col("component")))
     busy = grouped.where("busy")
     own = busy.select(F.col("node").alias("left_node"), "component")
     open_pairs = until_hub(pairs.withColumn("first_batch_seq", F.col("batch_seq")), dated).join(own, "left_node")
     open_pairs = open_pairs.localCheckpoint()
-    if busy.count() + open_pairs.count() <= small:
+    if busy.count() + open_pairs.count() <= _small(settings):
         lived, changes, _ = _replay_in_one_task(busy.select(*NODE), open_pairs, steps, settings, dated)
     else:
         lived, changes = live_through(busy, open_pairs, dated, steps, settings)
-    first = _first_periods(quiet)
-    return Resolved(quiet.unionByName(lived).localCheckpoint(), first.unionByName(changes), edges, hubs)
+    return quiet.unionByName(lived).localCheckpoint(), _first_periods(quiet).unionByName(changes)
 
 
 def _replay_in_one_task(

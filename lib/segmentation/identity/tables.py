@@ -6,9 +6,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
-def map_identifiers(members: DataFrame, identifiers: DataFrame, confidence: DataFrame | None = None) -> DataFrame:
-    """`identity_map`. In: members (`replay_batches`) and `list_identifiers`; `rate_confidence` where records were
-    matched. Out: one identifier, now."""
+def map_identifiers(
+    members: DataFrame, identifiers: DataFrame, hubs: DataFrame, confidence: DataFrame | None = None
+) -> DataFrame:
+    """`identity_map`. In: members and hubs (`replay_batches`), and `list_identifiers`; `rate_confidence` where records
+    were matched. Out: one identifier, now."""
+    members = members.join(hubs.select("node", "hub_reason"), "node", "left")
     if confidence is not None:
         members = members.join(confidence, "node", "left")
     rated = F.coalesce("confidence", F.lit(1.0)) if confidence is not None else F.lit(1.0)
@@ -23,6 +26,8 @@ def map_identifiers(members: DataFrame, identifiers: DataFrame, confidence: Data
         "last_seen",
         "events",
         F.col("batch_seq").alias("first_batch_seq"),
+        "component",
+        "hub_reason",
     )
 
 

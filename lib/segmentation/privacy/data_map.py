@@ -37,6 +37,7 @@ DATA_MAP: dict[str, Held] = {
     "ingest_batches": Held(nothing="counts and file names of whole batches"),
     "vault": Held(identifiers=(("identifier_type", "token"),)),
     "consent": Held(identifiers=(_OF_AN_IDENTIFIER,)),
+    "identity_sightings": Held(identifier_map="identifiers"),
     "identity_edges": Held(identifiers=(("left_type", "left_value"), ("right_type", "right_value"))),
     "identity_map": Held(person="person_id", identifiers=(_OF_AN_IDENTIFIER,)),
     "identity_history": Held(person="person_id", identifiers=(_OF_AN_IDENTIFIER,)),

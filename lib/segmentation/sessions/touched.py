@@ -7,8 +7,6 @@ events in it alone is what would be cut of all of them.
 
 from __future__ import annotations
 
-from functools import reduce
-
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -118,13 +116,4 @@ def find_changes(cut: DataFrame, windows: DataFrame) -> DataFrame:
 
     Grain in: one session as it is cut now, and `find_windows`; out: one session.
     """
-    columns = SESSIONS.column_names
-    stale = windows.select(F.inline("stale"))
-    now = SESSIONS.conform(cut)
-    before = stale.select("session_id", SESSIONS.row().alias("before"))
-    different = now.join(before, "session_id", "left").where(~SESSIONS.row().eqNullSafe(F.col("before")))
-    gone = stale.join(now.select("session_id"), "session_id", "left_anti")
-    flagged = (
-        frame.select(*columns, F.lit(is_gone).alias("gone")) for frame, is_gone in ((different, False), (gone, True))
-    )
-    return reduce(DataFrame.unionByName, flagged)
+    return SESSIONS.changes(windows.select(F.inline("stale")), cut)

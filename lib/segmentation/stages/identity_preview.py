@@ -13,7 +13,7 @@ from segmentation.identity.comparison import Change, Difference, count_differenc
 from segmentation.runtime.stage import StageContext
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
-from segmentation.stages.identity import Memory, Resolution, resolve
+from segmentation.stages.identity_resolve import Memory, Resolution, resolve
 
 READS = ("events", "identity_overrides", "identity_map", "identity_edges", "sessions", "segments_current",
          "export_members")  # fmt: skip
