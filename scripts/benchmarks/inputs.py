@@ -31,12 +31,12 @@ def make_events(spark: SparkSession, rows: int, path: Path) -> None:
     people = max(rows // _EVENTS_A_PERSON, 1)
     block, place = F.floor(F.col("id") / _BLOCK), F.col("id") % _BLOCK
     # A block of events is two visits, cut at a place of its own, so that visits differ in length.
-    visit = 2 * block + (place > _whole(_BLOCK - 1, "split", block)).cast("long")
+    visit = 2 * block + (place > whole(_BLOCK - 1, "split", block)).cast("long")
     # The square makes some people come far more often than others.
     person = F.floor(F.pow(_share("person", visit), 2) * people)
-    second = _whole(_DAYS * 86_400 - _VISIT_SECONDS, "start", visit) + _whole(_VISIT_SECONDS, "within", F.col("id"))
+    second = whole(_DAYS * 86_400 - _VISIT_SECONDS, "start", visit) + whole(_VISIT_SECONDS, "within", F.col("id"))
     first_day = F.unix_seconds(F.to_timestamp(F.date_sub(F.lit(AS_OF), _DAYS - 1)))
-    kind = _whole(20, "event", F.col("id"))
+    kind = whole(20, "event", F.col("id"))
     name = F.when(kind < 1, "purchase").when(kind < 4, "add_to_cart").when(kind < 7, "search").otherwise("view")
     platform = F.element_at(F.array(*map(F.lit, ("web", "ios", "android"))), (person % 3 + 1).cast("int"))
     at = F.timestamp_seconds(first_day + second)
@@ -46,7 +46,7 @@ def make_events(spark: SparkSession, rows: int, path: Path) -> None:
         name.alias("event_name"),
         at.alias("event_ts"),
         F.to_date(at).alias("event_date"),
-        F.when(kind < 1, (_whole(20_000, "amount", F.col("id")) + 1).cast(MONEY) / 100).cast(MONEY).alias("amount"),
+        F.when(kind < 1, (whole(20_000, "amount", F.col("id")) + 1).cast(MONEY) / 100).cast(MONEY).alias("amount"),
         platform.alias("platform"),
     )
     events.write.parquet(str(path))
@@ -56,10 +56,10 @@ def make_edges(spark: SparkSession, rows: int, path: Path) -> None:
     """Edges of an identity graph: eight between eight names of one person, one in fifty to a name of another."""
     edge = F.col("id")
     home = F.floor(edge / _GROUP)
-    away = F.when(_whole(50, "strays", edge) == 0, _whole(max(rows // _GROUP, 1), "away", edge)).otherwise(home)
+    away = F.when(whole(50, "strays", edge) == 0, whole(max(rows // _GROUP, 1), "away", edge)).otherwise(home)
     # Names are hashes, as those of identifiers are.
-    left = F.xxhash64(F.lit(SEED), home * _GROUP + _whole(_GROUP, "left", edge))
-    right = F.xxhash64(F.lit(SEED), away * _GROUP + _whole(_GROUP, "right", edge))
+    left = F.xxhash64(F.lit(SEED), home * _GROUP + whole(_GROUP, "left", edge))
+    right = F.xxhash64(F.lit(SEED), away * _GROUP + whole(_GROUP, "right", edge))
     edges = _numbers(spark, rows).select(left.alias("left_node"), right.alias("right_node"))
     edges.where("left_node != right_node").write.parquet(str(path))
 
@@ -67,7 +67,7 @@ def make_edges(spark: SparkSession, rows: int, path: Path) -> None:
 def make_people(spark: SparkSession, rows: int, path: Path) -> None:
     """People with eight coordinates: five kinds that overlap."""
     row = F.col("id")
-    kind = _whole(_KINDS, "kind", row)
+    kind = whole(_KINDS, "kind", row)
     coordinates = [
         # The sum of three even draws is near enough to a bell.
         (
@@ -86,11 +86,11 @@ def _numbers(spark: SparkSession, rows: int) -> DataFrame:
     return spark.range(0, rows, 1, numPartitions=4)
 
 
-def _whole(below: int, what: str, *of: Column) -> Column:
+def whole(below: int, what: str, *of: Column) -> Column:
     """An even draw from 0 … below−1."""
     return F.pmod(F.xxhash64(F.lit(SEED), F.lit(what), *of), F.lit(below))
 
 
 def _share(what: str, *of: Column) -> Column:
     """An even draw from 0 to 1."""
-    return _whole(1 << 30, what, *of) / F.lit(float(1 << 30))
+    return whole(1 << 30, what, *of) / F.lit(float(1 << 30))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 from deltalake import DeltaTable
@@ -30,7 +32,6 @@ _SETTINGS = {
             "columns": {"event_name": "name", "event_ts": "at", "identifiers": {"user_id": "who"}},
         }
     ],
-    "identity": {"identifiers": {"user_id": {}}},
 }
 
 
@@ -96,10 +97,23 @@ def _run(spark: SparkSession, source: Path, target: Path, earlier: Earlier | Non
 
 
 def _context(spark: SparkSession, warehouse: Warehouse, earlier: Earlier | None) -> StageContext:
-    settings = Settings.model_validate({**_SETTINGS, "warehouse": warehouse.root})
-    versions = {name: warehouse.version(name) for name in ("events", "identity_map", "sessions")}
+    as_of = AS_OF if warehouse.exists("sessions") else _YESTERDAY
+    tables = ("events", "identity_map", "sessions")
+    return context_of(spark, warehouse, {"identity": {"identifiers": {"user_id": {}}}}, tables, as_of, earlier)
+
+
+def context_of(
+    spark: SparkSession,
+    warehouse: Warehouse,
+    config: dict[str, Any],
+    tables: Sequence[str],
+    as_of: date,
+    earlier: Earlier | None,
+) -> StageContext:
+    """What a stage is given that reads these tables, as they are now."""
+    settings = Settings.model_validate({**_SETTINGS, **config, "warehouse": warehouse.root})
+    versions = {name: warehouse.version(name) for name in tables}
     inputs = {name: version for name, version in versions.items() if version is not None}
-    as_of = AS_OF if len(inputs) == 3 else _YESTERDAY
     return StageContext(
         spark, settings, warehouse, inputs, _NOW, lambda _: None, "benchmark", as_of_option=as_of, earlier=earlier
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
-from scripts.benchmarks import campaigns, inputs, one_day, ours, rivals, scoring, taking_in
+from scripts.benchmarks import campaigns, identities, inputs, one_day, ours, rivals, scoring, taking_in
 
 Count = dict[str, int]
 """What engines have to agree on, by name."""
@@ -111,6 +111,17 @@ STAGES: dict[str, list[Stage]] = {
             [Engine("the day", one_day.cut_the_day), Engine("everything", one_day.cut_everything)],
             one_day.count_sessions,
             (3_200_000,),
+        )
+    ],
+    "identity": [
+        Stage(
+            "identity, one day more",
+            "pairs",
+            identities.make_warehouse,
+            [Engine("the day", identities.resolve_the_day), Engine("everything", identities.resolve_everything)],
+            identities.count_people,
+            (1_000_000,),
+            takes_long=True,
         )
     ],
     "features": [

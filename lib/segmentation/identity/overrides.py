@@ -26,7 +26,7 @@ from segmentation.identity.persons import REASONS
 
 KEY = "identity.overrides"
 
-_CHANGED = {change: f"overrides changed: {reason}" for change, reason in REASONS.items()}
+DECIDED_REASONS = {change: f"overrides changed: {reason}" for change, reason in REASONS.items()}
 
 
 @dataclass(frozen=True, order=True)
@@ -125,7 +125,7 @@ class Step:
     @property
     def reasons(self) -> Mapping[str, str]:
         """Change -> what brought it, in words."""
-        return _CHANGED if self.is_decision else REASONS
+        return DECIDED_REASONS if self.is_decision else REASONS
 
 
 @dataclass(frozen=True)

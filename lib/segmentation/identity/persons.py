@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -24,7 +22,7 @@ _OLDEST = ("batch_seq", "arrival_ts", "rank", "node")
 _STRONGEST = ("rank", "batch_seq", "arrival_ts", "node")
 
 _MEMBER_COLUMNS = ("type", "value", *_OLDEST, "cluster")
-_PERSON_COLUMNS = ("person_id", "person_seq", "person_ts", "founded")
+_PERSON_COLUMNS = ("person_id", "person_seq", "person_ts", "founded", "seq", "decided_ts")
 
 
 def found_persons(members: DataFrame) -> DataFrame:
@@ -45,15 +43,16 @@ def found_persons(members: DataFrame) -> DataFrame:
     )
 
 
-def succeed_persons(members: DataFrame, batch_seq: int, decided_ts: datetime | None = None) -> DataFrame:
+def succeed_persons(members: DataFrame) -> DataFrame:
     """Ids for clusters after a step, given who each identifier was before it.
 
-    A person that is new although its founder is not is as old as the step: batch `batch_seq`, and in it as old as its
-    founder, or `decided_ts` where that is given.
+    A person that is new although its founder is not is as old as the step: batch `seq`, and in it as old as its
+    founder, or `decided_ts` where that is not null.
 
-    In: as `found_persons`, and who the identifier was: `person_id`, `person_seq`, `person_ts`, all null for one that
-    is new, and `founded` ARRAY<STRUCT<person_id, person_seq, person_ts>>, the persons whose ids were minted from it.
-    All identifiers of a person have to be there. Out: as `found_persons`; `founder` is null where no id was minted.
+    In: as `found_persons`; the step of the identifier's cluster, `seq` and `decided_ts`; who the identifier was:
+    `person_id`, `person_seq`, `person_ts`, all null for one that is new, and `founded` ARRAY<STRUCT<person_id,
+    person_seq, person_ts>>, the persons whose ids were minted from it. All identifiers of a person have to be there.
+    Out: as `found_persons`; `founder` is null where no id was minted.
 
     A person goes where the strongest, then oldest, of its identifiers is. Where several meet, the oldest person
     survives. A cluster that inherits nobody gets back the oldest of the ids once minted from one of its identifiers:
@@ -96,13 +95,11 @@ def succeed_persons(members: DataFrame, batch_seq: int, decided_ts: datetime | N
     minted = F.coalesce(F.size("founded"), F.lit(0))
     known = F.col("person_id").isNotNull().alias("known")
     fresh = others.groupBy("cluster").agg(
-        F.min(F.struct(*_OLDEST, "type", "value", minted.alias("minted"), known)).alias("f")
+        F.min(F.struct(*_OLDEST, "type", "value", minted.alias("minted"), known, "seq", "decided_ts")).alias("f")
     )
-    arrival_ts = F.col("f.arrival_ts")
-    minted_ts = F.when(F.col("f.known"), F.lit(decided_ts)).otherwise(arrival_ts) if decided_ts else arrival_ts
     new = F.struct(
-        F.when(F.col("f.known"), F.lit(batch_seq)).otherwise(F.col("f.batch_seq")).alias("person_seq"),
-        minted_ts.alias("person_ts"),
+        F.when(F.col("f.known"), F.col("f.seq")).otherwise(F.col("f.batch_seq")).alias("person_seq"),
+        F.coalesce(F.when(F.col("f.known"), F.col("f.decided_ts")), "f.arrival_ts").alias("person_ts"),
         mint("f.type", "f.value", F.col("f.minted")).alias("person_id"),
     )
     rest = (

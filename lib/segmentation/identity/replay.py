@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import accumulate
 from operator import attrgetter
 
 from pyspark.sql import DataFrame
@@ -19,7 +20,7 @@ from pyspark.sql import functions as F
 from segmentation.config.identity import IdentitySettings
 from segmentation.identity.components import label_components
 from segmentation.identity.guards import Limits
-from segmentation.identity.live import FOUNDED, NODE, cluster_all, live_through, until_hub
+from segmentation.identity.live import FOUNDED, NODE, cluster_all, find_stirs, live_through, until_hub
 from segmentation.identity.observations import between, total_pairs
 from segmentation.identity.one_task import Hub, replay_small
 from segmentation.identity.overrides import Step
@@ -121,11 +122,34 @@ def _replay_groups(
     own = busy.select(F.col("node").alias("left_node"), "component")
     open_pairs = until_hub(pairs.withColumn("first_batch_seq", F.col("batch_seq")), dated).join(own, "left_node")
     open_pairs = open_pairs.localCheckpoint()
-    if busy.count() + open_pairs.count() <= _small(settings):
-        lived, changes, _ = _replay_in_one_task(busy.select(*NODE), open_pairs, steps, settings, dated)
-    else:
-        lived, changes = live_through(busy, open_pairs, dated, steps, settings)
-    return quiet.unionByName(lived).localCheckpoint(), _first_periods(quiet).unionByName(changes)
+    stirs = find_stirs(busy, open_pairs, dated, steps).localCheckpoint()
+    often = _most_stirred(busy, open_pairs, stirs, _small(settings)).localCheckpoint()
+    few, few_pairs = (frame.join(often, "component", "left_semi") for frame in (busy, open_pairs))
+    lived, changes, _ = _replay_in_one_task(few.select(*NODE), few_pairs, steps, settings, dated)
+    rest, rest_pairs, rest_stirs = (
+        frame.join(often, "component", "left_anti").localCheckpoint() for frame in (busy, open_pairs, stirs)
+    )
+    members, told = quiet.unionByName(lived), _first_periods(quiet).unionByName(changes)
+    if not rest.isEmpty():
+        more, changes = live_through(rest, rest_pairs, rest_stirs, steps, settings)
+        members, told = members.unionByName(more), told.unionByName(changes)
+    return members.localCheckpoint(), told
+
+
+def _most_stirred(nodes: DataFrame, pairs: DataFrame, stirs: DataFrame, small: int) -> DataFrame:
+    """The groups (`component`) that most often have to be looked at anew, as many as are small together: in Spark each
+    of them would make rounds in which there is next to nothing else to do."""
+    rows = (
+        nodes.select("component")
+        .unionAll(pairs.select("component"))
+        .groupBy("component")
+        .agg(F.count("*").alias("rows"))
+    )
+    groups = stirs.groupBy("component").agg(F.count("*").alias("steps")).join(rows, "component").localCheckpoint()
+    sizes = groups.groupBy("steps").agg(F.sum("rows").alias("rows")).orderBy(F.desc("steps")).collect()
+    together = accumulate(row["rows"] for row in sizes)
+    least = min((row["steps"] for row, rows in zip(sizes, together, strict=True) if rows <= small), default=None)
+    return groups.where(F.lit(False) if least is None else F.col("steps") >= least).select("component")
 
 
 def _replay_in_one_task(
