@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import Field, field_validator, model_validator
@@ -73,10 +73,11 @@ class MatchingSettings(Section):
     records: list[Name] = Field(
         min_length=1, description="Identifier types of which each value stands for one record, such as `crm_id`."
     )
-    compare: list[Name] = Field(
+    compare: list[Name | Annotated[list[Name], Field(min_length=2)]] = Field(
         min_length=2,
         description="Types by which records are told to be one person's, such as name and address. One must not follow "
-        "from another: a postcode follows from an address, and only those of one household would agree on more.",
+        "from another, as a postcode follows from an address: those of one household would agree on both. A list of "
+        "types is compared as one value: `[name, [address, postcode]]`.",
     )
     blocking: list[list[Name]] = Field(
         min_length=2,
@@ -105,16 +106,26 @@ class MatchingSettings(Section):
 
     @model_validator(mode="after")
     def _can_be_learned(self) -> MatchingSettings:
-        if always := [kind for kind in self.compare if all(kind in rule for rule in self.blocking)]:
-            raise ValueError(f"every blocking rule names '{always[0]}': give one without it")
+        named = [kind for kinds in self.compared for kind in kinds]
+        if twice := [kind for kind in named if named.count(kind) > 1]:
+            raise ValueError(f"compare names '{twice[0]}' twice: it would count for two")
+        for kinds in self.compared:
+            if all(set(kinds) <= set(rule) for rule in self.blocking):
+                raise ValueError(f"every blocking rule names '{', '.join(kinds)}': give one without it")
         if self.suggest_at > self.join_at:
             raise ValueError("suggest_at must not be above join_at")
         return self
 
     @property
+    def compared(self) -> list[list[str]]:
+        """The types that make up each value that is compared."""
+        return [[kinds] if isinstance(kinds, str) else kinds for kinds in self.compare]
+
+    @property
     def described_by(self) -> list[str]:
         """All types that are looked at: those of `compare`, then others of `blocking`."""
-        return list(dict.fromkeys([*self.compare, *(kind for rule in self.blocking for kind in rule)]))
+        lists = [*self.compared, *self.blocking]
+        return list(dict.fromkeys(kind for kinds in lists for kind in kinds))
 
 
 class IdentitySettings(Section):
@@ -170,7 +181,7 @@ class IdentitySettings(Section):
             return self
         for name, kinds in (
             ("records", self.matching.records),
-            ("compare", self.matching.compare),
+            ("compare", [kind for kinds in self.matching.compared for kind in kinds]),
             ("blocking", self.matching.described_by),
         ):
             for kind in kinds:

@@ -75,6 +75,12 @@ def test_too_few_records_to_learn_from_are_not_matched(spark: SparkSession, coun
         ({"blocking": [["name"], ["name", "city"]]}, "every blocking rule names 'name'"),
         ({"blocking": [["postcode"], ["crm_id"]]}, "matching.blocking takes identifier types with `describes: true`"),
         ({"records": ["name"]}, "matching.records takes identifier types without `describes: true`, not 'name'"),
+        (
+            {"compare": ["city", ["name", "address"]], "blocking": [["address", "name"], ["name", "address"]]},
+            "'name, addr",
+        ),
+        ({"compare": ["name", ["address", "name"]]}, "compare names 'name' twice: it would count for two"),
+        ({"compare": ["name", ["address"]]}, "compare.1"),
         ({"compare": ["name", "user_id"]}, "matching.compare takes identifier types with `describes: true`"),
         ({"join_at": 0.6}, "suggest_at must not be above join_at"),
     ],
