@@ -21,6 +21,8 @@ from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import identity, identity_resolve
 
 TABLES = ("identity_sightings", "identity_edges", "identity_history", "identity_map", "persons", "person_attributes")
+NAMES = {"0": {"name": "Ann Smith"}, "1": {"name": "Smith, Joe"}, "2": {"name": "A. Smith"}}
+"""What is said with cookies that end so: they are told apart by it."""
 GRAPHS, STIRRED = 40, 12
 """Groups of people that have nothing in common, and to how many of them batches after the first bring anything."""
 
@@ -32,7 +34,7 @@ def events(sightings: list[Sighting], flagged: set[int] = frozenset()) -> list[d
             "event_id": f"e{number:04}",
             "batch_seq": seq,
             "source": f"source{seq % 2}",
-            "identifiers": identifiers,
+            "identifiers": {**identifiers, **NAMES.get(identifiers.get("cookie", "")[-1:], {})},
             "event_ts": START + timedelta(minutes=number),
             "properties": {"town": f"town {number % 3}"},
             "is_bot": number in flagged,
@@ -127,6 +129,7 @@ def test_batch_after_batch_comes_to_what_all_of_them_come_to(
     }
     assert any("nobody's identifier" in reason for reason in reasons)
     assert any("at most" in reason for reason in reasons)
+    assert "would give a person records with other names" in reasons
     since = warehouse.read("identity_map").where(F.col("first_batch_seq") > 1).count()
     assert since > 10
     assert "no row differs" in run(spark, settings[lived], full=True).message

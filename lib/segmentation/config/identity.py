@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated, Literal
 
 from phonenumbers import SUPPORTED_REGIONS
@@ -30,6 +31,14 @@ class IdentifierType(Section):
     )
     personal: bool | None = Field(
         None, description="Replaced by keyed tokens at ingestion. Default: true for email, phone, name, address."
+    )
+
+    told_apart_by: Name | None = Field(
+        None,
+        description="For records, such as those of a CRM: the describing type that has a name. Two of which the names "
+        "are two words each that begin with other letters are never one person's, as those of a household who share an "
+        "e-mail. A typing error rarely hits a first letter, but `Bob` is no `Robert`: leave it out where people give "
+        "such names.",
     )
 
     describes: bool = Field(
@@ -106,8 +115,7 @@ class MatchingSettings(Section):
 
     @model_validator(mode="after")
     def _can_be_learned(self) -> MatchingSettings:
-        named = [kind for kinds in self.compared for kind in kinds]
-        if twice := [kind for kind in named if named.count(kind) > 1]:
+        if twice := [kind for kind in self.compared_types if self.compared_types.count(kind) > 1]:
             raise ValueError(f"compare names '{twice[0]}' twice: it would count for two")
         for kinds in self.compared:
             if all(set(kinds) <= set(rule) for rule in self.blocking):
@@ -122,10 +130,14 @@ class MatchingSettings(Section):
         return [[kinds] if isinstance(kinds, str) else kinds for kinds in self.compare]
 
     @property
+    def compared_types(self) -> list[str]:
+        """The types of all values that are compared."""
+        return list(chain.from_iterable(self.compared))
+
+    @property
     def described_by(self) -> list[str]:
         """All types that are looked at: those of `compare`, then others of `blocking`."""
-        lists = [*self.compared, *self.blocking]
-        return list(dict.fromkeys(kind for kinds in lists for kind in kinds))
+        return list(dict.fromkeys(chain(self.compared_types, *self.blocking)))
 
 
 class IdentitySettings(Section):
@@ -177,17 +189,24 @@ class IdentitySettings(Section):
         describing = [name for name, kind in self.identifiers.items() if kind.describes]
         if describing != list(self.identifiers)[len(self.identifiers) - len(describing) :]:
             raise ValueError("identifier types with `describes: true` must come last")
+        for records, names in self.told_apart.items():
+            if records in describing or names not in describing:
+                raise ValueError(
+                    f"{records}.told_apart_by takes a type with `describes: true`, for one without; not '{names}'"
+                )
         if self.matching is None:
             return self
         for name, kinds in (
             ("records", self.matching.records),
-            ("compare", [kind for kinds in self.matching.compared for kind in kinds]),
+            ("compare", self.matching.compared_types),
             ("blocking", self.matching.described_by),
         ):
-            for kind in kinds:
-                if kind not in self.identifiers or (kind in describing) != (name != "records"):
+            for named in kinds:
+                if named not in self.identifiers or (named in describing) != (name != "records"):
                     wanted = "without" if name == "records" else "with"
-                    raise ValueError(f"matching.{name} takes identifier types {wanted} `describes: true`, not '{kind}'")
+                    raise ValueError(
+                        f"matching.{name} takes identifier types {wanted} `describes: true`, not '{named}'"
+                    )
         return self
 
     @property
@@ -209,6 +228,11 @@ class IdentitySettings(Section):
     def limits(self) -> dict[str, int]:
         """Identifier type -> how many values of it a person may have, where that is limited."""
         return {name: kind.max_per_person for name, kind in self.identifiers.items() if kind.max_per_person is not None}
+
+    @property
+    def told_apart(self) -> dict[str, str]:
+        """Type of records -> the type with the names that tell them apart."""
+        return {name: kind.told_apart_by for name, kind in self.identifiers.items() if kind.told_apart_by is not None}
 
     @property
     def strong_types(self) -> tuple[str, ...]:

@@ -26,9 +26,9 @@ def judge_edges(
     names these. It is removed when an override drops one of its ends. Each pair that an override names is there, of
     the kind `manual`, also if no event has both.
     """
-    check_columns(members, ("node", "type", "guarded", "person_id"), "the members")
     manual = decided.manual if decided else NO_OVERRIDES
     limits = Limits.of(settings, manual)
+    check_columns(members, ("node", *limits.looks_at, "guarded", "person_id"), "the members")
     guarded = members.where("guarded")
     if limits.parted:
         guarded = guarded.join(manual.marks(members.sparkSession), "node", "left")
@@ -110,7 +110,7 @@ def _with_overrides(judged: DataFrame, decided: Step) -> DataFrame:
 
 
 def _broken_limits(limits: Limits) -> Column:
-    """What keeps two persons apart, in words: the limits that they would break together, and overrides."""
+    """What keeps two persons apart, in words: limits that they would break together, overrides, and names."""
     texts = []
     for column, most in limits.columns:
         together = F.col(f"left_{column}") + F.col(f"right_{column}")
@@ -120,4 +120,7 @@ def _broken_limits(limits: Limits) -> Column:
     if limits.parted:
         both = F.array_intersect("left_apart", "right_apart")
         texts.append(F.when(F.size(both) > 0, F.array_join(both, "; ")))
+    if limits.named:
+        other = limits.have_other_names("left_", "right_")
+        texts.append(F.when(other, "would give a person records with other names"))
     return F.concat_ws("; ", *texts)

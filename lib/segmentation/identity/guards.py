@@ -50,10 +50,18 @@ class Limits:
     size: int
     parted: bool = False
     """Whether overrides keep nodes apart: then they have a column `apart`, with the names of those overrides."""
+    named: bool = False
+    """Whether records are told apart by name: then nodes have a column `initials`, null for all others. A person has
+    the initials of one name."""
 
     @classmethod
     def of(cls, settings: IdentitySettings, manual: Manual = NO_OVERRIDES) -> Limits:
-        return cls(settings.limits, settings.max_component_size, bool(manual.apart))
+        return cls(settings.limits, settings.max_component_size, bool(manual.apart), bool(settings.told_apart))
+
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The columns of nodes that limits look at, beside what overrides say of them."""
+        return ("type", "initials") if self.named else ("type",)
 
     def counts(self) -> list[Column]:
         """Aggregates over the `type` (and `apart`) of a group's nodes: what the limits count."""
@@ -61,6 +69,7 @@ class Limits:
             F.count("*").alias("size"),
             *(F.count_if(F.col("type") == kind).alias(f"n_{kind}") for kind in self.kinds),
             *([F.flatten(F.collect_list("apart")).alias("apart")] if self.parted else []),
+            *([F.max("initials").alias("initials"), F.min("initials").alias("others")] if self.named else []),
         ]
 
     @property
@@ -70,7 +79,8 @@ class Limits:
 
     def broken(self) -> Column:
         """Whether the counts of one group break a limit."""
-        return F.greatest(*(F.col(name) > most for name, most in self.columns), F.lit(False))
+        several = [F.col("others") != F.col("initials")] if self.named else []
+        return F.greatest(*(F.col(name) > most for name, most in self.columns), *several, F.lit(False))
 
     def exceed(self, left: str, right: str, column: str) -> Column:
         """Whether two groups, with counts under these prefixes, together break the limit on `column`.
@@ -83,7 +93,12 @@ class Limits:
     def forbid(self, left: str, right: str) -> Column:
         """Whether two groups, with counts under these prefixes, must not be one."""
         parted = [F.arrays_overlap(f"{left}apart", f"{right}apart")] if self.parted else []
-        return F.greatest(*(self.exceed(left, right, n) for n, _ in self.columns), *parted, F.lit(False))
+        others = [self.have_other_names(left, right)] if self.named else []
+        return F.greatest(*(self.exceed(left, right, n) for n, _ in self.columns), *parted, *others, F.lit(False))
+
+    def have_other_names(self, left: str, right: str) -> Column:
+        """Whether two groups have records with the names of two people; null where one has none."""
+        return F.col(f"{left}initials") != F.col(f"{right}initials")
 
 
 def cluster_identifiers(
@@ -93,24 +108,24 @@ def cluster_identifiers(
 
     What `manual` forces together is joined before any edge is looked at; what it keeps apart is never joined.
 
-    In: `nodes` (`node`, `type`), one row an identifier, and `edges` without those of hubs (`left_node`, `left_type`,
-    `right_node`, `right_type`, `observations`, `last_seen`, `first_batch_seq`), one row a pair; both are read
-    several times: persist them. Out: one node that has an edge: `node`, `component` (connected at all), `cluster`
-    (one person), both LONG without a meaning, and `guarded`: whether its component broke a limit, or an override
-    names one of its nodes.
+    In: `nodes` (`node`, `type`, and `initials` where records are told apart), one row an identifier, and `edges`
+    without those of hubs (`left_node`, `left_type`, `right_node`, `right_type`, `observations`, `last_seen`,
+    `first_batch_seq`), one row a pair; both are read several times: persist them. Out: one node that has an edge:
+    `node`, `component` (connected at all), `cluster` (one person), both LONG without a meaning, and `guarded`: whether
+    its component broke a limit, or an override names one of its nodes.
     """
     check_columns(nodes, ("node", "type"), "the nodes of the graph")
     limits = Limits.of(settings)
     edges = manual.usable(edges)
     labelled = label_components(manual.tied(edges), settings.one_task_edges)
-    members = nodes.select("node", "type").join(labelled, "node").localCheckpoint()
+    members = nodes.select("node", *limits.looks_at).join(labelled, "node").localCheckpoint()
     broken = members.groupBy("component").agg(*limits.counts()).where(limits.broken()).select("component")
     if manual:
         broken = broken.union(members.join(manual.marks(members.sparkSession), "node").select("component")).distinct()
     broken = broken.localCheckpoint()
     if broken.isEmpty():
         return members.select("node", "component", F.col("component").alias("cluster"), F.lit(False).alias("guarded"))
-    suspects = members.join(broken, "component", "left_semi").select("node", "type")
+    suspects = members.join(broken, "component", "left_semi").select("node", *limits.looks_at)
     inside = edges.join(suspects.select(F.col("node").alias("left_node")), "left_node", "left_semi")
     clusters = apply_limits(suspects, order_edges(inside, settings), settings, manual)
     return members.join(clusters, "node", "left").select(
@@ -151,11 +166,11 @@ def apply_limits(
 ) -> DataFrame:
     """Clusters within the limits.
 
-    In: `nodes` (`node`, `type`) and `edges` between them (`order_edges`). Out: one node with its `cluster`, a LONG
-    without a meaning but the same for the same graph. Rounds go on until no more than `one_task_edges` are open.
+    In: `nodes` (as `cluster_identifiers`) and `edges` between them (`order_edges`). Out: one node with its `cluster`, a
+    LONG without a meaning but the same for the same graph. Rounds go on until no more than `one_task_edges` are open.
     """
     limits = Limits.of(settings, manual)
-    state = nodes.select("node", F.col("node").alias("cluster"), "type")
+    state = nodes.select("node", F.col("node").alias("cluster"), *limits.looks_at)
     strength = F.struct(*_STRENGTH)
     open_edges = edges.select(
         F.col("left_node").alias("left"), F.col("right_node").alias("right"), strength.alias("strength")
@@ -175,8 +190,7 @@ def apply_limits(
 def _start_from(manual: Manual, state: DataFrame, open_edges: DataFrame) -> tuple[DataFrame, DataFrame]:
     """Clusters as overrides force them together, and the edges between these."""
     marks = manual.marks(state.sparkSession)
-    started = F.coalesce("start", "cluster").alias("cluster")
-    state = state.join(marks, "node", "left").select("node", started, "type", "apart")
+    state = state.join(marks, "node", "left").withColumn("cluster", F.coalesce("start", "cluster")).drop("start")
     for side in ("left", "right"):
         start = marks.select(F.col("node").alias(side), "start")
         open_edges = open_edges.join(start, side, "left").withColumn(side, F.coalesce("start", side)).drop("start")
@@ -246,20 +260,27 @@ def _take_in_order(counts: DataFrame, open_edges: DataFrame, limits: Limits) -> 
     apart = [set(texts or ()) for texts in touched["apart"].to_pylist()] if limits.parted else None
     if apart is not None:
         apart = [apart[key] for key in keys]
-    parents = union_within_limits(left.tolist(), right.tolist(), held, [most for _, most in limits.columns], apart)
+    initials = touched["initials"].take(pa.array(keys)).to_pylist() if limits.named else None
+    most = [most for _, most in limits.columns]
+    parents = union_within_limits(left.tolist(), right.tolist(), held, most, apart, initials)
     into = names[np.array(parents)]
     found = pa.table({"cluster": pa.array(names, pa.int64()), "into": pa.array(into, pa.int64())})
     return open_edges.sparkSession.createDataFrame(found)
 
 
 def union_within_limits(
-    left: list[int], right: list[int], held: list[list[int]], most: list[int], apart: list[set[str]] | None = None
+    left: list[int],
+    right: list[int],
+    held: list[list[int]],
+    most: list[int],
+    apart: list[set[str]] | None = None,
+    initials: list[str | None] | None = None,
 ) -> list[int]:
     """Union-find over edges in the order given, refusing those that would break a limit.
 
     `held[l][i]` is what node i counts against limit l, `most[l]` that limit; what counts 0 breaks none. `apart[i]` are
-    overrides: nodes that share one are never joined. Returns the root of each node: the smallest of its cluster.
-    `held` and `apart` are used up.
+    overrides: nodes that share one are never joined; nor are those that have other `initials`. Returns the root of each
+    node: the smallest of its cluster. `held`, `apart` and `initials` are used up.
     """
     parent = list(range(len(held[0])))
 
@@ -273,6 +294,8 @@ def union_within_limits(
         low, high = sorted((root(a), root(b)))
         if low == high or (apart is not None and not apart[low].isdisjoint(apart[high])):
             continue
+        if initials is not None and initials[low] and initials[high] and initials[low] != initials[high]:
+            continue
         if any(c[low] and c[high] and c[low] + c[high] > limit for c, limit in zip(held, most, strict=True)):
             continue
         parent[high] = low
@@ -280,6 +303,8 @@ def union_within_limits(
             count[low] += count[high]
         if apart is not None:
             apart[low] |= apart[high]
+        if initials is not None:
+            initials[low] = initials[low] or initials[high]
     return [root(i) for i in range(len(parent))]
 
 

@@ -133,7 +133,7 @@ def _local_linker(splink: _Splink, rows: DataFrame, model: Any) -> tuple[Any, in
 
 def _share_of_one_person(records: DataFrame, settings: MatchingSettings) -> float:
     """The share of all pairs of records that are one person's: those of which all of `compare` agrees say it."""
-    kinds = [kind for kinds in settings.compared for kind in kinds]
+    kinds = settings.compared_types
     alike = records.dropna(subset=kinds).groupBy(*kinds).count()
     pairs = F.sum(F.col("count") * (F.col("count") - 1)).alias("pairs")
     found, count = alike.agg(pairs).first(), records.count()

@@ -19,7 +19,7 @@ from segmentation.identity.overrides import DECIDED_REASONS, NO_OVERRIDES, Manua
 from segmentation.identity.persons import REASONS, succeed_persons
 from segmentation.identity.rounds import end_round
 
-NODE = ("node", "type", "value", "rank", "batch_seq", "arrival_ts")
+NODE = ("node", "type", "value", "rank", "batch_seq", "arrival_ts", "initials")
 _MEMBER = (*NODE, "component", "guarded", "person_id", "person_seq", "person_ts", "founded", "since")
 _CHANGE = ("node", "person_id", "valid_from", "change", "reason", "batch_seq")
 FOUNDED = "array<struct<person_id:string,person_seq:bigint,person_ts:timestamp>>"

@@ -56,6 +56,28 @@ def reveal_values(records: DataFrame, vault: DataFrame, settings: IdentitySettin
     return records.select(*_RECORD, *(_comparable(F.col(kind)).alias(kind) for kind in matching.described_by))
 
 
+def find_initials(events: DataFrame, vault: DataFrame, settings: IdentitySettings) -> DataFrame:
+    """What tells records apart (`told_apart_by`).
+
+    In: events, and the vault. Out: one record: `node`, `initials`: the first letters of its name, where that is two
+    words. It is the name that came with the record, whatever was said of it later, so that nobody is moved by that.
+    """
+    check_columns(events, ("identifiers", "event_ts", "batch_seq"), "the events with records")
+    rows = [
+        F.struct(F.lit(kind).alias("type"), F.col("identifiers")[kind].alias("value"), _said(name).alias("name"))
+        for kind, name in settings.told_apart.items()
+    ]
+    records = events.select("batch_seq", "event_ts", F.inline(F.array(*rows))).where("value != ''")
+    # Of several in its first batch the last, and of two at the same moment the smaller.
+    arrival = F.struct("batch_seq", F.col("name").isNull(), -F.unix_micros("event_ts"), "name")
+    first = records.groupBy("type", "value").agg(F.min(arrival)["name"].alias("token")).where("token IS NOT NULL")
+    clear = first.join(vault.select("token", F.col("value").alias("clear")), "token", "left")
+    words = F.split(_comparable(F.coalesce("clear", "token")), " ")
+    letters = F.array_join(F.transform(words, lambda word: F.substring(word, 1, 1)), "")
+    named = clear.withColumn("initials", F.when(F.size(words) == 2, letters)).where("initials IS NOT NULL")
+    return named.select(name_node("type", "value").alias("node"), "initials")
+
+
 def check_blocks(records: DataFrame, settings: MatchingSettings) -> None:
     """Raises `InputError` for a blocking rule that makes a block with more than `max_block` records: the pairs in it
     grow with its square."""
@@ -100,6 +122,12 @@ def match_records(records: DataFrame, settings: MatchingSettings) -> DataFrame |
         *(F.col(f"{side}.{column}").alias(f"{side}_{column}") for side in ("left", "right") for column in _RECORD),
         F.round("match_probability", 6).alias("probability"),
     )
+
+
+def _said(kind: str) -> Column:
+    """What an event says of this type, if anything."""
+    value = F.col("identifiers")[kind]
+    return F.when(value != "", value)
 
 
 def _comparable(value: Column) -> Column:

@@ -52,14 +52,19 @@ def recall_combinations(sightings: DataFrame) -> DataFrame:
     return sightings.withColumn("identifiers", F.array_sort(F.transform(F.map_entries("identifiers"), entry)))
 
 
-def list_identifiers(combinations: DataFrame, settings: IdentitySettings, within: DataFrame | None = None) -> DataFrame:
+def list_identifiers(
+    combinations: DataFrame,
+    settings: IdentitySettings,
+    within: DataFrame | None = None,
+    initials: DataFrame | None = None,
+) -> DataFrame:
     """Every identifier with when it came and when it was seen; `within` these (`node`), or of all.
 
-    In: `combine_identifiers`. Out: one identifier: `node` LONG (a hash, the identifier's name within the graph),
-    `type`, `value`, `rank` (place in the order of trust, null for a type that the settings do not know),
-    `batch_seq` and `arrival_ts` (its arrival: the batch that brought it first, and its first event therein),
-    `first_seen`, `last_seen`, `events`, and `led_first`, `led_last`, `led_events`: the same of the events in which
-    it is the strongest identifier, which are therefore its person's.
+    In: `combine_identifiers`, and `find_initials` where records are told apart. Out: one identifier: `node` LONG (a
+    hash, the identifier's name within the graph), `type`, `value`, `rank` (place in the order of trust, null for a type
+    that the settings do not know), `batch_seq` and `arrival_ts` (its arrival: the batch that brought it first, and its
+    first event therein), `first_seen`, `last_seen`, `events`, and `led_first`, `led_last`, `led_events`: the same of
+    the events in which it is the strongest identifier, which are therefore its person's; and `initials`.
     """
     ranks = _ranks(settings)
     by_rank = F.transform(
@@ -69,7 +74,7 @@ def list_identifiers(combinations: DataFrame, settings: IdentitySettings, within
     seen = combinations.withColumn("lead", F.array_min(by_rank)["type"]).select("*", F.inline("identifiers"))
     if within is not None:
         seen = seen.withColumn("node", name_node("type", "value")).join(within, "node", "left_semi")
-    return (
+    listed = (
         seen.groupBy("type", "value")
         .agg(
             F.min(F.struct("batch_seq", "first_ts")).alias("arrival"),
@@ -95,6 +100,9 @@ def list_identifiers(combinations: DataFrame, settings: IdentitySettings, within
             "led_events",
         )
     )
+    if initials is None:
+        return listed.withColumn("initials", F.lit(None).cast("string"))
+    return listed.join(initials, "node", "left")
 
 
 def pair_identifiers(combinations: DataFrame, within: DataFrame | None = None) -> DataFrame:

@@ -70,6 +70,7 @@ _MEMBERS = pa.schema(
         "rank": pa.int32(),
         "batch_seq": pa.int64(),
         "arrival_ts": _TIME,
+        "initials": pa.string(),
         "component": pa.int64(),
         "guarded": pa.bool_(),
         "person_id": pa.string(),
@@ -294,7 +295,9 @@ class Replay:
         """The group's clusters within the limits; marks whether a limit binds."""
         most = [self._settings.max_component_size, *(limit for _, limit in self._limits)]
         totals = map(sum, zip(*map(self._counts, group.members), strict=True))
-        group.guarded = group.named or any(total > limit for total, limit in zip(totals, most, strict=True))
+        names = {self._initials(i) for i in group.members} - {""}
+        exceeded = any(total > limit for total, limit in zip(totals, most, strict=True))
+        group.guarded = group.named or exceeded or len(names) > 1
         edges = [edge for edge in group.edges if self._usable(edge, seq) and not self._dropped(edge)]
         if not group.guarded and len(edges) == len(group.edges):
             return [group.members]
@@ -306,17 +309,23 @@ class Replay:
             place[i] = roots.setdefault(self._manual.forced.get(node, node), len(roots))
         held = [[0] * len(roots) for _ in most]
         apart: list[set[str]] = [set() for _ in roots]
+        initials: list[str | None] = [""] * len(roots)
         for i, p in place.items():
             apart[p] |= self._manual.apart.get(self.nodes[i]["node"], set())
+            initials[p] = max(initials[p] or "", self._initials(i))
             for limit, count in enumerate(self._counts(i)):
                 held[limit][p] += count
         edges.sort(key=self._strength)
         left, right = [place[edge.left] for edge in edges], [place[edge.right] for edge in edges]
-        joined = union_within_limits(left, right, held, most, apart)
+        joined = union_within_limits(left, right, held, most, apart, initials)
         clusters: dict[int, list[int]] = defaultdict(list)
         for i in group.members:
             clusters[joined[place[i]]].append(i)
         return list(clusters.values())
+
+    def _initials(self, i: int) -> str:
+        """Those of a record that is told apart by name, else nothing."""
+        return self.nodes[i]["initials"] or ""
 
     def _counts(self, i: int) -> list[int]:
         """What an identifier counts against each limit."""

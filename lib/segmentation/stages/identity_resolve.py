@@ -14,7 +14,7 @@ from segmentation.contracts.errors import InputError
 from segmentation.identity.batches import Batch, list_batches
 from segmentation.identity.edges import judge_edges
 from segmentation.identity.links import add_suggestions, new_links, pair_links, rate_confidence
-from segmentation.identity.matching import list_records, match_records, reveal_values
+from segmentation.identity.matching import find_initials, list_records, match_records, reveal_values
 from segmentation.identity.observations import (
     combine_identifiers,
     list_identifiers,
@@ -129,7 +129,10 @@ def resolve(context: StageContext, memory: Memory, earlier: Earlier | None = Non
         if _brings_records(sightings, matching):
             new = _match(context, events, matching, batches[-1], links)
     within = _find_within(context, sightings, batches, steps, new)
-    identifiers = list_identifiers(sightings.combinations, settings, within).localCheckpoint()
+    initials = None
+    if settings.told_apart:
+        initials = find_initials(events, context.read_or_empty("vault"), settings)
+    identifiers = list_identifiers(sightings.combinations, settings, within, initials).localCheckpoint()
     _check(identifiers)
     memory.keep_decisions(decisions[len(before) :])
     if links is not None and new is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from segmentation.config.identity import IdentitySettings
+from segmentation.identity.observations import name_node
 from segmentation.identity.overrides import Decision, Override, name_overrides
 
 START = datetime(2026, 3, 1)
@@ -33,11 +34,20 @@ def tight_settings() -> IdentitySettings:
         "user_id": {"max_per_person": 1},
         "email": {"max_per_person": 2},
         "device": {"shared": "nobody"},
-        "cookie": {"shared": "last"},
+        "cookie": {"shared": "last", "told_apart_by": "name"},
+        "name": {"describes": True},
     }
     return IdentitySettings.model_validate(
         {"identifiers": types, "max_component_size": 7, "max_strong_links": 3, "max_links": 6}
     )
+
+
+def random_initials(spark: SparkSession, sightings: Iterable[Sighting]) -> DataFrame:
+    """As `find_initials`: of every third cookie, one of two names in each graph."""
+    cookies = sorted({identifiers["cookie"] for _, identifiers in sightings if "cookie" in identifiers})
+    rows = [("cookie", cookie, "as" if number % 2 else "js") for number, cookie in enumerate(cookies) if number % 3]
+    named = spark.createDataFrame(rows, "type string, value string, initials string")
+    return named.select(name_node("type", "value").alias("node"), "initials")
 
 
 def sightings_frame(spark: SparkSession, sightings: Iterable[Sighting]) -> DataFrame:

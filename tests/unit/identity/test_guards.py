@@ -11,7 +11,13 @@ from tests.unit.identity.graphs import identity_settings
 
 from segmentation.identity.guards import apply_limits, union_within_limits
 
-TYPES = {"user_id": {"max_per_person": 1}, "email": {"max_per_person": 2}, "cookie": {}}
+TYPES = {
+    "user_id": {"max_per_person": 1},
+    "email": {"max_per_person": 2},
+    "crm_id": {"told_apart_by": "name"},
+    "cookie": {},
+    "name": {"describes": True},
+}
 
 
 def ordered_edge(left: int, right: int, *strength: int) -> tuple[int, ...]:
@@ -19,14 +25,18 @@ def ordered_edge(left: int, right: int, *strength: int) -> tuple[int, ...]:
     return (*strength, *([0] * (5 - len(strength))), left, right)
 
 
-def by_hand(types: dict[int, str], edges: list[tuple[int, ...]]) -> set[frozenset[int]]:
+def by_hand(
+    types: dict[int, str], initials: dict[int, str | None], edges: list[tuple[int, ...]]
+) -> set[frozenset[int]]:
     """Kruskal's forest with limits, written down as plainly as can be."""
     clusters = [{node} for node in types]
     for *_, left, right in sorted(edges):
         one, two = (next(c for c in clusters if node in c) for node in (left, right))
         both = one | two
         kinds = [types[node] for node in both]
-        if one is not two and len(both) <= 6 and kinds.count("user_id") <= 1 and kinds.count("email") <= 2:
+        names = {initials[node] for node in both} - {None}
+        allowed = len(both) <= 6 and kinds.count("user_id") <= 1 and kinds.count("email") <= 2 and len(names) <= 1
+        if one is not two and allowed:
             clusters = [c for c in clusters if c is not one and c is not two] + [both]
     return set(map(frozenset, clusters))
 
@@ -34,7 +44,8 @@ def by_hand(types: dict[int, str], edges: list[tuple[int, ...]]) -> set[frozense
 @pytest.mark.parametrize("one_task_edges", [10**6, 0])
 def test_rounds_and_one_task_cut_as_by_hand(spark: SparkSession, one_task_edges: int) -> None:
     chance = random.Random(5)
-    types = {node: chance.choice(["user_id", "email", "cookie", "cookie"]) for node in range(36)}
+    types = {node: chance.choice(["user_id", "email", "crm_id", "cookie", "cookie"]) for node in range(36)}
+    names = {node: chance.choice(["js", "as", None]) if kind == "crm_id" else None for node, kind in types.items()}
     edges = [
         ordered_edge(*sorted(chance.sample(range(block, block + 12), 2)), chance.randrange(3), chance.randrange(2))
         for block in range(0, 36, 12)
@@ -43,13 +54,14 @@ def test_rounds_and_one_task_cut_as_by_hand(spark: SparkSession, one_task_edges:
     edges = [*{edge[-2:]: edge for edge in edges}.values()]
     columns = "weaker_rank, stronger_rank, first_metric, second_metric, first_batch_seq, left_node, right_node"
     schema = ", ".join(f"{name} long" for name in columns.split(", "))
-    nodes = spark.createDataFrame(list(types.items()), "node long, type string")
+    rows = [(node, kind, names[node]) for node, kind in types.items()]
+    nodes = spark.createDataFrame(rows, "node long, type string, initials string")
     settings = identity_settings(identifiers=TYPES, max_component_size=6, one_task_edges=one_task_edges)
     found = apply_limits(nodes, spark.createDataFrame(edges, schema), settings).collect()
     clusters: dict[int, set[int]] = {}
     for row in found:
         clusters.setdefault(row.cluster, set()).add(row.node)
-    assert set(map(frozenset, clusters.values())) == by_hand(types, edges)
+    assert set(map(frozenset, clusters.values())) == by_hand(types, names, edges)
 
 
 def test_a_cluster_is_named_after_its_first_node() -> None:

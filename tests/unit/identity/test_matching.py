@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,8 @@ from tests.factories import event_rows
 
 from segmentation.config.identity import IdentitySettings, MatchingSettings
 from segmentation.contracts.errors import InputError
-from segmentation.identity.matching import check_blocks, list_records, match_records, reveal_values
+from segmentation.identity.matching import check_blocks, find_initials, list_records, match_records, reveal_values
+from segmentation.identity.observations import name_node
 
 KINDS = ["name", "address", "postcode", "city"]
 MATCHING = {
@@ -48,6 +50,31 @@ def test_a_record_is_what_was_said_of_it_last(spark: SparkSession) -> None:
         "AAshland",
         None,
     )
+
+
+def test_the_initials_of_a_record_are_those_of_the_name_that_came_with_it(spark: SparkSession) -> None:
+    said = {
+        "twice": [(2, 1, "Bob Other"), (1, 3, "Smith, Zoë"), (1, 2, "Old Name"), (1, 4, "")],
+        "unnamed at first": [(1, 1, ""), (2, 1, "Ann Smith")],
+        "of three words": [(1, 1, "Ann Mary Smith")],
+    }
+    rows = [
+        {"batch_seq": seq, "event_ts": datetime(2026, 3, day), "identifiers": {"crm_id": record, "name": name}}
+        for record, names in said.items()
+        for seq, day, name in names
+    ]
+    types = {"crm_id": {"told_apart_by": "name"}, **DESCRIBES}
+    told_apart = IdentitySettings.model_validate({"identifiers": types})
+    clear = {name for names in said.values() for _, _, name in names if name}
+    vault = spark.createDataFrame([(name, name) for name in clear], "token string, value string")
+    names = dict(_nodes(spark, said))
+    found = {row.node: row.initials for row in find_initials(event_rows(spark, rows), vault, told_apart).collect()}
+    assert found == {names["twice"]: "SZ"}
+
+
+def _nodes(spark: SparkSession, records: Iterable[str]) -> list[tuple[str, int]]:
+    frame = spark.createDataFrame([("crm_id", record) for record in records], "type string, value string")
+    return [(row.value, row.node) for row in frame.withColumn("node", name_node("type", "value")).collect()]
 
 
 def test_a_blocking_rule_that_makes_a_large_block_is_refused(spark: SparkSession) -> None:
@@ -88,3 +115,10 @@ def test_too_few_records_to_learn_from_are_not_matched(spark: SparkSession, coun
 def test_settings_that_cannot_be_learned_from_are_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         settings(**change)
+
+
+@pytest.mark.parametrize("names", ["user_id", "nickname"])
+def test_records_are_told_apart_by_what_describes_them(names: str) -> None:
+    types = {"user_id": {}, "crm_id": {"told_apart_by": names}, **DESCRIBES}
+    with pytest.raises(ValidationError, match=f"crm_id.told_apart_by takes a type with .* not '{names}'"):
+        IdentitySettings.model_validate({"identifiers": types})

@@ -15,6 +15,7 @@ from tests.unit.identity.graphs import (
     identity_settings,
     random_decisions,
     random_histories,
+    random_initials,
     sightings_frame,
     tight_settings,
 )
@@ -32,7 +33,8 @@ def replayed(
     spark: SparkSession, sightings: list[Sighting], settings: IdentitySettings, decisions: Sequence[Decision] = ()
 ) -> Resolved:
     combinations = combine_identifiers(sightings_frame(spark, sightings)).persist()
-    identifiers = list_identifiers(combinations, settings).persist()
+    initials = random_initials(spark, sightings) if settings.told_apart else None
+    identifiers = list_identifiers(combinations, settings, initials=initials).persist()
     steps = plan_steps(list_batches(combinations), decisions)
     return replay_batches(identifiers, pair_identifiers(combinations).persist(), steps, settings)
 
@@ -76,6 +78,12 @@ def test_no_person_breaks_a_limit_and_each_is_connected(spark: SparkSession) -> 
         counts = Counter(types)
         assert len(types) <= settings.max_component_size
         assert all(counts[kind] <= most for kind, most in settings.limits.items())
+    names = defaultdict(set)
+    for member in resolved.members.where("initials IS NOT NULL").collect():
+        names[member.person_id].add(member.initials)
+    assert {len(initials) for initials in names.values()} == {1}
+    reasons = {edge.reason for edge in edges if edge.reason}
+    assert any("records with other names" in reason for reason in reasons)
     owner = {(row.type, row.value): row.person_id for row in resolved.members.collect()}
     graph = nx.Graph()
     graph.add_nodes_from(owner)
