@@ -17,7 +17,7 @@ from rich.console import Console
 from scripts.benchmarks import THREADS
 from scripts.benchmarks.figures import as_json, compare, summarise
 from scripts.benchmarks.rounds import SMALL, THROWN_AWAY, DisagreementError, Result, rivals_process, run_stage
-from scripts.benchmarks.stages import STAGES, Stage
+from scripts.benchmarks.stages import ON_REQUEST, STAGES, Stage
 from scripts.benchmarks.table import show
 
 from segmentation.config.spark import SparkSettings
@@ -59,10 +59,12 @@ def benchmark(stages: tuple[str, ...], sizes: tuple[int, ...] | None, repeats: i
     """Measure stages against what else one would use on one machine.
 
     STAGE is ingest (against Spark that writes the same rows as they are), sessions and features (against DuckDB; rows
-    are events), day (sessions of one day more of ninety, against all of them anew; rows are events), components
-    (against SciPy and plain GraphFrames; rows are edges), train (single fits, and the search of k and method, against
-    scikit-learn; rows are people), assign (against NumPy; rows are people), audiences (fifty against one; rows are
-    events) or export (one person in a hundred changed, against DuckDB; rows are people). Default: all.
+    are events), day (sessions of one day more of ninety, against all of them anew; rows are events), identity (who is
+    who after one day more of ninety, against everybody anew; rows are pairs of identifiers), components (against SciPy
+    and plain GraphFrames; rows are edges), train (single fits, and the search of k and method, against scikit-learn;
+    rows are people), assign (against NumPy; rows are people), audiences (fifty against one; rows are events) or export
+    (one person in a hundred changed, against DuckDB; rows are people). Default: all but day and identity, which first
+    go through 89 days.
 
     All engines read the same Parquet files, made by Spark from a seed, and write Parquet, in turns, with two threads.
     They have to find the same, or the benchmark fails. At sizes up to a million rows the first two rounds are thrown
@@ -76,7 +78,8 @@ def benchmark(stages: tuple[str, ...], sizes: tuple[int, ...] | None, repeats: i
     """
     if out is not None and not out.absolute().parent.is_dir():
         raise click.UsageError(f"The folder of --out does not exist: {out.parent}.")
-    chosen = [stage for name in dict.fromkeys(stages or STAGES) for stage in STAGES[name]]
+    names = dict.fromkeys(stages) if stages else [name for name in STAGES if name not in ON_REQUEST]
+    chosen = [stage for name in names for stage in STAGES[name]]
     terminal = Console(stderr=True)
     results = _measure(chosen, sizes, repeats, lambda text: terminal.print(text, style="dim", highlight=False))
     figures = [summarise(result) for result in results]

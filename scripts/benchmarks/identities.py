@@ -1,4 +1,4 @@
-"""Who is who after one day more of ninety, which brings one pair in a hundred that was never seen before."""
+"""Who is who after one day more of ninety, which brings one pair in a hundred, all of them new."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _make_events(spark: SparkSession, rows: int) -> DataFrame:
         F.lit("cookie"),
         F.when(chained, links[1]).otherwise(cookie),
     )
-    day = F.when(whole(100, "new", pair) == 0, _DAYS - 1).otherwise(whole(_DAYS, "day", number))
+    day = F.when(whole(100, "new", pair) == 0, _DAYS - 1).otherwise(whole(_DAYS - 1, "day", number))
     midnight = F.unix_seconds(F.to_timestamp(F.date_sub(F.lit(AS_OF), _DAYS - 1))) + 86_400 * day
     at = F.timestamp_seconds(midnight + whole(86_400, "second", number))
     said = {"event_name": "view", "source": "web", "batch_id": "web", "platform": "web"}

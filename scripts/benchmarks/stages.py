@@ -210,3 +210,6 @@ STAGES: dict[str, list[Stage]] = {
     ],
 }
 """By the name that the call takes."""
+
+ON_REQUEST = ("day", "identity")
+"""Stages of `STAGES` that are only measured where they are named."""

@@ -81,8 +81,8 @@ def test_engines_that_disagree_are_an_error() -> None:
         (["--repeats", "0"], "--repeats"),
         (
             ["guessing"],
-            "'guessing' is not one of 'ingest', 'sessions', 'day', 'features', 'components', 'train', 'assign', "
-            "'audiences', 'export'",
+            "'guessing' is not one of 'ingest', 'sessions', 'day', 'identity', 'features', 'components', 'train', "
+            "'assign', 'audiences', 'export'",
         ),
         (["--out", "no-such-folder/figures.json"], "The folder of --out does not exist: no-such-folder."),
     ],
@@ -104,6 +104,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("ingest", ("segmentation", "Spark, no rules"), "events"),
         ("day", ("the day", "everything"), "events"),
+        ("identity", ("the day", "everything"), "people"),
         ("features", ("segmentation", "DuckDB"), "events"),
         ("assign", ("segmentation", "NumPy"), "in cluster 0"),
         ("audiences", ("fifty", "one"), "members"),
