@@ -68,6 +68,7 @@ def _owners(events: DataFrame) -> DataFrame:
         "identifier_value": F.col("person_id"),
         "confidence": F.lit(1.0),
         "since": F.col("first_seen"),
+        **dict.fromkeys(("component", "hub_reason"), F.lit(None)),
     }
     return (
         events.groupBy("person_id")

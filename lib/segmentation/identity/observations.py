@@ -24,12 +24,8 @@ def combine_identifiers(events: DataFrame, describing: Sequence[str] = ()) -> Da
     """
     check_columns(events, _EVENT_COLUMNS, "the events to resolve")
     ties = F.map_filter("identifiers", lambda kind, value: (value != "") & ~kind.isin(list(describing)))
-    entries = F.map_entries(ties)
     return (
-        events.withColumn(
-            "identifiers",
-            F.array_sort(F.transform(entries, lambda e: F.struct(e["key"].alias("type"), e["value"].alias("value")))),
-        )
+        events.withColumn("identifiers", _sorted(ties))
         .where(F.size("identifiers") > 0)
         # Collecting sources into a set instead would sort all rows: Spark hashes only plain aggregates.
         .groupBy("identifiers", "batch_seq", "source")
@@ -43,13 +39,16 @@ def combine_identifiers(events: DataFrame, describing: Sequence[str] = ()) -> Da
 
 def keep_combinations(combinations: DataFrame) -> DataFrame:
     """`combine_identifiers` as rows of `identity_sightings`."""
-    return combinations.withColumn("identifiers", F.map_from_entries("identifiers"))
+    return combinations.select(
+        F.xxhash64("identifiers").alias("combination"),
+        F.map_from_entries("identifiers").alias("identifiers"),
+        *(name for name in combinations.columns if name != "identifiers"),
+    )
 
 
 def recall_combinations(sightings: DataFrame) -> DataFrame:
     """Rows of `identity_sightings` as `combine_identifiers`."""
-    entry = lambda e: F.struct(e["key"].alias("type"), e["value"].alias("value"))  # noqa: E731
-    return sightings.withColumn("identifiers", F.array_sort(F.transform(F.map_entries("identifiers"), entry)))
+    return sightings.drop("combination").withColumn("identifiers", _sorted(F.col("identifiers")))
 
 
 def list_identifiers(
@@ -171,6 +170,12 @@ def between(pairs: DataFrame, within: DataFrame) -> DataFrame:
 def name_node(type_column: str, value_column: str) -> Column:
     """The 64-bit name of an identifier within the graph; the stage checks that no two share one."""
     return F.xxhash64(F.col(type_column), F.col(value_column))
+
+
+def _sorted(identifiers: Column) -> Column:
+    """A map type -> value as an array of structs, which rows can be grouped by."""
+    entries = F.map_entries(identifiers)
+    return F.array_sort(F.transform(entries, lambda e: F.struct(e["key"].alias("type"), e["value"].alias("value"))))
 
 
 def _ranks(settings: IdentitySettings) -> Column:

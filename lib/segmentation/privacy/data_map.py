@@ -12,13 +12,15 @@ class Held:
     `person`: the column with the person's id. `identifiers`: columns with an identifier's type and its value (or
     token), where any of them makes the row the person's. `identifier_map`: a map type -> value, of which the most
     trusted makes the row the person's; the others are only in it. `text`: the row as its source gave it, in which
-    values may also stand where no identifier could be read. `nothing`: why there is nothing on a person.
+    values may also stand where no identifier could be read. `derived`: whether the next run makes the rows anew, so
+    that those that have anything of a person's may go whole. `nothing`: why there is nothing on a person.
     """
 
     person: str | None = None
     identifiers: tuple[tuple[str, str], ...] = ()
     identifier_map: str | None = None
     text: str | None = None
+    derived: bool = False
     nothing: str = ""
 
     @property
@@ -37,7 +39,7 @@ DATA_MAP: dict[str, Held] = {
     "ingest_batches": Held(nothing="counts and file names of whole batches"),
     "vault": Held(identifiers=(("identifier_type", "token"),)),
     "consent": Held(identifiers=(_OF_AN_IDENTIFIER,)),
-    "identity_sightings": Held(identifier_map="identifiers"),
+    "identity_sightings": Held(identifier_map="identifiers", derived=True),
     "identity_edges": Held(identifiers=(("left_type", "left_value"), ("right_type", "right_value"))),
     "identity_map": Held(person="person_id", identifiers=(_OF_AN_IDENTIFIER,)),
     "identity_history": Held(person="person_id", identifiers=(_OF_AN_IDENTIFIER,)),

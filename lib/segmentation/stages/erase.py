@@ -216,12 +216,13 @@ def _take_out_carriers(
     warehouse: Warehouse, name: str, held: Held, identifiers: DataFrame, trust: Sequence[str]
 ) -> int:
     """Deletes the rows whose most trusted identifier is the people's; from others' rows, takes theirs out of the map.
-    Refused rows go as soon as they carry any: the row as it came stands beside the map."""
+    Refused rows go as soon as they carry any: the row as it came stands beside the map; so do derived ones."""
     if not warehouse.exists(name):
         return 0
     assert held.identifier_map, "only for tables with a map of identifiers"
     rows, carried = warehouse.read(name), F.col(held.identifier_map)
-    keys = ["source", "batch_id", held.text] if held.text else [*CATALOGUE[name].keys, "batch_id"]
+    named = ["source", held.text] if held.text else CATALOGUE[name].keys
+    keys = [*named, *(column for column in rows.columns if column == "batch_id")]
     found = (
         rows.select(*keys, carried, strongest_type(trust).alias("leading"), F.explode(carried).alias(*IDENTIFIER))
         .join(F.broadcast(identifiers), list(IDENTIFIER), "left_semi")
@@ -232,8 +233,10 @@ def _take_out_carriers(
             F.first(held.identifier_map).alias("all"),
         )
     )
-    if held.text:
-        doomed = found.select(*keys).unionByName(_with_words(rows, held, keys, identifiers)).distinct()
+    if held.text or held.derived:
+        doomed = found.select(*keys)
+        if held.text:
+            doomed = doomed.unionByName(_with_words(rows, held, keys, identifiers)).distinct()
         return warehouse.merge(name, doomed.localCheckpoint(), keys, lambda m: m.whenMatchedDelete())
     changes = found.select(
         *keys,
