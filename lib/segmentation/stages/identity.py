@@ -171,32 +171,25 @@ def _depends_on(settings: Settings) -> object:
     return (settings.identity, settings.traffic.leave_out, stat and (stat.st_size, stat.st_mtime_ns))
 
 
+_TABLES = (
+    "identity_sightings",
+    "identity_overrides",
+    "identity_links",
+    "identity_edges",
+    "identity_history",
+    "person_attributes",
+    "persons",
+    "identity_map",
+    "identity_quality",
+)
+"""What the stage writes, and reads of what it left last time."""
+
 STAGE = Stage(
     name="identity",
     help="Find out which identifiers are one person: events → identity_*, persons.",
     reads=("events", "vault"),
-    writes=(
-        "identity_sightings",
-        "identity_overrides",
-        "identity_links",
-        "identity_edges",
-        "identity_history",
-        "person_attributes",
-        "persons",
-        "identity_map",
-        "identity_quality",
-    ),
-    state=(
-        "identity_sightings",
-        "identity_overrides",
-        "identity_links",
-        "identity_edges",
-        "identity_history",
-        "person_attributes",
-        "persons",
-        "identity_map",
-        "identity_quality",
-    ),
+    writes=_TABLES,
+    state=_TABLES,
     run=run,
     depends_on=_depends_on,
     incremental=True,
