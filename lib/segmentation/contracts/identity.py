@@ -39,11 +39,7 @@ IDENTITY_MAP = Table(
         Col("last_seen", TIMESTAMP, "last event that carries it, UTC"),
         Col("events", LONG, "events that carry it"),
         Col("first_batch_seq", LONG, "batch that brought it: its age"),
-        Col(
-            "component",
-            LONG,
-            "number of the group that it was ever connected to; limits may part it into persons",
-        ),
+        Col("component", LONG, "number of the group that it was ever connected to; limits may part it into persons"),
         Col("hub_reason", STRING, "why it is nobody's; null: it is somebody's"),
     ),
 )

@@ -64,7 +64,7 @@ class Limits:
         return ("type", "initials") if self.named else ("type",)
 
     def counts(self) -> list[Column]:
-        """Aggregates over the `type` (and `apart`) of a group's nodes: what the limits count."""
+        """Aggregates over `looks_at` (and `apart`) of a group's nodes: what the limits count."""
         return [
             F.count("*").alias("size"),
             *(F.count_if(F.col("type") == kind).alias(f"n_{kind}") for kind in self.kinds),
