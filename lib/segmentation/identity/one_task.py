@@ -111,7 +111,8 @@ def replay_small(
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Members, changes and hubs, as `replay_batches` finds them, from its input as Arrow tables.
 
-    `hubs` (node -> hub) are given where the pairs are not all there are, and are otherwise found.
+    `hubs` (node -> hub) are given where the pairs are not all there are, and are otherwise found. The identifiers'
+    `initials` may be left out where nothing is told apart by name.
     """
     rows = pairs.to_pylist()
     found = _find_hubs(rows, settings) if hubs is None else hubs
@@ -325,7 +326,7 @@ class Replay:
 
     def _initials(self, i: int) -> str:
         """Those of a record that is told apart by name, else nothing."""
-        return self.nodes[i]["initials"] or ""
+        return self.nodes[i].get("initials") or ""
 
     def _counts(self, i: int) -> list[int]:
         """What an identifier counts against each limit."""
