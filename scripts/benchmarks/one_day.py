@@ -16,13 +16,14 @@ from scripts.benchmarks import AS_OF
 from scripts.benchmarks.inputs import make_events
 
 from segmentation.config.settings import Settings
-from segmentation.runtime.stage import Earlier, StageContext
+from segmentation.runtime.stage import Earlier, Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.stages import sessions
+from segmentation.stages import features, sessions
 
 _YESTERDAY = AS_OF - timedelta(days=1)
 _NOW = datetime(AS_OF.year, AS_OF.month, AS_OF.day, tzinfo=UTC) + timedelta(days=1)
 _LATE_DAYS = 21
+_BEFORE = Earlier({"events": 1, "identity_map": 1}, _YESTERDAY)
 _SETTINGS = {
     "sources": [
         {
@@ -35,8 +36,19 @@ _SETTINGS = {
 }
 
 
-def make_warehouse(spark: SparkSession, rows: int, path: Path) -> None:
+def make_warehouse_to_cut(spark: SparkSession, rows: int, path: Path) -> None:
     """A warehouse with the sessions of 89 days, to which then the events of one more day were added."""
+    _make_warehouse(spark, rows, path, (sessions.STAGE,))
+
+
+def make_warehouse_to_measure(spark: SparkSession, rows: int, path: Path) -> None:
+    """The same with the features of 89 days, too, and with the sessions of the day."""
+    _make_warehouse(spark, rows, path, (sessions.STAGE, features.STAGE))
+    warehouse = Warehouse(spark, str(path / "warehouse"), "benchmark")
+    sessions.STAGE.run(_context(spark, warehouse, AS_OF, _BEFORE))
+
+
+def _make_warehouse(spark: SparkSession, rows: int, path: Path, stages: Sequence[Stage]) -> None:
     make_events(spark, rows, path / "events")
     made = spark.read.parquet(str(path / "events"))
     # Of each of so many days before, as many come late as make a hundredth of a day altogether.
@@ -59,7 +71,8 @@ def make_warehouse(spark: SparkSession, rows: int, path: Path) -> None:
         warehouse.append("events", arrived)
         warehouse.replace("identity_map", _owners(there))
         if day:
-            sessions.STAGE.run(_context(spark, warehouse, None))
+            for stage in stages:
+                stage.run(_context(spark, warehouse, day, None))
 
 
 def _owners(events: DataFrame) -> DataFrame:
@@ -84,22 +97,31 @@ def _owners(events: DataFrame) -> DataFrame:
 
 def cut_the_day(spark: SparkSession, source: Path, target: Path) -> None:
     """The stage `sessions`, going on from the day before."""
-    _run(spark, source, target, Earlier({"events": 1, "identity_map": 1}, _YESTERDAY))
+    _run(spark, source, target, sessions.STAGE, _BEFORE)
 
 
 def cut_everything(spark: SparkSession, source: Path, target: Path) -> None:
     """The stage `sessions` with --full."""
-    _run(spark, source, target, None)
+    _run(spark, source, target, sessions.STAGE, None)
 
 
-def _run(spark: SparkSession, source: Path, target: Path, earlier: Earlier | None) -> None:
+def measure_the_day(spark: SparkSession, source: Path, target: Path) -> None:
+    """The stage `features`, going on from the day before."""
+    _run(spark, source, target, features.STAGE, _BEFORE)
+
+
+def measure_everything(spark: SparkSession, source: Path, target: Path) -> None:
+    """The stage `features` with --full."""
+    _run(spark, source, target, features.STAGE, None)
+
+
+def _run(spark: SparkSession, source: Path, target: Path, stage: Stage, earlier: Earlier | None) -> None:
     shutil.copytree(source / "warehouse", target)
-    sessions.STAGE.run(_context(spark, Warehouse(spark, str(target), "benchmark"), earlier))
+    stage.run(_context(spark, Warehouse(spark, str(target), "benchmark"), AS_OF, earlier))
 
 
-def _context(spark: SparkSession, warehouse: Warehouse, earlier: Earlier | None) -> StageContext:
-    as_of = AS_OF if warehouse.exists("sessions") else _YESTERDAY
-    tables = ("events", "identity_map", "sessions")
+def _context(spark: SparkSession, warehouse: Warehouse, as_of: date, earlier: Earlier | None) -> StageContext:
+    tables = ("events", "identity_map", "sessions", "features", "feature_profiles")
     return context_of(spark, warehouse, {"identity": {"identifiers": {"user_id": {}}}}, tables, as_of, earlier)
 
 
@@ -118,6 +140,12 @@ def context_of(
     return StageContext(
         spark, settings, warehouse, inputs, _NOW, lambda _: None, "benchmark", as_of_option=as_of, earlier=earlier
     )
+
+
+def count_people(target: Path) -> dict[str, int]:
+    """People measured on the last day, and the days since they last bought, or did anything."""
+    table = DeltaTable(target / "features").to_pyarrow_table([("as_of", "=", AS_OF)], columns=["recency"])
+    return {"people": table.num_rows, "recency": int(pc.sum(table["recency"]).as_py())}
 
 
 def count_sessions(target: Path) -> dict[str, int]:

@@ -107,11 +107,19 @@ STAGES: dict[str, list[Stage]] = {
         Stage(
             "sessions, one day more",
             "events",
-            one_day.make_warehouse,
+            one_day.make_warehouse_to_cut,
             [Engine("the day", one_day.cut_the_day), Engine("everything", one_day.cut_everything)],
             one_day.count_sessions,
             (3_200_000,),
-        )
+        ),
+        Stage(
+            "features, one day more",
+            "events",
+            one_day.make_warehouse_to_measure,
+            [Engine("the day", one_day.measure_the_day), Engine("everything", one_day.measure_everything)],
+            one_day.count_people,
+            (3_200_000,),
+        ),
     ],
     "identity": [
         Stage(

@@ -65,6 +65,10 @@ class World(Shop):
         self.config.write_text(yaml.safe_dump(json.loads(said), sort_keys=False))
         self.stages(ingest.STAGE, identity.STAGE, sessions.STAGE)
         people = self.people()
+        # As many events would leave it: what counts of Bob's day is a cookie of Ann's.
+        named = [("user_id", who, date(2026, 2, 4), 1, ["cookie-shared"]) for who in (ANN, BOB)]
+        keys = "identifier_type string, identifier_value string, day date, batch_seq long, events_seen array<string>"
+        self.warehouse.append("feature_days", spark.createDataFrame(named, keys))
         self.publish(1, v1={people[ANN]: "s-1", people[BOB]: "s-2"})
         self.warehouse.replace("segments_current", self.warehouse.read("segments"))
         self.measure(date(2026, 2, 28), **{people[ANN]: 1.0, people[BOB]: 2.0})
@@ -161,6 +165,7 @@ def test_who_is_erased_is_nowhere_any_more_and_does_not_come_back(
         assert world.fresh(table).count(), f"his rows of {table} are there"
     assert world.fresh("events_quarantine").count() == 1
     assert world.fresh("erasure_work").count() == 0
+    assert world.fresh("feature_days").count() == 0, "the next run makes them anew"
 
     again = [*EVENTS[:5], f"b4,page_view,2026-02-06 11:00:00,{BOB},,cookie-shared"]
     write_csv(world.root / "web-2.csv", again, HEADER)

@@ -44,13 +44,28 @@ SESSIONS = Table(
     ),
 )
 
+FEATURE_DAYS = Table(
+    name="feature_days",
+    grain="what the events of one batch make of one identifier's day; only of many events is it kept",
+    keys=("identifier_type", "identifier_value", "day", "batch_seq"),
+    cluster_by=("day",),
+    open_columns=("various", "one column for each figure of a day that a feature needs"),
+    unindexed=("identifier_value",),
+    columns=(
+        Col("identifier_type", STRING, "of the most trusted identifier of the events", required=True),
+        Col("identifier_value", STRING, "its value, or token", required=True),
+        Col("day", DATE, "when the events happened, UTC", required=True),
+        Col("batch_seq", LONG, "batch that brought them", required=True),
+    ),
+)
+
 FEATURES = Table(
     name="features",
     grain="one person at one date",
     keys=("person_id", "as_of"),
     partition_by=("as_of",),
     aged_by="as_of",
-    open_columns=True,
+    open_columns=("DOUBLE", "one column a feature"),
     unindexed=("person_id",),
     columns=(
         Col("person_id", STRING, "whose", required=True),
@@ -137,4 +152,4 @@ JOURNEY_PATHS = Table(
     ),
 )
 
-TABLES = (SESSIONS, FEATURES, FEATURE_PROFILES, RFM, JOURNEY_STEPS, JOURNEY_PATHS)
+TABLES = (SESSIONS, FEATURE_DAYS, FEATURES, FEATURE_PROFILES, RFM, JOURNEY_STEPS, JOURNEY_PATHS)

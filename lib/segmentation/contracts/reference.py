@@ -34,7 +34,7 @@ def _section(table: Table) -> str:
         f"| {column.type.simpleString().upper()} | {column.comment} |\n"
         for column in table.columns
     )
-    more = "| … | DOUBLE | one column a feature |\n" if table.open_columns else ""
+    more = f"| … | {' | '.join(table.open_columns)} |\n" if table.open_columns else ""
     return (
         f"\n## `{table.name}`: {table.grain}\n\n{' '.join(layout)}\n\n"
         f"| column | type | meaning |\n| --- | --- | --- |\n{rows}{more}"

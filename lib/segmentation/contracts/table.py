@@ -47,9 +47,9 @@ class Table:
     """A Delta table: ``grain`` says in words what one row is, ``keys`` in columns.
 
     ``partition_by`` is for tables of which a writer owns and replaces whole slices; ``cluster_by`` (liquid
-    clustering) for large ones that are read by a range. ``open_columns`` lets a table carry more DOUBLE columns
-    than are declared (features). ``unindexed`` columns get no file statistics: neither personal values nor ids
-    of people must reach the Delta log, where an erasure could not take them out. An ``on_demand`` table is
+    clustering) for large ones that are read by a range. ``open_columns`` lets a table carry more columns than are
+    declared, and says of what type and meaning. ``unindexed`` columns get no file statistics: neither personal values
+    nor ids of people must reach the Delta log, where an erasure could not take them out. An ``on_demand`` table is
     made when it is first needed; the others are there after a whole run. ``aged_by`` is the column by which rows may
     be deleted when they are old.
     """
@@ -60,7 +60,7 @@ class Table:
     keys: tuple[str, ...]
     partition_by: tuple[str, ...] = ()
     cluster_by: tuple[str, ...] = ()
-    open_columns: bool = False
+    open_columns: tuple[str, str] | None = None
     on_demand: bool = False
     aged_by: str | None = None
     unindexed: tuple[str, ...] = ()

@@ -13,40 +13,62 @@ from segmentation.contracts.table import check_columns
 from segmentation.features.compile import combination_levels, compile_features
 from segmentation.features.journeys import list_journeys
 from segmentation.features.library import Source
+from segmentation.features.measures import Measures
 from segmentation.features.rules import rule_column
 
 
-def measure_features(
-    events: DataFrame, sessions: DataFrame, settings: FeatureSettings, as_of: date, journeys: DataFrame | None = None
-) -> DataFrame:
+def measure_features(events: DataFrame, sessions: DataFrame, settings: FeatureSettings, as_of: date) -> DataFrame:
     """All declared features of everyone with an event.
 
     In: events with `person_id`, and sessions, none of which is after the end of `as_of`. Out: one row a person with
     `person_id`, `as_of`, `feature_set` and a DOUBLE column a feature, in the order of their declaration. Each of the
-    two tables is read once, whatever the number of features; `sessions` only where a feature needs it. `journeys` are
-    those of the events (`list_journeys`); where a feature needs them and they are not given, they are found.
+    two tables is read once, whatever the number of features; `sessions` only where a feature needs it.
     """
-    source = Source.of(settings, as_of)
-    source.events.count()
-    features = compile_features(source)
     check_columns(events, ("person_id", "event_id", "event_date"), "the events to measure")
-    figures = source.events.compute(events)
-    if source.sessions.asked:
-        check_columns(sessions, ("person_id", "session_id", "session_start"), "the sessions to measure")
-        figures = figures.join(source.sessions.compute(sessions), "person_id", "left")
-    if source.journeys.asked:
-        known = journeys if journeys is not None else list_journeys(events, settings, as_of)
-        figures = figures.join(source.journeys.compute(known), "person_id", "left")
-    measured = figures.select("person_id", *(f.filled() for f in features if not f.over_features))
-    combined = {feature.name: feature for feature in features}
-    for level in combination_levels(settings):
-        measured = measured.select("*", *(combined[name].filled() for name in level))
-    return measured.select(
-        "person_id",
-        F.lit(as_of).alias("as_of"),
-        F.lit(feature_set(settings)).alias("feature_set"),
-        *(feature.name for feature in features),
-    )
+    plan = FeaturePlan(settings, as_of)
+    journeys = list_journeys(events, settings, as_of) if plan.needs_journeys else None
+    return plan.measure(plan.days.compute(events), sessions, journeys)
+
+
+class FeaturePlan:
+    """What all declared features need, found before anything is read."""
+
+    def __init__(self, settings: FeatureSettings, as_of: date) -> None:
+        self._settings = settings
+        self._source = Source.of(settings, as_of)
+        self._source.events.count()  # so that there are days to read, whatever is declared
+        self._features = compile_features(self._source)
+
+    @property
+    def days(self) -> Measures:
+        """What is needed of the events, day by day."""
+        return self._source.events
+
+    @property
+    def needs_journeys(self) -> bool:
+        """Whether a feature is of journeys."""
+        return self._source.journeys.asked
+
+    def measure(self, figures: DataFrame, sessions: DataFrame, journeys: DataFrame | None) -> DataFrame:
+        """As `measure_features`, of what `days` computed or combined; `journeys` (`list_journeys`) where they are
+        needed."""
+        source, features = self._source, self._features
+        if source.sessions.asked:
+            check_columns(sessions, ("person_id", "session_id", "session_start"), "the sessions to measure")
+            figures = figures.join(source.sessions.compute(sessions), "person_id", "left")
+        if source.journeys.asked:
+            assert journeys is not None, "asked for where they are needed"
+            figures = figures.join(source.journeys.compute(journeys), "person_id", "left")
+        measured = figures.select("person_id", *(f.filled() for f in features if not f.over_features))
+        combined = {feature.name: feature for feature in features}
+        for level in combination_levels(self._settings):
+            measured = measured.select("*", *(combined[name].filled() for name in level))
+        return measured.select(
+            "person_id",
+            F.lit(source.as_of).alias("as_of"),
+            F.lit(feature_set(self._settings)).alias("feature_set"),
+            *(feature.name for feature in features),
+        )
 
 
 def keep_until(events: DataFrame, rule: Rule) -> DataFrame:

@@ -4,6 +4,9 @@ A feature asks for figures (`count`, `total`, `days`, …) and gets columns to r
 what a person did on one day, and what the person did on all days up to the date, or on the last N of them. Each
 distinct day figure is computed once, whatever windows are asked of it: another feature adds a column, never a scan.
 
+What is known of a day can be put together from parts (`summarize`, `combine`): of several identifiers that turn out to
+be one person's, and of events that came in one after the other. So a day's figures may be kept and read again.
+
 Everything that is added up is a whole number or a decimal, so the result has the same bits whatever the order and
 the partitioning: decay weights are rounded to 1e-9 first. Where ingestion kept one event in so many (`sample`), counts
 and sums are by its weight.
@@ -11,7 +14,8 @@ and sums are by its weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -52,13 +56,23 @@ class Figure:
     window: int | None
 
 
+@dataclass(frozen=True)
+class DayFigure:
+    """How one figure of a day is made: of rows, of the parts that several made of their rows, and of what there is of
+    the whole day."""
+
+    of_rows: Column
+    of_parts: Callable[[Column], Column]
+    of_the_day: Callable[[Column], Column]
+
+
 class Measures:
     """Figures asked of one table, up to the end of `as_of`. `where` is None for all rows, `window` for all days."""
 
     def __init__(self, table: RuleTable, as_of: date) -> None:
         self.table: RuleTable = table
         self._as_of = as_of
-        self._daily: dict[str, tuple[str, Column]] = {}
+        self._daily: dict[str, DayFigure] = {}
         self._before: dict[str, Column] = {}
         self._totals: dict[str, tuple[str, Column]] = {}
         self._asked: dict[str, tuple[str, str, Rule | None]] = {}
@@ -81,36 +95,37 @@ class Measures:
     def values(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """How many rows have a value of a numeric field."""
         has = F.when(number_column(field, self.table).isNotNull(), F.col(_TIMES))
-        return self._sum(self._day("values", _added(_when(where, self.table, has)), field, where), window)
+        return self._sum(self._day("values", _added(_when(where, self.table, has)), F.sum, field, where), window)
 
     def least(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """Smallest value of a field."""
-        day = self._day("min", F.min(_when(where, self.table, number_column(field, self.table))), field, where)
+        found = _when(where, self.table, number_column(field, self.table))
+        day = self._day("min", F.min(found), F.min, field, where)
         return self._total("min", day, window, F.min)
 
     def most(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """Largest value of a field."""
-        day = self._day("max", F.max(_when(where, self.table, number_column(field, self.table))), field, where)
+        found = _when(where, self.table, number_column(field, self.table))
+        day = self._day("max", F.max(found), F.max, field, where)
         return self._total("max", day, window, F.max)
 
     def first(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """The earliest value of a field; rows at the same moment are ordered by id."""
-        return self._edge(F.min_by, "first", field, number_column(field, self.table), where, window)
+        return self._edge("first", field, number_column(field, self.table), where, window)
 
     def last(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """The latest value of a field; rows at the same moment are ordered by id."""
-        return self._edge(F.max_by, "last", field, number_column(field, self.table), where, window)
+        return self._edge("last", field, number_column(field, self.table), where, window)
 
     def touched(self, which: Literal["first", "last"], field: str, where: Rule | None, window: int | None) -> Column:
         """The earliest or the latest value of a field, as it is."""
-        pick = F.min_by if which == "first" else F.max_by
-        return self._edge(pick, which, field, field_column(field, self.table), where, window, kind=f"{which} text")
+        return self._edge(which, field, field_column(field, self.table), where, window, kind=f"{which} text")
 
     def median(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """The middle value of a field, or the mean of the two in the middle. DOUBLE."""
         found = _when(where, self.table, number_column(field, self.table))
-        day = self._day("list", F.collect_list(found), field, where)
-        ordered = F.array_sort(self._total("flat", day, window, lambda c: F.flatten(F.collect_list(c))))
+        day = self._day("list", F.collect_list(found), _all_of, field, where)
+        ordered = F.array_sort(self._total("flat", day, window, _all_of))
         size = F.size(ordered)
         low, high = F.floor((size - 1) / 2) + 1, F.floor(size / 2) + 1
         middle = [F.try_element_at(ordered, place.cast("int")).cast("double") for place in (low, high)]
@@ -118,13 +133,15 @@ class Measures:
 
     def distinct(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """How many different values of a field."""
-        day = self._day("set", F.collect_set(_when(where, self.table, field_column(field, self.table))), field, where)
-        return F.size(F.array_distinct(self._total("flat", day, window, lambda c: F.flatten(F.collect_list(c)))))
+        values = F.collect_set(_when(where, self.table, field_column(field, self.table)))
+        day = self._day("set", values, _different_of, field, where)
+        return F.size(self._total("different", day, window, _different_of))
 
     def distinct_sketched(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """About how many different values of a field: by a sketch a day, whatever their number."""
         value = field_column(field, self.table).cast("string")
-        day = self._day("sketch", F.hll_sketch_agg(_when(where, self.table, value), F.lit(_LG_REGISTERS)), field, where)
+        of_rows = F.hll_sketch_agg(_when(where, self.table, value), F.lit(_LG_REGISTERS))
+        day = self._day("sketch", of_rows, F.hll_union_agg, field, where)
         sketch = self._total("sketch", day, window, F.hll_union_agg)
         # A sketch that was never put together with another also remembers in what order its values came, and its
         # estimate depends on that; put together with itself it has the registers alone.
@@ -137,8 +154,8 @@ class Measures:
         pair = F.when(
             value.isNotNull() & (size > 0), F.struct(value.alias("value"), size.cast("decimal(28,6)").alias("size"))
         )
-        day = self._day(f"pairs {weight}", F.collect_list(_when(where, self.table, pair)), field, where)
-        return self._total("spread", day, window, lambda c: spread_of(F.flatten(F.collect_list(c))))
+        day = self._day(f"pairs {weight}", F.collect_list(_when(where, self.table, pair)), _all_of, field, where)
+        return self._total("spread", day, window, lambda c: spread_of(_all_of(c)))
 
     def days(self, where: Rule | None = None, window: int | None = None) -> Column:
         """On how many days there was such a row."""
@@ -195,14 +212,9 @@ class Measures:
         Those hours are over at the end of the date; see `sequences` for events at one moment.
         """
         entry = sequence_entry(rule_column(first, self.table), rule_column(then, self.table))
-        day = self._day("sequence", F.collect_list(entry), then.sha256(), first)
+        day = self._day("sequence", F.collect_list(entry), _all_of, then.sha256(), first)
         within, until = round(hours * _HOUR_US), (end_of(self._as_of) - _EPOCH) // timedelta(microseconds=1)
-        return self._total(
-            f"unanswered {within}",
-            day,
-            window,
-            lambda c: count_unanswered(F.flatten(F.collect_list(c)), within, until),
-        )
+        return self._total(f"unanswered {within}", day, window, lambda c: count_unanswered(_all_of(c), within, until))
 
     def baskets(self, bought: Rule) -> Column:
         """Purchase occasions: distinct `session_key`s, or moments where there is none, among rows with `bought`.
@@ -210,22 +222,43 @@ class Measures:
         One that lasts over midnight counts on both days.
         """
         occasion = F.coalesce("session_key", F.unix_micros("event_ts").cast("string"))
-        return self._sum(self._day("baskets", F.count_distinct(_when(bought, self.table, occasion)), "", bought), None)
+        occasions = F.collect_set(_when(bought, self.table, occasion))
+        return self._sum(self._day("baskets", occasions, _different_of, "", bought, F.size), None)
 
     def compute(self, rows: DataFrame) -> DataFrame:
         """All figures asked for: one row a person, from rows with `person_id`, of which none is after the date."""
+        return self._over_days(self.summarize(rows, ("person_id",)))
+
+    def summarize(self, rows: DataFrame, by: Sequence[str]) -> DataFrame:
+        """What the rows make of each day: grain out `by` and `day`, with `day_figures` as they are to be kept."""
         day = F.to_date(_DAY[self.table]).alias("day")
         is_weighed = self.table == "events" and "weight" in rows.columns
         rows = rows.withColumn(_TIMES, F.coalesce("weight", F.lit(1)) if is_weighed else F.lit(1))
-        days = rows.groupBy("person_id", day).agg(*(column.alias(name) for name, column in self._daily.values()))
+        return rows.groupBy(*by, day).agg(*(figure.of_rows.alias(name) for name, figure in self._daily.items()))
+
+    def combine(self, parts: DataFrame) -> DataFrame:
+        """All figures asked for: one row a person, from rows as of `summarize` with `person_id`, none after the date. A
+        person's day may be in several of them."""
+        # By person alone, so that what follows finds all of a person's days where it needs them.
+        days = parts.select("person_id", "day", *self._daily).repartition("person_id").groupBy("person_id", "day")
+        merged = (figure.of_parts(F.col(name)).alias(name) for name, figure in self._daily.items())
+        return self._over_days(days.agg(*merged))
+
+    @property
+    def day_figures(self) -> tuple[str, ...]:
+        """Columns of `summarize`. A name says what its figure is of, so it means the same in every run."""
+        return tuple(self._daily)
+
+    def _over_days(self, days: DataFrame) -> DataFrame:
+        whole = (figure.of_the_day(F.col(name)).alias(name) for name, figure in self._daily.items())
+        days = days.select("person_id", "day", *whole)
         if self._before:
             days = days.select("*", *(column.alias(name) for name, column in self._before.items()))
         return days.groupBy("person_id").agg(*(column.alias(name) for name, column in self._totals.values()))
 
     def _edge(
         self,
-        pick: Callable[[Column, Column], Column],
-        name: str,
+        which: Literal["first", "last"],
         field: str,
         value: Column,
         where: Rule | None,
@@ -233,9 +266,10 @@ class Measures:
         kind: str | None = None,
     ) -> Column:
         found = _when(where, self.table, value)
-        order = F.when(found.isNotNull(), F.struct(*_KEYS[self.table]))
-        day = self._day(kind or name, pick(found, order), field, where)
-        return self._total(name, day, window, lambda c: pick(c, F.when(c.isNotNull(), F.col("day"))))
+        entry = F.when(found.isNotNull(), F.struct(*_KEYS[self.table], found.alias("value")))
+        outermost, pick = (F.min, F.min_by) if which == "first" else (F.max, F.max_by)
+        day = self._day(kind or which, outermost(entry), outermost, field, where, lambda edge: edge["value"])
+        return self._total(which, day, window, lambda c: pick(c, F.when(c.isNotNull(), F.col("day"))))
 
     def _decayed(self, day: str, half_life: float) -> Column:
         weight = F.round(F.pow(F.lit(0.5), self._age() / F.lit(half_life)) * _WEIGHT).cast("long")
@@ -246,17 +280,26 @@ class Measures:
         return F.datediff(F.lit(self._as_of), "day")
 
     def _day_count(self, where: Rule | None) -> str:
-        return self._day("count", _added(_when(where, self.table, F.col(_TIMES))), "", where)
+        return self._day("count", _added(_when(where, self.table, F.col(_TIMES))), F.sum, "", where)
 
     def _day_sum(self, key: str, value: Column, where: Rule | None) -> str:
         # What has an amount stands for itself alone, and so does a session.
         alone = key == "amount" or self.table != "events"
         times = value if alone else value * F.col(_TIMES).cast(DecimalType(7, 0))
-        return self._day("sum", F.sum(_when(where, self.table, times)), key, where)
+        return self._day("sum", F.sum(_when(where, self.table, times)), F.sum, key, where)
 
-    def _day(self, kind: str, column: Column, field: str, where: Rule | None) -> str:
+    def _day(
+        self,
+        kind: str,
+        of_rows: Column,
+        of_parts: Callable[[Column], Column],
+        field: str,
+        where: Rule | None,
+        of_the_day: Callable[[Column], Column] = lambda part: part,
+    ) -> str:
         key = f"{kind}\0{field}\0{where.sha256() if where else ''}"
-        name = self._daily.setdefault(key, (f"{self.table}_d{len(self._daily)}", column))[0]
+        name = f"{self.table}_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        self._daily.setdefault(name, DayFigure(of_rows, of_parts, of_the_day))
         self._asked[name] = kind, field, where
         return name
 
@@ -283,6 +326,14 @@ def _when(where: Rule | None, table: RuleTable, value: Column) -> Column:
 
 def _added(times: Column) -> Column:
     return F.coalesce(F.sum(times), F.lit(0))
+
+
+def _all_of(parts: Column) -> Column:
+    return F.flatten(F.collect_list(parts))
+
+
+def _different_of(parts: Column) -> Column:
+    return F.array_distinct(_all_of(parts))
 
 
 def ratio(above: Column, below: Column) -> Column:

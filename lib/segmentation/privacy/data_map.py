@@ -13,7 +13,9 @@ class Held:
     token), where any of them makes the row the person's. `identifier_map`: a map type -> value, of which the most
     trusted makes the row the person's; the others are only in it. `text`: the row as its source gave it, in which
     values may also stand where no identifier could be read. `derived`: whether the next run makes the rows anew, so
-    that those that have anything of a person's may go whole. `nothing`: why there is nothing on a person.
+    that those that have anything of a person's may go whole. `remade`: whether all rows go, since the next run
+    makes the table anew, and what it counts in others' rows may be the person's. `nothing`: why there is nothing on a
+    person.
     """
 
     person: str | None = None
@@ -21,6 +23,7 @@ class Held:
     identifier_map: str | None = None
     text: str | None = None
     derived: bool = False
+    remade: bool = False
     nothing: str = ""
 
     @property
@@ -49,6 +52,7 @@ DATA_MAP: dict[str, Held] = {
     "person_attributes": _OF_A_PERSON,
     "identity_quality": Held(nothing="figures of whole runs"),
     "sessions": _OF_A_PERSON,
+    "feature_days": Held(identifiers=(_OF_AN_IDENTIFIER,), remade=True),
     "features": _OF_A_PERSON,
     "rfm": _OF_A_PERSON,
     "feature_profiles": Held(nothing="figures of everyone together"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import click
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.contracts.catalogue import CATALOGUE
@@ -20,16 +20,24 @@ def is_full(context: StageContext) -> bool:
     return bool(context.options.get("full"))
 
 
-def tell_differences(context: StageContext, name: str) -> str:
-    """How many rows of a table that the stage has just written differ from those that it found: a clause for the
-    terminal. Nothing where that was not asked for, or where there was no such table."""
+def tell_differences(context: StageContext, name: str, where: Column | None = None) -> str:
+    """How many rows of a table, or those of a slice, that the stage has just written differ from those that it found: a
+    clause for the terminal. Nothing where that was not asked for, or where there was nothing to differ from."""
     if not is_full(context) or name not in context.inputs:
         return ""
-    found = count_differences(CATALOGUE[name], context.read(name), context.warehouse.read(name))
+    before, now = context.read(name), context.warehouse.read(name)
+    if where is not None:
+        before, now = before.where(where), now.where(where)
+        if before.isEmpty():
+            return ""
+    found = count_differences(CATALOGUE[name], before, now)
     return f"{found:,} rows differ from what was there" if found else "no row differs from what was there"
 
 
 def count_differences(table: Table, before: DataFrame, now: DataFrame) -> int:
     """Rows, by the table's keys, that only one of the two has, or that say something else. One join."""
-    sides = [frame.select(*table.keys, table.row().alias(side)) for side, frame in (("then", before), ("now", now))]
+    declared = table.column_names
+    further = [name for name in now.columns if name in before.columns and name not in declared]
+    row = F.struct(table.row(), *further)
+    sides = [frame.select(*table.keys, row.alias(side)) for side, frame in (("then", before), ("now", now))]
     return sides[0].join(sides[1], list(table.keys), "full").where(~F.col("then").eqNullSafe(F.col("now"))).count()

@@ -14,7 +14,9 @@ from segmentation.contracts.table import check_columns
 from segmentation.ingest.traffic import leave_out
 from segmentation.sessions.money import check_rates, count_in_one_currency
 
-_OWNED = ("identifier_type", "identifier_value", "person_id")
+LEADING = ("identifier_type", "identifier_value")
+"""Columns that name an event's most trusted identifier."""
+_OWNED = (*LEADING, "person_id")
 _PLAIN = ("event_id", "event_name", "event_ts", "event_date", "is_bot", "is_test", "identifiers")
 
 
@@ -66,15 +68,17 @@ def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[s
     Grain in and out: one event; events whose identifier nobody has are left out. `trust` names identifier types,
     strongest first. One identifier is chosen before the join, so an event meets at most one row of the map.
     """
+    return own(name_leading(events, trust), identity_map).drop(*LEADING)
+
+
+def name_leading(events: DataFrame, trust: Sequence[str]) -> DataFrame:
+    """Adds `LEADING`: the event's most trusted identifier, by which it is somebody's. Grain in and out: one event."""
     check_columns(events, _PLAIN, "the events")
+    kind, value = LEADING
+    return events.withColumn(kind, strongest_type(trust)).withColumn(value, F.col("identifiers")[F.col(kind)])
+
+
+def own(rows: DataFrame, identity_map: DataFrame) -> DataFrame:
+    """Adds `person_id`: whose `LEADING` is. Grain in and out: the same; rows of nobody are left out."""
     check_columns(identity_map, _OWNED, "the identity map")
-    owners = identity_map.select(
-        F.col("identifier_type").alias("_type"), F.col("identifier_value").alias("_value"), "person_id"
-    )
-    kind = strongest_type(trust)
-    return (
-        events.withColumn("_type", kind)
-        .withColumn("_value", F.col("identifiers")[F.col("_type")])
-        .join(owners, ["_type", "_value"], "inner")
-        .drop("_type", "_value")
-    )
+    return rows.join(identity_map.select(*_OWNED), list(LEADING), "inner")

@@ -96,6 +96,8 @@ class Erasure:
             context.tell(f"erasing from {name}")
             if name == "export_members":
                 self._rows[name] = self._rename(warehouse, people)
+            elif held.remade:
+                self._rows[name] = _empty(warehouse, name)
             elif held.identifier_map:
                 trust = list(context.settings.identity.identifiers)
                 self._rows[name] = _take_out_carriers(warehouse, name, held, identifiers, trust)
@@ -184,6 +186,14 @@ def _write_down(context: StageContext, asked: Sequence[Identifier]) -> None:
         )
     )
     warehouse.append("erasure_work", rows)
+
+
+def _empty(warehouse: Warehouse, name: str) -> int:
+    """Takes all rows out of a table, and returns how many."""
+    rows = warehouse.read_or_empty(name).count()
+    if rows:
+        warehouse.replace(name, warehouse.read(name).limit(0))
+    return rows
 
 
 def _take_out(warehouse: Warehouse, name: str, held: Held, people: DataFrame, identifiers: DataFrame) -> int:

@@ -12,14 +12,23 @@ from pyspark.sql import functions as F
 from segmentation.config.point_in_time import PointInTime
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
-from segmentation.features.build import keep_until, measure_features
+from segmentation.features.build import FeaturePlan, keep_until
 from segmentation.features.journeys import count_paths, count_steps, keep_common_steps, list_journeys
 from segmentation.features.profiles import profile_features, profile_rows, profiles_before
 from segmentation.features.rfm import score_people
 from segmentation.runtime.plans import settled
+from segmentation.runtime.rebuild import FULL, tell_differences
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.sessions.attach import attach_persons, behaviour_depends_on, check_amounts, end_of, keep_behaviour
+from segmentation.sessions.attach import (
+    attach_persons,
+    behaviour_depends_on,
+    check_amounts,
+    end_of,
+    keep_behaviour,
+    own,
+)
 from segmentation.sessions.cut import cut_sessions
+from segmentation.stages.feature_days import are_kept, keep_days, read_days
 
 _TOLD = 3
 """Findings that are said on the terminal; `feature_profiles` has all of them."""
@@ -32,17 +41,25 @@ def run(context: StageContext) -> Outcome:
     """
     settings, as_of = context.settings, context.as_of
     trust = list(settings.identity.identifiers)
-    events = context.read("events")
-    check_amounts(events, as_of, settings)
+    events, owners = context.read("events"), context.read_owners()
+    count = events.count()
     behaviour = keep_behaviour(events, as_of, settings)
     if behaviour.isEmpty():
         raise InputError(f"No person did anything on or before {as_of}: choose a later date with --as-of.")
-    owned = attach_persons(behaviour, context.read_owners(), trust)
+    owned = attach_persons(behaviour, owners, trust)
     if settings.features.before:
         owned = keep_until(owned, settings.features.before)
-    warehouse = context.warehouse
+    warehouse, plan, went_on = context.warehouse, FeaturePlan(settings.features, as_of), False
+    warehouse.ensure("feature_days")
+    if are_kept(settings, count):
+        context.tell("counting what is new")
+        went_on = keep_days(context, plan.days)
+        figures = plan.days.combine(own(read_days(context), owners))
+    else:
+        check_amounts(events, as_of, settings)
+        figures = plan.days.compute(owned)
     with _journeys(context, owned) as journeys:
-        features = measure_features(owned, _sessions(context, owned), settings.features, as_of, journeys)
+        features = plan.measure(figures, _sessions(context, owned), journeys)
         written = warehouse.replace_slice("features", features, as_of=as_of)
         _tell_journeys(context, journeys)
     context.tell("profiling features")
@@ -56,12 +73,14 @@ def run(context: StageContext) -> Outcome:
     warehouse.replace_slice(
         "feature_profiles", profile_rows(context.spark, profiles, settings.features, as_of), as_of=as_of
     )
+    differences = tell_differences(context, "features", F.col("as_of") == F.lit(as_of))
     found = [f"{p.name}: {words}" for p in profiles for words in p.findings(settings.features.checks)]
     return Outcome(
-        rows_in=events.count(),
+        rows_in=count,
         rows_out=written.rows,
         figures={"findings": len(found)} if found else {},
-        message="; ".join([f"{len(profiles)} features", *found[:_TOLD]]),
+        mode="incremental" if went_on else "full",
+        message="; ".join(filter(None, [f"{len(profiles)} features", differences, *found[:_TOLD]])),
     )
 
 
@@ -107,9 +126,11 @@ STAGE = Stage(
     name="features",
     help="Measure each person at the end of a date.",
     reads=("events", "identity_map", "identity_history", "persons", "sessions"),
-    writes=("features", "feature_profiles", "rfm", "journey_steps", "journey_paths"),
-    state=("feature_profiles",),
+    writes=("features", "feature_days", "feature_profiles", "rfm", "journey_steps", "journey_paths"),
+    state=("features", "feature_profiles"),
     many_dates=True,
+    incremental=True,
+    options=(FULL,),
     run=run,
     depends_on=_depends_on,
 )

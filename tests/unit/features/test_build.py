@@ -9,18 +9,19 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import log2
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.factories import event_rows, minimal_settings
 
-from segmentation.config.features import FeatureSettings
+from segmentation.config.features import FeatureSettings, LibraryName
 from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.errors import MissingColumnsError
-from segmentation.features.build import feature_set, keep_until, measure_features
+from segmentation.features.build import FeaturePlan, feature_set, keep_until, measure_features
 from segmentation.sessions.attach import keep_behaviour
 from segmentation.sessions.cut import cut_sessions
 
@@ -275,3 +276,16 @@ def test_what_a_campaign_brought_does_not_count_where_that_is_asked(spark: Spark
     kept = keep_until(events, Rule(event="mail"))
     assert {row["event_id"] for row in kept.collect()} == {"before", "another's"}
     assert kept.columns == events.columns
+
+
+def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSession, history: list[Row]) -> None:
+    library = list(get_args(LibraryName))
+    words = {"library": library, "funnel": ["view", "cart", "buy"], "event_weights": {"view": 1.5}}
+    settings = SETTINGS.model_copy(update=words)
+    events = keep_behaviour(event_rows(spark, history), AS_OF, minimal_settings())
+    sessions = cut_sessions(events, SessionSettings(), AS_OF, ("user_id",))
+    plan = FeaturePlan(settings, AS_OF)
+    parts = plan.days.summarize(events.withColumn("part", F.hash("event_id") % 3), ("person_id", "part"))
+    whole = plan.measure(plan.days.combine(parts), sessions, None)
+    wanted = measure_features(events, sessions, settings, AS_OF)
+    assert_df_equality(whole, wanted, ignore_row_order=True, ignore_nullable=True)
