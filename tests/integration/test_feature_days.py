@@ -34,7 +34,7 @@ FEATURES = {
 def history() -> list[dict[str, Any]]:
     """Events of a dozen people with a cookie or two, which turn out to be somebody's later on; some come late."""
     draw, rows = random.Random(11), []
-    for number in range(600):
+    for _ in range(600):
         day = draw.randrange(DAYS)
         on_time = 1 + day * BATCHES // DAYS
         batch = draw.randint(on_time, BATCHES) if draw.random() < 0.2 else on_time
