@@ -15,7 +15,7 @@ and sums are by its weight.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -59,11 +59,12 @@ class Figure:
 @dataclass(frozen=True)
 class DayFigure:
     """How one figure of a day is made: of rows, of the parts that several made of their rows, and of what there is of
-    the whole day."""
+    the whole day; or at once of all rows of the day, where that is cheaper."""
 
     of_rows: Column
     of_parts: Callable[[Column], Column]
     of_the_day: Callable[[Column], Column]
+    at_once: Column | None = None
 
 
 class Measures:
@@ -222,26 +223,31 @@ class Measures:
         One that lasts over midnight counts on both days.
         """
         occasion = F.coalesce("session_key", F.unix_micros("event_ts").cast("string"))
-        occasions = F.collect_set(_when(bought, self.table, occasion))
-        return self._sum(self._day("baskets", occasions, _different_of, "", bought, F.size), None)
+        bought_on = _when(bought, self.table, occasion)
+        at_once = F.count_distinct(bought_on)
+        day = self._day("baskets", F.collect_set(bought_on), _different_of, "", bought, F.size, at_once)
+        return self._sum(day, None)
 
     def compute(self, rows: DataFrame) -> DataFrame:
         """All figures asked for: one row a person, from rows with `person_id`, of which none is after the date."""
-        return self._over_days(self.summarize(rows, ("person_id",)))
+        # Of events a day has many, which are added up before they are moved; of sessions one or two.
+        moved = rows.repartition("person_id") if self.table == "sessions" else rows
+        named = self._daily.items()
+        parts = ((f.at_once if f.at_once is not None else f.of_rows).alias(name) for name, f in named)
+        whole = (F.col(name) if f.at_once is not None else f.of_the_day(F.col(name)).alias(name) for name, f in named)
+        return self._over_days(self._by_day(moved, ("person_id",), parts).select("person_id", "day", *whole))
 
     def summarize(self, rows: DataFrame, by: Sequence[str]) -> DataFrame:
         """What the rows make of each day: grain out `by` and `day`, with `day_figures` as they are to be kept."""
-        day = F.to_date(_DAY[self.table]).alias("day")
-        is_weighed = self.table == "events" and "weight" in rows.columns
-        rows = rows.withColumn(_TIMES, F.coalesce("weight", F.lit(1)) if is_weighed else F.lit(1))
-        return rows.groupBy(*by, day).agg(*(figure.of_rows.alias(name) for name, figure in self._daily.items()))
+        return self._by_day(rows, by, (figure.of_rows.alias(name) for name, figure in self._daily.items()))
 
     def combine(self, parts: DataFrame) -> DataFrame:
         """All figures asked for: one row a person, from rows as of `summarize` with `person_id`, none after the date. A
         person's day may be in several of them."""
-        # By person alone, so that what follows finds all of a person's days where it needs them.
-        days = parts.select("person_id", "day", *self._daily).repartition("person_id").groupBy("person_id", "day")
-        merged = (figure.of_parts(F.col(name)).alias(name) for name, figure in self._daily.items())
+        # Moved and sorted once: what follows finds a person's days together, and in order.
+        moved = parts.select("person_id", "day", *self._daily).repartition("person_id")
+        days = moved.sortWithinPartitions("person_id", "day").groupBy("person_id", "day")
+        merged = (f.of_the_day(f.of_parts(F.col(name))).alias(name) for name, f in self._daily.items())
         return self._over_days(days.agg(*merged))
 
     @property
@@ -249,9 +255,13 @@ class Measures:
         """Columns of `summarize`. A name says what its figure is of, so it means the same in every run."""
         return tuple(self._daily)
 
+    def _by_day(self, rows: DataFrame, by: Sequence[str], figures: Iterable[Column]) -> DataFrame:
+        day = F.to_date(_DAY[self.table]).alias("day")
+        is_weighed = self.table == "events" and "weight" in rows.columns
+        rows = rows.withColumn(_TIMES, F.coalesce("weight", F.lit(1)) if is_weighed else F.lit(1))
+        return rows.groupBy(*by, day).agg(*figures)
+
     def _over_days(self, days: DataFrame) -> DataFrame:
-        whole = (figure.of_the_day(F.col(name)).alias(name) for name, figure in self._daily.items())
-        days = days.select("person_id", "day", *whole)
         if self._before:
             days = days.select("*", *(column.alias(name) for name, column in self._before.items()))
         return days.groupBy("person_id").agg(*(column.alias(name) for name, column in self._totals.values()))
@@ -296,10 +306,11 @@ class Measures:
         field: str,
         where: Rule | None,
         of_the_day: Callable[[Column], Column] = lambda part: part,
+        at_once: Column | None = None,
     ) -> str:
         key = f"{kind}\0{field}\0{where.sha256() if where else ''}"
         name = f"{self.table}_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        self._daily.setdefault(name, DayFigure(of_rows, of_parts, of_the_day))
+        self._daily.setdefault(name, DayFigure(of_rows, of_parts, of_the_day, at_once))
         self._asked[name] = kind, field, where
         return name
 

@@ -16,6 +16,7 @@ from segmentation.features.build import FeaturePlan, keep_until
 from segmentation.features.journeys import count_paths, count_steps, keep_common_steps, list_journeys
 from segmentation.features.profiles import profile_features, profile_rows, profiles_before
 from segmentation.features.rfm import score_people
+from segmentation.runtime.configured import configured
 from segmentation.runtime.plans import settled
 from segmentation.runtime.rebuild import FULL, tell_differences
 from segmentation.runtime.stage import Outcome, Stage, StageContext
@@ -29,6 +30,9 @@ from segmentation.sessions.attach import (
 )
 from segmentation.sessions.cut import cut_sessions
 from segmentation.stages.feature_days import are_kept, keep_days, read_days
+
+_SORTED = {"spark.sql.execution.replaceHashWithSortAgg": "true"}
+"""Days lie in order already (`Measures.combine`), and need no table of people in memory to be added up."""
 
 _TOLD = 3
 """Findings that are said on the terminal; `feature_profiles` has all of them."""
@@ -58,7 +62,7 @@ def run(context: StageContext) -> Outcome:
     else:
         check_amounts(events, as_of, settings)
         figures = plan.days.compute(owned)
-    with _journeys(context, owned) as journeys:
+    with configured(context.spark, _SORTED), _journeys(context, owned) as journeys:
         features = plan.measure(figures, _sessions(context, owned), journeys)
         written = warehouse.replace_slice("features", features, as_of=as_of)
         _tell_journeys(context, journeys)
