@@ -144,7 +144,7 @@ def context_of(
 
 def count_people(target: Path) -> dict[str, int]:
     """People measured on the last day, and the days since they last bought, or did anything."""
-    table = DeltaTable(target / "features").to_pyarrow_table([("as_of", "=", AS_OF)], columns=["recency"])
+    table = DeltaTable(target / "features").to_pyarrow_table(filters=[("as_of", "=", AS_OF)], columns=["recency"])
     return {"people": table.num_rows, "recency": int(pc.sum(table["recency"]).as_py())}
 
 
