@@ -94,15 +94,14 @@ class Table:
     def changes(self, before: DataFrame, now: DataFrame) -> DataFrame:
         """Rows of this table that are new or say something else than the one with the same keys, and, with `gone`,
         those that are no more. Grain in: rows of the table, or of the same part of it, then and now."""
-        then = before.select(*self.keys, self.row().alias("then"))
-        different = (
-            self.conform(now)
-            .join(then, list(self.keys), "left")
-            .where(~self.row().eqNullSafe(F.col("then")))
-            .select(*self.column_names, F.lit(False).alias("gone"))
+        sides = [
+            frame.select(*self.keys, self.row().alias(f"{when} row"), F.struct(*self.column_names).alias(when))
+            for when, frame in (("then", self.conform(before)), ("now", self.conform(now)))
+        ]
+        both = sides[0].join(sides[1], list(self.keys), "full").where("NOT `then row` <=> `now row`")
+        return both.select(F.coalesce("now", "then").alias("row"), F.col("now").isNull().alias("gone")).select(
+            "row.*", "gone"
         )
-        gone = before.join(now.select(*self.keys), list(self.keys), "left_anti")
-        return different.unionByName(gone.select(*self.column_names, F.lit(True).alias("gone")))
 
     def conform(self, df: DataFrame) -> DataFrame:
         """`df` with exactly this table's columns, in order, each of its declared type.
