@@ -42,8 +42,8 @@ _LOCAL = {
     # Two hundred shuffle tasks and fifty snapshot tasks are for clusters: here each costs more than its work.
     "spark.sql.shuffle.partitions": "8",
     "spark.databricks.delta.snapshotPartitions": "2",
-    # A commit on a local disk: the store for HDFS, which Delta takes otherwise, starts `readlink` several times for each,
-    # to rename a file; this one promises as much to writers of one process, and others are kept out by the lock.
+    # On a local disk: the store for HDFS, which Delta takes otherwise, starts eight processes to rename a file; this
+    # one promises as much to the writers of one process, and others are kept out by the lock.
     "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.catalogImplementation": "in-memory",
