@@ -238,7 +238,8 @@ class Measures:
         return self._over_days(self._by_day(moved, ("person_id",), parts).select("person_id", "day", *whole))
 
     def summarize(self, rows: DataFrame, by: Sequence[str]) -> DataFrame:
-        """What the rows make of each day: grain out `by` and `day`, with `day_figures` as they are to be kept."""
+        """What the rows make of each day: grain out `by` and `day`, with a column a figure. Its name says what it is of
+        (`_day`), and so means the same in every run."""
         return self._by_day(rows, by, (figure.of_rows.alias(name) for name, figure in self._daily.items()))
 
     def combine(self, parts: DataFrame) -> DataFrame:
@@ -249,11 +250,6 @@ class Measures:
         days = moved.sortWithinPartitions("person_id", "day").groupBy("person_id", "day")
         merged = (f.of_the_day(f.of_parts(F.col(name))).alias(name) for name, f in self._daily.items())
         return self._over_days(days.agg(*merged))
-
-    @property
-    def day_figures(self) -> tuple[str, ...]:
-        """Columns of `summarize`. A name says what its figure is of, so it means the same in every run."""
-        return tuple(self._daily)
 
     def _by_day(self, rows: DataFrame, by: Sequence[str], figures: Iterable[Column]) -> DataFrame:
         day = F.to_date(_DAY[self.table]).alias("day")
