@@ -17,7 +17,7 @@ from segmentation.runtime.rebuild import is_full
 from segmentation.runtime.stage import StageContext
 from segmentation.sessions.attach import LEADING, check_amounts, is_known, keep_behaviour, name_leading
 
-FEWEST_EVENTS = 1_000_000
+FEWEST_EVENTS = 3_000_000
 """Of fewer, all are measured sooner than days are kept and read again."""
 
 _MOST_DAYS = 100
