@@ -138,3 +138,9 @@ def test_batch_after_batch_comes_to_what_all_of_them_come_to(
     again = run(spark, settings[lived], end, full=True)
     assert (again.mode, again.message.split("; ")[1]) == ("full", "no row differs from what was there")
     assert read(warehouse, end) == wanted
+
+    # Days that are not kept any more are not there when they are again: nobody followed the events meanwhile.
+    monkeypatch.setattr(feature_days, "FEWEST_EVENTS", len(rows) + 1)
+    assert run(spark, settings[lived], end).mode == "full"
+    assert read(warehouse, end) == wanted
+    assert Warehouse(spark, str(lived)).read("feature_days").isEmpty()

@@ -41,6 +41,13 @@ def keep_days(context: StageContext, measures: Measures) -> bool:
     return True
 
 
+def drop_days(context: StageContext) -> None:
+    """Empties the table where none are kept: a later run could not tell what has become of the events meanwhile."""
+    warehouse = context.warehouse
+    if warehouse.content("feature_days") and not warehouse.read("feature_days").isEmpty():
+        warehouse.replace("feature_days", warehouse.read("feature_days").limit(0))
+
+
 def read_days(context: StageContext) -> DataFrame:
     """The rows up to the date."""
     return context.warehouse.read("feature_days").where(F.col("day") <= F.lit(context.as_of))

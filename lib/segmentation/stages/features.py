@@ -29,7 +29,7 @@ from segmentation.sessions.attach import (
     own,
 )
 from segmentation.sessions.cut import cut_sessions
-from segmentation.stages.feature_days import are_kept, keep_days, read_days
+from segmentation.stages.feature_days import are_kept, drop_days, keep_days, read_days
 
 _SORTED = {"spark.sql.execution.replaceHashWithSortAgg": "true"}
 """Days lie in order already (`Measures.combine`), and need no table of people in memory to be added up."""
@@ -60,6 +60,7 @@ def run(context: StageContext) -> Outcome:
         went_on = keep_days(context, plan.days)
         figures = plan.days.combine(own(read_days(context), owners))
     else:
+        drop_days(context)
         check_amounts(events, as_of, settings)
         figures = plan.days.compute(owned)
     with configured(context.spark, _SORTED), _journeys(context, owned) as journeys:
