@@ -16,8 +16,7 @@ from segmentation.runtime.spark import get_spark
 from tests.finished import FinishedShop, finish_shop
 
 _FOR_TESTS = {
-    # Collections that run beside the work are not worth it.
-    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseParallelGC -Xms2g -XX:MetaspaceSize=512m",
+    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -Xms2g -XX:MetaspaceSize=512m",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
 }

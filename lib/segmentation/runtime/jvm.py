@@ -8,6 +8,7 @@ made by another Java or for other jars, Java passes over it without a word.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -18,12 +19,22 @@ from pyspark.java_gateway import launch_gateway
 
 from segmentation.runtime.jars import jar_folder
 
-PATIENT = (
+_PATIENT = (
     "-XX:Tier4InvocationThreshold=15000 -XX:Tier4MinInvocationThreshold=2000 -XX:Tier4CompileThreshold=45000 "
     "-XX:Tier4BackEdgeThreshold=120000"
 )
 """Three times Java's own patience before it compiles a method at its best: most of planning runs too seldom to be worth
 that, and what goes over rows gets there at once all the same."""
+
+_COLLECTOR = "-XX:+UseParallelGC"
+"""Nobody waits for an answer while rows are gone over, so that collecting them beside the work is not worth its price:
+a tenth of the processor time of taking events in, and of measuring them."""
+
+_ROOM_FOR_CLASSES = "-XX:MetaspaceSize=300m"
+"""Of these Spark and Delta fill some 250 MB. Java would start with 21, and look for some to forget at each step up."""
+
+_JAVAS_OWN = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS")
+"""Where Java itself looks for further options."""
 
 ARCHIVE_IS_SILENT = "-Xlog:cds=off -Xlog:cds+dynamic=off"
 
@@ -40,10 +51,16 @@ def archive_path() -> Path:
     return jar_folder().parent / "classes.jsa"
 
 
-def java_options() -> str:
-    """Options that make Java patient, and use the archive where there is one."""
+def java_options(own: str = "") -> str:
+    """Options that make Java patient, and use the archive where there is one; then a user's `own`, which win.
+
+    Where somebody else names a collector, none is named: of two Java takes neither, and does not start.
+    """
     path = archive_path()
-    return f'{PATIENT} -XX:SharedArchiveFile="{path}" {ARCHIVE_IS_SILENT}' if path.is_file() else PATIENT
+    archive = f'-XX:SharedArchiveFile="{path}" {ARCHIVE_IS_SILENT}' if path.is_file() else ""
+    said = " ".join((own, *(os.environ.get(name, "") for name in _JAVAS_OWN)))
+    collector = "" if re.search(r"-XX:\+Use\w+GC\b", said) else _COLLECTOR
+    return " ".join(filter(None, (_PATIENT, collector, _ROOM_FOR_CLASSES, archive, own)))
 
 
 def launch(conf: SparkConf) -> JavaGateway:

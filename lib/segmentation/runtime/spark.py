@@ -125,7 +125,7 @@ def _local_conf(settings: SparkSettings, further_jars: Sequence[str]) -> dict[st
     with as_file(files("segmentation.runtime") / "log4j2.properties") as log4j:
         logging = f"-Dlog4j2.configurationFile={log4j.absolute().as_uri()}"
     further = {key: str(value) for key, value in settings.conf.items()}
-    java = " ".join(filter(None, [logging, java_options(), further.pop("spark.driver.extraJavaOptions", "")]))
+    java = f"{logging} {java_options(further.pop('spark.driver.extraJavaOptions', ''))}"
     return {
         **_LOCAL,
         "spark.master": settings.master,
