@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -20,7 +22,9 @@ def read_statements(events: DataFrame, rules: Sequence[ConsentRule], trust: Sequ
     It is of whoever has the event's most trusted identifier (`trust`: types, strongest first).
     """
     check_columns(events, ("event_id", "event_ts", "identifiers", "source", "batch_id"), "the events")
-    return _say(events, F.array_distinct(F.array_compact(F.array(*map(_statement, rules)))), trust)
+    # Few events say anything: the others are left before what they might say is put together.
+    speaking = events.where(reduce(or_, (yes | no for yes, no in map(_answers, rules))))
+    return _say(speaking, F.array_distinct(F.array_compact(F.array(*map(_statement, rules)))), trust)
 
 
 def read_signals(events: DataFrame, control: GlobalPrivacyControl, trust: Sequence[str]) -> DataFrame:
@@ -104,10 +108,15 @@ def _newest_answers(consent: DataFrame, identity_map: DataFrame, purpose: str, b
 
 def _statement(rule: ConsentRule) -> Column:
     """STRUCT of purpose and whether it is granted; null: the event says nothing of it."""
-    never = F.lit(False)
-    yes = rule_column(rule.grants, "events") if rule.grants else never
-    no = rule_column(rule.withdraws, "events") if rule.withdraws else never
+    yes, no = _answers(rule)
     purpose = F.lit(rule.purpose)
     if rule.purpose_field is not None:
         purpose = F.nullif(F.lower(F.trim(field_column(rule.purpose_field, "events"))), F.lit(""))
     return F.when(purpose.isNotNull() & (yes | no), F.struct(purpose.alias("purpose"), (~no).alias("granted")))
+
+
+def _answers(rule: ConsentRule) -> tuple[Column, Column]:
+    """Whether an event says yes, and whether it says no."""
+    never = F.lit(False)
+    yes = rule_column(rule.grants, "events") if rule.grants else never
+    return yes, rule_column(rule.withdraws, "events") if rule.withdraws else never

@@ -29,6 +29,7 @@ REASONS, WARNINGS, RAW_JSON, PERSONAL = "_reasons", "_warnings", "_raw_json", "_
 _DECLARED = "_declared"
 _SAID = "_said_"
 _MADE_LATER = {"batch_id", "batch_seq"}
+_TEXTS = ArrayType(StringType())
 _PERSONAL_TYPE = ArrayType(
     StructType([StructField(name, StringType()) for name in ("token", "identifier_type", "value")])
 )
@@ -112,20 +113,18 @@ def _with_maps(df: DataFrame, mapping: Mapping, identity: IdentitySettings) -> D
     tokens = {_token_name(kind): token_column(kind, F.col(f"`identifiers.{kind}`")) for kind in personal}
     values = {kind: F.col(_token_name(kind) if kind in personal else f"`identifiers.{kind}`") for kind in kinds}
     properties = {name: F.col(f"`properties.{name}`") for name in _properties(mapping)}
-    entries = [
-        F.struct(
-            F.col(_token_name(kind)).alias("token"),
-            F.lit(kind).alias("identifier_type"),
-            F.col(f"`identifiers.{kind}`").alias("value"),
-        )
-        for kind in personal
-    ]
-    theirs = F.filter(F.array(*entries), lambda entry: entry["token"].isNotNull()).cast(_PERSONAL_TYPE)
-    there = [F.col(_token_name(kind)).isNotNull() for kind in personal]
-    clear = {PERSONAL: _if_any(there, theirs, _PERSONAL_TYPE)} if entries else {}
+    entries = [_entry(kind) for kind in personal]
+    clear = {PERSONAL: F.concat(*entries)} if entries else {}
     return df.withColumns(tokens).withColumns(
         {"identifiers": _map_of(values), "properties": _map_of(properties), **clear}
     )
+
+
+def _entry(kind: str) -> Column:
+    """What the vault is to have of an identifier: one, or none where there is no token."""
+    token, value = F.col(_token_name(kind)), F.col(f"`identifiers.{kind}`")
+    entry = F.struct(token.alias("token"), F.lit(kind).alias("identifier_type"), value.alias("value"))
+    return _if_any([token.isNotNull()], F.array(entry).cast(_PERSONAL_TYPE), _PERSONAL_TYPE)
 
 
 def _content_id(mapping: Mapping, identity: IdentitySettings) -> Column:
@@ -172,7 +171,7 @@ def _raw_json(rows: SourceRows, mapping: Mapping, identity: IdentitySettings) ->
 
 def _names_of(reasons: Map[str, Column]) -> Column:
     named = F.array_compact(F.array(*(F.when(holds, F.lit(reason)) for reason, holds in reasons.items())))
-    return _if_any(list(reasons.values()), named, ArrayType(StringType()))
+    return _if_any(list(reasons.values()), named, _TEXTS)
 
 
 def _if_any(conditions: list[Column], some: Column, kind: ArrayType) -> Column:
@@ -183,8 +182,9 @@ def _if_any(conditions: list[Column], some: Column, kind: ArrayType) -> Column:
 def _map_of(values: Map[str, Column]) -> Column:
     if not values:
         return F.create_map().cast("map<string,string>")
-    entries = F.array(*(F.struct(F.lit(name).alias("key"), value.alias("value")) for name, value in values.items()))
-    return F.map_from_entries(F.filter(entries, lambda entry: entry["value"].isNotNull()))
+    names = [_if_any([value.isNotNull()], F.array(F.lit(name)), _TEXTS) for name, value in values.items()]
+    there = [_if_any([value.isNotNull()], F.array(value), _TEXTS) for value in values.values()]
+    return F.map_from_arrays(F.concat(*names), F.concat(*there))
 
 
 def _properties(mapping: Mapping) -> list[str]:
