@@ -30,9 +30,6 @@ _STATIC = {
 }
 
 _LOCAL = {
-    # Java does not compile methods beyond 8,000 bytes of code, however often they run, and Spark writes such: where it
-    # would, it had better not fuse a stage (scoring people by distances to eight centres took seven times as long).
-    "spark.sql.codegen.hugeMethodLimit": "8000",
     # The UI listens on every address; nobody looks at it in local mode.
     "spark.ui.enabled": "false",
     # Nor at the description of each plan that Spark writes for it.
