@@ -91,12 +91,6 @@ class Preparation:
         return {part.name: part.original(float(value)) for part, value in zip(self._parts, values, strict=True)}
 
 
-def coordinates_of(fitted: PipelineModel) -> list[str]:
-    """The columns of the prepared vector of a saved pipeline, in order."""
-    (assembler,) = (stage for stage in fitted.stages if isinstance(stage, VectorAssembler))
-    return list(assembler.getInputCols())
-
-
 def _expression(part: Coordinate, fitting: bool) -> str:
     return part.expression_out_of_fold() if fitting and isinstance(part, LevelMean) else part.expression()
 

@@ -25,6 +25,16 @@ class Node:
     children: tuple[Node, ...] = ()
 
     @property
+    def number(self) -> int:
+        """Of a leaf: its cluster's."""
+        return int(self.java.index())
+
+    @property
+    def centre(self) -> list[float]:
+        """In coordinates of the prepared vectors."""
+        return list(self.java.center().toArray())
+
+    @property
     def gain(self) -> float:
         """By how much the split lowers the cost."""
         return self.cost - sum(child.cost for child in self.children)

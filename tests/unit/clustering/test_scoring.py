@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chispa import assert_df_equality
 from pyspark.ml import PipelineModel
 from pyspark.ml.clustering import GaussianMixture, KMeans
 from pyspark.sql import DataFrame, SparkSession
 from tests.people import feature_rows, grouped_people
 
+from segmentation.clustering.algorithms import ESTIMATORS
 from segmentation.clustering.preparation import fit_preparation
 from segmentation.clustering.scoring import score_people
-from segmentation.config.clustering import Transform
+from segmentation.config.clustering import Algorithm, Transform
 from segmentation.contracts.errors import MissingColumnsError
 
 NAMES = ["frequency", "monetary", "recency"]
@@ -41,6 +43,19 @@ def test_a_hard_models_margin_is_between_the_two_nearest_centres(features: DataF
     assert found["margin"].to_numpy() == pytest.approx(1 - nearest[:, 0] / nearest[:, 1])
     assert found["probability"].isna().all()
     assert list(found.columns) == ["person_id", "as_of", "cluster", "probability", "margin"]
+
+
+@pytest.mark.parametrize(("algorithm", "k"), [("kmeans", 5), ("bisecting_kmeans", 2), ("bisecting_kmeans", 6)])
+def test_a_hard_model_places_people_as_spark_would(
+    features: DataFrame, preparing: PipelineModel, algorithm: Algorithm, k: int
+) -> None:
+    model = ESTIMATORS[algorithm](k, 20, 2).fit(preparing.transform(features))
+    whole = PipelineModel([*preparing.stages, model])
+    found, own = score_people(features, whole, NAMES), whole.transform(features).select("person_id", "cluster")
+    assert_df_equality(
+        found.select("person_id", "cluster"), own, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True
+    )
+    assert own.select("cluster").distinct().count() == k
 
 
 def test_a_saved_mixture_scores_batch_and_stream_alike(
