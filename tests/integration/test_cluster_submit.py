@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyspark
 from deltalake import DeltaTable
+from tests import young
 from tests.shop import write_shop
 
 from segmentation.runtime.jars import jar_paths
@@ -36,20 +37,17 @@ def test_the_archive_runs_on_a_cluster(tmp_path: Path) -> None:
     job.write_text(JOB.format(where=str(where), job=str(ROOT / "jobs" / "run.py")), encoding="utf-8")
 
     options = {
+        **young.CONF,
+        "spark.executor.extraJavaOptions": young.JAVA,
+        "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
         "spark.checkpoint.dir": f"{tmp_path}/checkpoints",
         "spark.local.dir": f"{tmp_path}/scratch",
         "spark.executor.cores": "1",
         "spark.executor.memory": "1g",
-        "spark.sql.shuffle.partitions": "2",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.memory.offHeap.size": "128m",
-        # Three young processes of Java on a handful of rows: compiling would be most of their work.
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
-        "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
     done = subprocess.run(
         [

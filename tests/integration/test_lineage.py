@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pyspark.sql import SparkSession
+from tests import young
 from tests.factories import minimal_settings
 from tests.shop import shop_settings, write_shop
 
@@ -30,13 +31,7 @@ def test_a_run_says_which_table_was_made_from_which(tmp_path: Path) -> None:
         "master": "local[2]",
         "driver_memory": "2g",
         "openlineage": {"file": "said/lineage.jsonl", "namespace": "shop"},
-        "conf": {
-            # A young process of Java on a handful of rows: compiling would be most of its work.
-            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
-            "spark.sql.shuffle.partitions": 2,
-            "spark.sql.codegen.wholeStage": False,
-            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        },
+        "conf": young.CONF,
     }
     config = tmp_path / "shop.yml"
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")

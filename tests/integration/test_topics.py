@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from pyspark.sql import SparkSession
+from tests import young
 from tests.deliveries import ingest_once, rows, settings
 from tests.servers import kafka_broker
 
@@ -53,7 +54,7 @@ def _topic(servers: str, **changes: Any) -> dict[str, Any]:
 
 def follow(folder: Path, servers: str) -> None:
     """What the test runs in a process of its own, whose Java has the connector; its last line is what came of it."""
-    followed = settings(folder / "warehouse", _topic(servers))
+    followed = settings(folder / "warehouse", _topic(servers), spark={"driver_memory": "1g", "conf": young.CONF})
     spark = session_for(followed)
 
     def produce(*messages: str | None) -> None:
