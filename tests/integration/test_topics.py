@@ -108,7 +108,7 @@ def follow(folder: Path, servers: str) -> None:
 
 
 def _unreachable() -> dict[str, Any]:
-    soon = {"kafka.default.api.timeout.ms": 3000, "kafka.request.timeout.ms": 2000}
+    soon = {"kafka.default.api.timeout.ms": 3000, "kafka.request.timeout.ms": 2000, "fetchOffset.numRetries": 1}
     return {"kafka.bootstrap.servers": "127.0.0.1:9", **soon}
 
 
