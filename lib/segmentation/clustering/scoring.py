@@ -81,8 +81,13 @@ def _walk(node: Node, coordinates: Sequence[str]) -> Column:
     if not node.children:
         return F.lit(node.number)
     first, second = node.children
-    is_first = _squared_distance(coordinates, first.centre) <= _squared_distance(coordinates, second.centre)
+    is_first = _far_from(first, coordinates) <= _far_from(second, coordinates)
     return F.when(is_first, _walk(first, coordinates)).otherwise(_walk(second, coordinates))
+
+
+def _far_from(node: Node, coordinates: Sequence[str]) -> Column:
+    """The squared distance to its centre: of a leaf, which is a cluster, it is known."""
+    return _squared_distance(coordinates, node.centre) if node.children else F.col(_FAR)[node.number]
 
 
 def _squared_distance(coordinates: Sequence[str], middle: Sequence[float]) -> Column:
