@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from segmentation.contracts.errors import ConfigError
@@ -31,6 +32,12 @@ def load_key(
     return key
 
 
+@cache
+def _warn_of_readers(file: str) -> None:
+    """Once, however many stages read it."""
+    logging.getLogger(__name__).warning("Others may read the key file '%s': run `chmod 600` on it.", file)
+
+
 def _find(environment: Mapping[str, str], what: str) -> tuple[str, bytes]:
     if name := environment.get(KEY_FILE):
         path = Path(name).expanduser()
@@ -40,7 +47,7 @@ def _find(environment: Mapping[str, str], what: str) -> tuple[str, bytes]:
         except OSError as error:
             raise ConfigError(f"The key file '{name}' of {KEY_FILE} cannot be read ({type(error).__name__}).") from None
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            logging.getLogger(__name__).warning("Others may read the key file '%s': run `chmod 600` on it.", name)
+            _warn_of_readers(name)
         return f"the file '{name}'", key
     if value := environment.get(KEY):
         return KEY, value.encode()

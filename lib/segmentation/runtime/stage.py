@@ -111,6 +111,8 @@ class Stage:
     """Options of its own command, beside the common ones; the stage finds them in `StageContext.options`."""
     acts: Callable[[Warehouse], Sequence[Act]] = lambda _: ()
     """What its tables say was done that has to be accounted for; the log takes what it does not have yet."""
+    needs: Callable[[Settings], object] = lambda _: None
+    """Raises `ConfigError` where a secret is missing that it cannot do without: asked before Spark is started."""
 
     def __post_init__(self) -> None:
         unknown = {*self.reads, *self.writes, *self.state} - set(CATALOGUE)

@@ -59,7 +59,7 @@ def run(context: StageContext) -> Outcome:
     """
     audiences = context.settings.audiences
     shares = {audience.name: audience.holdout for audience in audiences if audience.holdout is not None}
-    key = load_key(what="Control groups (`holdout`)") if context.settings.has_control_groups else b""
+    key = needed_key(context.settings) or b""
     found = meeting_rules(context) if audiences else context.spark.createDataFrame([], _MEMBERS)
     earlier = context.read_or_empty("audience_members")
     limited = limit_members(found, earlier, audiences, context.settings.entry_limit, context.as_of)
@@ -201,6 +201,11 @@ def _newest_features(context: StageContext) -> date:
     return found
 
 
+def needed_key(settings: Settings) -> bytes | None:
+    """The key by which arms are drawn, where there are control groups. Raises `ConfigError` when it is missing."""
+    return load_key(what="Control groups (`holdout`)") if settings.has_control_groups else None
+
+
 def _depends_on(settings: Settings) -> object:
     whom = settings.audiences, settings.entry_limit, settings.universal_control
     return *whom, behaviour_depends_on(settings)
@@ -225,4 +230,5 @@ STAGE = Stage(
     state=("audience_members", "holdouts"),
     run=run,
     depends_on=_depends_on,
+    needs=needed_key,
 )

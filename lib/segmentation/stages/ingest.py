@@ -139,5 +139,6 @@ STAGE = Stage(
         settings.consent,
         settings.global_privacy_control,
     ),
+    needs=needed_key,
     reusable=False,
 )

@@ -20,12 +20,11 @@ from segmentation.config.audiences import ALL_CAMPAIGNS
 from segmentation.contracts.errors import InputError
 from segmentation.experiments.holdouts import assign_arms, control_group
 from segmentation.ingest.micro_batches import take_batches
-from segmentation.privacy.key import load_key
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 from segmentation.stages import audiences
-from segmentation.stages.audiences import meeting_rules
+from segmentation.stages.audiences import meeting_rules, needed_key
 from segmentation.stages.ingest_plan import STREAMS
 
 CHECKPOINT = f"{STREAMS}/_audiences"
@@ -99,7 +98,7 @@ def _assign(context: StageContext, new: DataFrame, live: list[str]) -> None:
     shares = {audience.name: audience.holdout for audience in audiences_ if audience.holdout is not None}
     before = context.warehouse.read_or_empty("holdouts")
     chosen = new.join(control_group(before, ALL_CAMPAIGNS), "person_id", "left_anti")
-    key = load_key(what="Control groups (`holdout`)")
+    key = needed_key(context.settings) or b""
     arms = assign_arms(before, chosen, shares, key, context.as_of, standing=live)
     context.warehouse.append("holdouts", arms.join(before.select(*KEY), KEY, "left_anti"))
 
@@ -112,5 +111,6 @@ STAGE = Stage(
     state=("audience_members", "holdouts"),
     run=run,
     depends_on=audiences.STAGE.depends_on,
+    needs=audiences.STAGE.needs,
     reusable=False,
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 import sys
 from pathlib import Path
 
 import pytest
+from tests.deliveries import settings, source
 
 from segmentation.runtime.cli import cli, run_command
+from segmentation.runtime.options import Common
 
 JOBS = Path(__file__).parents[3] / "jobs"
 STAGES = [
@@ -88,3 +91,21 @@ def test_a_wrong_call_ends_with_status_2_and_one_sentence(
 ) -> None:
     assert run_command(arguments) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("command", "whose"),
+    [("run", "Personal identifiers"), ("ingest", "Personal identifiers"), ("audiences", "Control groups")],
+)
+def test_a_missing_key_is_told_before_spark_is_started(
+    command: str, whose: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEGMENTATION_KEY", raising=False)
+    monkeypatch.delenv("SEGMENTATION_KEY_FILE", raising=False)
+    monkeypatch.setattr(Common, "spark", lambda *_: pytest.fail("Spark is started"))
+    audience = {"name": "buyers", "who": {"segment": ["any"]}, "holdout": 0.1}
+    source_ = source("in/*.csv", columns={"identifiers": {"email": "email"}})
+    told = settings(tmp_path / "warehouse", source_).model_dump(mode="json", exclude_unset=True)
+    (tmp_path / "my.yml").write_text(json.dumps(told | {"audiences": [audience]}), encoding="utf-8")
+    assert run_command([command, "--config", str(tmp_path / "my.yml")]) == 2
+    assert capsys.readouterr().err.startswith(whose)

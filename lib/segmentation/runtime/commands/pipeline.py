@@ -75,6 +75,8 @@ def replay(common: Common, batch: str) -> None:
 
 def _execute(common: Common, stages: list[Stage], **options: Any) -> None:
     settings = common.settings()
+    for stage in stages:
+        stage.needs(settings)
     reports = run_stages(common.spark(settings), settings, stages, Request(common.as_of, options), common.progress())
     for result in filter(None, (report.result for report in reports)):
         click.echo(result)
