@@ -34,6 +34,13 @@ USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True)
+class Other:
+    """Any value of a column but one, for `Warehouse.replace_slice`."""
+
+    than: object
+
+
+@dataclass(frozen=True)
 class Written:
     """What a write left: the table's Delta version, and the rows that this write put there."""
 
@@ -150,8 +157,8 @@ class Warehouse:
         return self._write(name, df, {}, "overwrite")
 
     def replace_slice(self, name: str, df: DataFrame, **equals: object) -> Written:
-        """Replaces the rows in which the named columns have these values, of a tuple any of them, in one commit; `df`
-        holds only such rows."""
+        """Replaces the rows in which the named columns have these values, of a tuple any of them, of `Other` any but
+        that one, in one commit; `df` holds only such rows."""
         predicate = " AND ".join(f"{column} {_comparison(value)}" for column, value in equals.items())
         return self._write(name, df, {"replaceWhere": predicate}, "overwrite")
 
@@ -397,6 +404,8 @@ class Warehouse:
 
 
 def _comparison(value: object) -> str:
+    if isinstance(value, Other):
+        return f"<> {_literal(value.than)}"
     return f"IN ({', '.join(map(_literal, value))})" if isinstance(value, tuple) else f"= {_literal(value)}"
 
 

@@ -34,7 +34,7 @@ from segmentation.contracts.errors import DeliveryError, InputError, Segmentatio
 from segmentation.runtime.configured import configured
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.runtime.warehouse import USER_METADATA
+from segmentation.runtime.warehouse import USER_METADATA, Other
 from segmentation.segments.versions import published, read_versions
 from segmentation.stages.export_people import list_refusing, make_rows, name_people
 from segmentation.stages.export_plan import Planned, plan_deliveries
@@ -157,7 +157,7 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
             outcome |= _send(planned, load)
         except DeliveryError as error:
             outcome, failure = {"status": FAILED, "reason": str(error)}, error
-        _write_down(context, planned, (now, held, refusals), difference, outcome, failed=failure is not None)
+        _write_down(context, planned, (now, refusals), difference, outcome, failed=failure is not None)
     if failure:
         raise failure
     return replace(delivery, sent_everyone=load.why)
@@ -166,19 +166,19 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
 def _write_down(
     context: StageContext,
     planned: Planned,
-    people: tuple[DataFrame, DataFrame | None, DataFrame | None],
+    people: tuple[DataFrame, DataFrame | None],
     difference: Difference,
     outcome: Mapping[str, str | None],
     failed: bool,
 ) -> None:
-    """Keeps whom the destination has now, and had, and of whom it could not be told (`people`), then logs the delivery;
-    not where a file that was lost is there again."""
-    shipment, last, (now, held, refusals) = planned.shipment, planned.standing.last, people
+    """Keeps whom the destination has now, and of whom it could not be told (`people`), then logs the delivery; not
+    where a file that was lost is there again."""
+    shipment, last, (now, refusals) = planned.shipment, planned.standing.last, people
     same = last is not None and (last.fingerprint, last.sha256) == (shipment.fingerprint, outcome.get("sha256"))
     if same and not failed and not shipment.export.sends_changes:
         return
     if not failed:
-        _hold(context, shipment, now, held)
+        _hold(context, planned, now)
         _list_refused(context, shipment, refusals)
     row = log_row(context.spark, shipment, difference, context.warehouse.run_id, context.now, outcome)
     context.warehouse.append_once("export_log", row, f"export:{planned.name}", shipment.number)
@@ -243,16 +243,13 @@ def _send(planned: Planned, load: Load) -> dict[str, str | None]:
     return {"sent": load.sent, "path": folder.path(shipment.file), "removed_path": removed, "sha256": sha256}
 
 
-def _hold(context: StageContext, shipment: Shipment, now: DataFrame, held: DataFrame | None) -> None:
-    """Keeps whom the destination has now. Those of the last delivery stay beside them until the log knows of the new
-    one: whoever is killed in between still counts its difference against what was acknowledged."""
-    name = shipment.export.name
-    rows = now.select(
-        F.lit(name).alias("destination"), F.lit(shipment.number).cast("long").alias("delivery"), *now.columns
-    )
-    if held is not None:
-        rows = rows.unionByName(held)
-    context.warehouse.replace_slice("export_members", rows, destination=name)
+def _hold(context: StageContext, planned: Planned, now: DataFrame) -> None:
+    """Keeps whom the destination has now. Those of the last delivery stay beside them, as they are, until the log knows
+    of the new one: whoever is killed in between still counts its difference against what was acknowledged."""
+    name, number, last = planned.name, planned.shipment.number, planned.standing.last
+    rows = now.select(F.lit(name).alias("destination"), F.lit(number).cast("long").alias("delivery"), *now.columns)
+    others = {} if last is None else {"delivery": Other(last.delivery)}
+    context.warehouse.replace_slice("export_members", rows, destination=name, **others)
 
 
 def _list_refused(context: StageContext, shipment: Shipment, refusals: DataFrame | None) -> None:

@@ -9,7 +9,7 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 from tests.factories import table_rows
 
-from segmentation.runtime.warehouse import Warehouse
+from segmentation.runtime.warehouse import Other, Warehouse
 
 
 def test_what_may_be_written_twice_is_there_once_on_a_new_table_too(spark: SparkSession, warehouse_path: Path) -> None:
@@ -51,6 +51,32 @@ def test_a_merge_rewrites_only_files_that_hold_a_row_and_a_purge_leaves_none_fro
     receipt |= {"identifiers": 1, "rows": {}, "files_deleted": 0, "readable_since": {"persons": 3}, "run_id": "run"}
     warehouse.append("erasures", table_rows(spark, "erasures", [receipt]))
     assert warehouse.read("persons", 2).agg(F.count("person_id")).first() == (3,), "the oldest that is left"
+
+
+def test_any_slice_but_one_is_replaced_and_the_files_of_that_one_stay(
+    spark: SparkSession, warehouse_path: Path
+) -> None:
+    warehouse = Warehouse(spark, str(warehouse_path))
+
+    def hold(destination: str, delivery: int, last: int | None = None) -> None:
+        row = {"destination": destination, "delivery": delivery, "person_id": "p", "told": delivery}
+        others = {} if last is None else {"delivery": Other(last)}
+        rows = table_rows(spark, "export_members", [row])
+        warehouse.replace_slice("export_members", rows, destination=destination, **others)
+
+    def held() -> dict[tuple[str, int], str]:
+        rows = warehouse.read("export_members").select("destination", "delivery", F.input_file_name().alias("file"))
+        return {(row["destination"], row["delivery"]): row["file"] for row in rows.collect()}
+
+    hold("crm", 1)
+    hold("ads", 1)
+    hold("crm", 2, last=1)
+    before = held()
+    assert sorted(before) == [("ads", 1), ("crm", 1), ("crm", 2)]
+    for _ in range(2):
+        hold("crm", 3, last=2)
+        assert sorted(held()) == [("ads", 1), ("crm", 2), ("crm", 3)]
+        assert all(held()[kept] == before[kept] for kept in (("ads", 1), ("crm", 2)))
 
 
 def test_what_was_done_to_a_table_since_a_version_is_told_by_its_kind(
