@@ -76,6 +76,11 @@ class Settings(Section):
     spark: SparkSettings = Field(SparkSettings(), description="How Spark is started in local mode.")
 
     @property
+    def maps_personal_identifiers(self) -> bool:
+        """Whether a source maps identifiers that become tokens."""
+        return any(self.identity.is_personal(kind) for source in self.sources for kind in source.columns.identifiers)
+
+    @property
     def has_control_groups(self) -> bool:
         """Whether anybody is held out of a campaign, which needs a key."""
         return self.universal_control is not None or any(audience.holdout for audience in self.audiences)

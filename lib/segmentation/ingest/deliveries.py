@@ -125,8 +125,7 @@ def validate_sources(spark: SparkSession, settings: Settings) -> list[Problem]:
 
 def needed_key(settings: Settings) -> bytes | None:
     """The key of the tokens, where a source maps a personal identifier. Raises `ConfigError` when it is missing."""
-    personal = any(settings.identity.is_personal(kind) for s in settings.sources for kind in s.columns.identifiers)
-    return load_key() if personal else None
+    return load_key() if settings.maps_personal_identifiers else None
 
 
 def _groups(spark: SparkSession, source: Source, ledger: Ledger) -> list[tuple[Batch | None, Sequence[SourceFile]]]:

@@ -49,7 +49,7 @@ def examine(settings: Settings | None) -> list[Finding]:
         _memory(spark),
         _disk(settings),
     ]
-    if settings and (_personal(settings) or settings.has_control_groups):
+    if settings and (settings.maps_personal_identifiers or settings.has_control_groups):
         findings.append(_attempt("key", lambda: _key(settings), "see the README on keys"))
     if all(finding.ok for finding in findings if finding.what in {"Java", "jars"}):
         findings.append(_attempt("Spark", lambda: _starts(spark), "look at the `spark` section of the configuration"))
@@ -102,11 +102,6 @@ def _disk(settings: Settings | None) -> Finding:
     there = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(there).free
     return Finding("disk", free >= _LEAST_FREE_DISK, f"{free / _GIB:.1f} GiB free in {there}", "free at least 2 GiB")
-
-
-def _personal(settings: Settings) -> bool:
-    mapped = {kind for source in settings.sources for kind in source.columns.identifiers}
-    return any(settings.identity.is_personal(kind) for kind in mapped)
 
 
 def _key(settings: Settings) -> str:

@@ -156,10 +156,10 @@ class Warehouse:
         """Replaces all rows of a table in one commit."""
         return self._write(name, df, {}, "overwrite")
 
-    def replace_slice(self, name: str, df: DataFrame, **equals: object) -> Written:
+    def replace_slice(self, name: str, df: DataFrame, **columns: object) -> Written:
         """Replaces the rows in which the named columns have these values, of a tuple any of them, of `Other` any but
         that one, in one commit; `df` holds only such rows."""
-        predicate = " AND ".join(f"{column} {_comparison(value)}" for column, value in equals.items())
+        predicate = " AND ".join(f"{column} {_comparison(value)}" for column, value in columns.items())
         return self._write(name, df, {"replaceWhere": predicate}, "overwrite")
 
     def append(self, name: str, df: DataFrame) -> Written:
