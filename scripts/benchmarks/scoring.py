@@ -13,6 +13,7 @@ from scripts.benchmarks.rivals import CLUSTERS, SEED
 
 from segmentation.clustering.algorithms import ESTIMATORS, centres
 from segmentation.clustering.preparation import fit_preparation
+from segmentation.clustering.saving import load_pipeline
 from segmentation.clustering.scoring import score_people
 from segmentation.config.clustering import Transform
 
@@ -38,9 +39,9 @@ def make_model_and_people(spark: SparkSession, rows: int, path: Path) -> None:
 
 
 def score_on_spark(spark: SparkSession, source: Path, target: Path) -> None:
-    """`score_people`, as `assign` calls it."""
+    """Loads the model and places people by it, as `assign` does."""
     people = spark.read.parquet(str(source / "people"))
-    fitted = PipelineModel.load(str(source / "model"))
+    fitted = load_pipeline(spark, str(source / "model"))
     score_people(people, fitted, list(COORDINATES)).select("person_id", "cluster", "margin").write.parquet(str(target))
 
 

@@ -51,7 +51,7 @@ class PreparedFeature:
         value = f"({power_sql(drawn_in, self.power, self.low)})"
         if self.shift:
             value = f"({self.shift.expression(value)})"
-        return f"({value} - {number(self.origin)}) / {number(self.unit)}"
+        return f"({value} - {number(self.origin)}) * {number(1 / self.unit)}"
 
     def original(self, coordinate: float) -> float:
         """The value in the feature's own unit that has this coordinate; with cohorts, in one that is like everyone."""
@@ -156,7 +156,7 @@ class LevelMean:
         return look_up(f"`{ATTRIBUTE}{self.attribute}`", means, otherwise)
 
     def _scaled(self, value: str) -> str:
-        return f"(({value}) - {number(self.origin)}) / {number(self.unit)}"
+        return f"(({value}) - {number(self.origin)}) * {number(1 / self.unit)}"
 
 
 Coordinate = PreparedFeature | MissingFlag | Level | LevelMean

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import CLUSTER
 from segmentation.clustering.fitted import FittedModel, Part
+from segmentation.clustering.saving import load_pipeline
 from segmentation.clustering.scoring import score_people
 
 
@@ -59,11 +60,11 @@ class Scorer:
 
 def load_scorer(model: FittedModel, models: DataFrame, path_of: Callable[[str], str]) -> Scorer:
     """Reads the pipelines of a model. In: the table `models`; `path_of`: where a path of it is."""
-    parts: list[tuple[Part, Scorer]] = []
+    spark, parts = models.sparkSession, list[tuple[Part, Scorer]]()
     if model.parts:
         ids = [part.model_id for part in model.parts]
         rows = {row["model_id"]: row for row in models.where(F.col("model_id").isin(ids)).collect()}
         for part in model.parts:
             own = FittedModel.from_row(rows[part.model_id])
-            parts.append((part, Scorer(own, PipelineModel.load(path_of(own.path)))))
-    return Scorer(model, PipelineModel.load(path_of(model.path)), tuple(parts))
+            parts.append((part, Scorer(own, load_pipeline(spark, path_of(own.path)))))
+    return Scorer(model, load_pipeline(spark, path_of(model.path)), tuple(parts))

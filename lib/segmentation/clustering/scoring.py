@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pyspark.ml import PipelineModel
 from pyspark.ml.clustering import BisectingKMeansModel, GaussianMixtureModel, KMeansModel
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.functions import vector_to_array
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import CLUSTER, centres
@@ -17,8 +17,13 @@ from segmentation.clustering.sql import number
 from segmentation.clustering.tree import Node, read_tree
 from segmentation.contracts.table import check_columns
 
-_FAR = "_far"
-"""ARRAY<DOUBLE>: squared distances to the clusters' centres, in the order of their numbers."""
+_OWN, _OTHER = "_own", "_other"
+"""DOUBLE columns: squared distances to the centre of a person's cluster, and to the nearest of the others'."""
+
+_MARGIN = f"CASE WHEN {_OTHER} > {_OWN} THEN 1D - sqrt({_OWN} / {_OTHER}) ELSE 0D END"
+
+_INFINITE = "double('Infinity')"
+"""What is nearer than this is the nearest, and where there is nothing else this is."""
 
 
 def score_people(
@@ -49,8 +54,8 @@ def score_people(
         assert isinstance(model, BisectingKMeansModel | KMeansModel), "train saves no other model"
         middles = centres(model)
         scored = _place(people, fitted, middles)
-        far = [F.col(_FAR)[cluster] for cluster in range(len(middles))]
-        probability, margin = F.lit(None).cast("double"), _margin(far)
+        far = [F.col(_far(cluster)) for cluster in range(len(middles))]
+        probability, margin = F.lit(None).cast("double"), F.expr(_MARGIN)
     found = {CLUSTER: F.col(CLUSTER), "probability": probability, "margin": margin}
     if SET_ASIDE in scored.columns:
         found = {name: F.when(~F.col(SET_ASIDE), column) for name, column in found.items()}
@@ -62,43 +67,52 @@ def score_people(
 
 
 def _place(people: DataFrame, fitted: PipelineModel, middles: Sequence[Sequence[float]]) -> DataFrame:
-    """People -> the same, prepared, with the squared distances to the `middles` of all clusters, and `cluster`, as the
-    hard model's own `transform` would give it. That goes from columns to vectors and through a function a row, and
-    leaves the distances to be worked out again: twice the processor time."""
+    """People -> the same, prepared, with `cluster`, as the hard model's own `transform` would give it, and squared
+    distances: to the `middles` of all clusters, of the own, and of the nearest other. The model goes from columns to
+    vectors and through a function a row, and leaves distances to be worked out again: twice the processor time. Each
+    distance is a column, as an array of them would be filled and read again for each person: a third on top."""
     assembler = fitted.stages[-2]
     assert isinstance(assembler, VectorAssembler), "what a pipeline has prepared becomes a vector before its model"
+    coordinates, clusters = assembler.getInputCols(), range(len(middles))
     prepared = PipelineModel(fitted.stages[:-2]).transform(people)
-    coordinates = assembler.getInputCols()
-    measured = prepared.withColumn(_FAR, F.array(*(_squared_distance(coordinates, middle) for middle in middles)))
+    distances = (f"{_squared_distance(coordinates, middles[cluster])} AS {_far(cluster)}" for cluster in clusters)
+    measured = prepared.selectExpr("*", *distances)
     model = fitted.stages[-1]
     if isinstance(model, BisectingKMeansModel):
-        return measured.withColumn(CLUSTER, _walk(read_tree(model), coordinates))
-    return measured.withColumn(CLUSTER, (F.array_position(_FAR, F.array_min(_FAR)) - 1).cast("int"))
+        own = " ".join(f"WHEN {cluster} THEN {_far(cluster)}" for cluster in clusters)
+        placed = measured.withColumn(CLUSTER, F.expr(_walk(read_tree(model), coordinates)))
+        placed = placed.withColumn(_OWN, F.expr(f"CASE {CLUSTER} {own} END"))
+    else:
+        first = " ".join(f"WHEN {_far(cluster)} = {_OWN} THEN {cluster}" for cluster in clusters)
+        placed = measured.withColumn(_OWN, F.expr(_least(map(_far, clusters))))
+        placed = placed.withColumn(CLUSTER, F.expr(f"CASE {first} END"))
+    others = (f"CASE WHEN {CLUSTER} <> {cluster} THEN {_far(cluster)} END" for cluster in clusters)
+    return placed.withColumn(_OTHER, F.expr(_least(others)))
 
 
-def _walk(node: Node, coordinates: Sequence[str]) -> Column:
+def _walk(node: Node, coordinates: Sequence[str]) -> str:
     """The leaf to which the nearer child of each node leads, the first of two that are alike."""
     if not node.children:
-        return F.lit(node.number)
+        return str(node.number)
     first, second = node.children
-    is_first = _far_from(first, coordinates) <= _far_from(second, coordinates)
-    return F.when(is_first, _walk(first, coordinates)).otherwise(_walk(second, coordinates))
+    is_first = f"{_far_from(first, coordinates)} <= {_far_from(second, coordinates)}"
+    return f"CASE WHEN {is_first} THEN {_walk(first, coordinates)} ELSE {_walk(second, coordinates)} END"
 
 
-def _far_from(node: Node, coordinates: Sequence[str]) -> Column:
+def _far(cluster: int) -> str:
+    """DOUBLE column: the squared distance to the centre of a cluster."""
+    return f"_far_{cluster}"
+
+
+def _far_from(node: Node, coordinates: Sequence[str]) -> str:
     """The squared distance to its centre: of a leaf, which is a cluster, it is known."""
-    return _squared_distance(coordinates, node.centre) if node.children else F.col(_FAR)[node.number]
+    return _squared_distance(coordinates, node.centre) if node.children else _far(node.number)
 
 
-def _squared_distance(coordinates: Sequence[str], middle: Sequence[float]) -> Column:
-    """One expression, not a column for each of its hundred steps, each of which is a call to Java."""
+def _squared_distance(coordinates: Sequence[str], middle: Sequence[float]) -> str:
     steps = (f"(`{x}` - {number(at)})" for x, at in zip(coordinates, middle, strict=True))
-    return F.expr(" + ".join(f"{step} * {step}" for step in steps))
+    return " + ".join(f"{step} * {step}" for step in steps)
 
 
-def _margin(squared: Sequence[Column]) -> Column:
-    if len(squared) == 1:
-        return F.lit(1.0)
-    own = F.col(_FAR)[F.col(CLUSTER)]
-    others = F.array_min(F.array(*(F.when(F.col(CLUSTER) != cluster, d) for cluster, d in enumerate(squared))))
-    return F.when(others > own, F.lit(1.0) - F.sqrt(own / others)).otherwise(F.lit(0.0))
+def _least(numbers: Iterable[str]) -> str:
+    return f"least({', '.join((*numbers, _INFINITE))})"

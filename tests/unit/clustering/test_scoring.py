@@ -14,6 +14,7 @@ from tests.people import feature_rows, grouped_people
 
 from segmentation.clustering.algorithms import ESTIMATORS
 from segmentation.clustering.preparation import fit_preparation
+from segmentation.clustering.saving import load_pipeline
 from segmentation.clustering.scoring import score_people
 from segmentation.config.clustering import Algorithm, Transform
 from segmentation.contracts.errors import MissingColumnsError
@@ -65,7 +66,7 @@ def test_a_saved_mixture_scores_batch_and_stream_alike(
         preparing.transform(features)
     )
     PipelineModel([*preparing.stages, model]).write().save(str(tmp_path / "model"))
-    loaded = PipelineModel.load(str(tmp_path / "model"))
+    loaded = load_pipeline(spark, str(tmp_path / "model"))
     batch = score_people(features, loaded, NAMES).toPandas().sort_values("person_id").reset_index(drop=True)
     assert batch["probability"].between(1 / 3, 1).all()
     assert (batch["margin"] <= batch["probability"]).all()
@@ -77,6 +78,18 @@ def test_a_saved_mixture_scores_batch_and_stream_alike(
     query.stop()
     streamed = spark.table("scored").toPandas().sort_values("person_id").reset_index(drop=True)
     assert streamed.equals(batch)
+
+
+@pytest.mark.parametrize("algorithm", ["kmeans", "bisecting_kmeans", "gaussian_mixture"])
+def test_a_pipeline_is_loaded_as_spark_loads_it(
+    spark: SparkSession, features: DataFrame, algorithm: Algorithm, tmp_path: Path
+) -> None:
+    preparing = PipelineModel(fit_preparation(features, NAMES, Transform(components=0.9)).transformers())
+    model = ESTIMATORS[algorithm](3, 5, 1).fit(preparing.transform(features))
+    PipelineModel([*preparing.stages, model]).write().save(str(tmp_path / "model"))
+    expected, found = PipelineModel.load(str(tmp_path / "model")), load_pipeline(spark, str(tmp_path / "model"))
+    assert [type(stage) for stage in found.stages] == [type(stage) for stage in expected.stages]
+    assert_df_equality(found.transform(features), expected.transform(features))
 
 
 def test_a_feature_that_is_not_in_the_table_is_named(features: DataFrame, preparing: PipelineModel) -> None:
