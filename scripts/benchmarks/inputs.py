@@ -20,7 +20,7 @@ _EVENTS_A_PERSON = 50
 _BLOCK = 16
 _VISIT_SECONDS = 20 * 60
 _GROUP = 8
-COORDINATES = tuple(f"x{number}" for number in range(8))
+COORDINATES = tuple(f"x{number}" for number in range(20))
 """The features that clusters are looked for in."""
 
 _KINDS = 5
@@ -65,7 +65,7 @@ def make_edges(spark: SparkSession, rows: int, path: Path) -> None:
 
 
 def make_people(spark: SparkSession, rows: int, path: Path) -> None:
-    """People with eight coordinates: five kinds that overlap."""
+    """People with twenty coordinates: five kinds that overlap."""
     row = F.col("id")
     kind = whole(_KINDS, "kind", row)
     coordinates = [

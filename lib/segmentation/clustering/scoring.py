@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 
 from pyspark.ml import PipelineModel
 from pyspark.ml.clustering import BisectingKMeansModel, GaussianMixtureModel, KMeansModel
@@ -74,7 +75,8 @@ def _place(people: DataFrame, fitted: PipelineModel, middles: Sequence[Sequence[
     assembler = fitted.stages[-2]
     assert isinstance(assembler, VectorAssembler), "what a pipeline has prepared becomes a vector before its model"
     coordinates, clusters = assembler.getInputCols(), range(len(middles))
-    prepared = PipelineModel(fitted.stages[:-2]).transform(people)
+    # One by one: a pipeline asks each of its stages for the schema first, which is as much work again.
+    prepared = reduce(lambda rows, stage: stage.transform(rows), fitted.stages[:-2], people)
     distances = (f"{_squared_distance(coordinates, middles[cluster])} AS {_far(cluster)}" for cluster in clusters)
     measured = prepared.selectExpr("*", *distances)
     model = fitted.stages[-1]
@@ -85,7 +87,7 @@ def _place(people: DataFrame, fitted: PipelineModel, middles: Sequence[Sequence[
     else:
         first = " ".join(f"WHEN {_far(cluster)} = {_OWN} THEN {cluster}" for cluster in clusters)
         placed = measured.withColumn(_OWN, F.expr(_least(map(_far, clusters))))
-        placed = placed.withColumn(CLUSTER, F.expr(f"CASE {first} END"))
+        placed = placed.withColumn(CLUSTER, F.expr(f"CASE {first} ELSE {len(middles) - 1} END"))
     others = (f"CASE WHEN {CLUSTER} <> {cluster} THEN {_far(cluster)} END" for cluster in clusters)
     return placed.withColumn(_OTHER, F.expr(_least(others)))
 
@@ -110,8 +112,10 @@ def _far_from(node: Node, coordinates: Sequence[str]) -> str:
 
 
 def _squared_distance(coordinates: Sequence[str], middle: Sequence[float]) -> str:
-    steps = (f"(`{x}` - {number(at)})" for x, at in zip(coordinates, middle, strict=True))
-    return " + ".join(f"{step} * {step}" for step in steps)
+    """Each difference once from either side: of what stands twice Spark makes a function and a field of its own, where
+    Java works out such a sum on the way, in two thirds of the time."""
+    pairs = zip(coordinates, map(number, middle), strict=True)
+    return f"0D - ({' + '.join(f'(`{x}` - {at}) * ({at} - `{x}`)' for x, at in pairs)})"
 
 
 def _least(numbers: Iterable[str]) -> str:
