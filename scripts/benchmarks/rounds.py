@@ -20,7 +20,8 @@ from scripts.benchmarks.stages import Count, Engine, Stage
 THROWN_AWAY = 2
 """First rounds that do not count: the JIT's warm-up alone doubles what Spark takes."""
 SMALL = 1_000_000
-"""Most rows of a size at which rounds are thrown away: a larger one meets a JVM that the smaller ones have warmed."""
+"""Most rows of a size at which rounds are thrown away, beside the first size: a larger one meets a JVM that the smaller
+ones have warmed."""
 
 
 class DisagreementError(Exception):
@@ -58,14 +59,15 @@ def run_stage(
 ) -> list[Result]:
     """All engines at all sizes, the smallest first. Raises `DisagreementError`.
 
-    The first `thrown_away` rounds at a small size do not count, of a stage that does not take long.
+    The first `thrown_away` rounds at the first size and at small ones do not count, of a stage that does not take long.
     """
-    results = []
+    results: list[Result] = []
     for rows in sorted(sizes):
         tell(f"{stage.name}: making {rows:,} {stage.rows_are}")
         source = folder / "input"
         stage.make_input(spark, rows, source)
-        uncounted = thrown_away if rows <= SMALL and not stage.takes_long else 0
+        cold = not results or rows <= SMALL
+        uncounted = thrown_away if cold and not stage.takes_long else 0
         results += _run_size(spark, pool, stage, rows, uncounted, repeats, source, folder / "output", tell)
         shutil.rmtree(source)
     return results

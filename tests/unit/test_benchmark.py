@@ -10,8 +10,8 @@ from rich.console import Console
 from scripts.benchmarks.cli import run_command
 from scripts.benchmarks.figures import as_json, compare, fit_exponent, summarise
 from scripts.benchmarks.meter import Cost
-from scripts.benchmarks.rounds import DisagreementError, Result, check_agreement, rivals_process, run_stage
-from scripts.benchmarks.stages import STAGES
+from scripts.benchmarks.rounds import SMALL, DisagreementError, Result, check_agreement, rivals_process, run_stage
+from scripts.benchmarks.stages import STAGES, Engine, Stage
 from scripts.benchmarks.table import show
 
 
@@ -120,3 +120,15 @@ def test_engines_agree(spark: SparkSession, tmp_path: Path, name: str, engines: 
     assert all(len(result.rounds) == 1 and result.rounds[0].bytes_written > 0 for result in results)
     found = results[0].count[counted]
     assert found == 2_000 if counted == "events" else 0 < found < 2_000
+
+
+def test_rounds_are_thrown_away_at_small_sizes_and_at_the_first(spark: SparkSession, tmp_path: Path) -> None:
+    def work(_: SparkSession, __: Path, target: Path) -> None:
+        target.mkdir()
+
+    stage = Stage("s", "rows", lambda _, __, path: path.mkdir(), [Engine("ours", work)], lambda _: {}, ())
+    sizes = {"small": [SMALL - 1, SMALL, SMALL + 1], "large": [SMALL + 1, SMALL + 2]}
+    with rivals_process() as pool:
+        found = {name: run_stage(spark, pool, stage, s, 1, tmp_path, lambda _: None) for name, s in sizes.items()}
+    thrown_away = {name: [result.thrown_away for result in results] for name, results in found.items()}
+    assert thrown_away == {"small": [2, 2, 0], "large": [2, 0]}
