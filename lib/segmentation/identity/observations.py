@@ -51,6 +51,13 @@ def recall_combinations(sightings: DataFrame) -> DataFrame:
     return sightings.drop("combination").withColumn("identifiers", _sorted(F.col("identifiers")))
 
 
+def carrying(sightings: DataFrame, within: DataFrame) -> DataFrame:
+    """Rows of `identity_sightings` in which one of these identifiers (`node`) is, each once."""
+    each = sightings.select("*", F.explode("identifiers").alias("type", "value"))
+    found = each.withColumn("node", name_node("type", "value")).join(within, "node", "left_semi")
+    return found.dropDuplicates(["batch_seq", "combination"]).select(sightings.columns)
+
+
 def list_identifiers(
     combinations: DataFrame,
     settings: IdentitySettings,

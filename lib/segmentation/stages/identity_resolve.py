@@ -16,6 +16,7 @@ from segmentation.identity.edges import judge_edges
 from segmentation.identity.links import add_suggestions, new_links, pair_links, rate_confidence
 from segmentation.identity.matching import find_initials, list_records, match_records, reveal_values
 from segmentation.identity.observations import (
+    carrying,
     combine_identifiers,
     list_identifiers,
     name_ends,
@@ -56,16 +57,24 @@ _MOST_TOUCHED = 0.3
 class Sightings:
     """What events say about identifiers."""
 
-    combinations: DataFrame
-    """Of all batches, see `combine_identifiers`."""
     fresh: DataFrame
-    """Those of them that `identity_sightings` does not have yet, persisted."""
+    """`combine_identifiers` of what the stage has not seen yet, persisted."""
+    stored: DataFrame | None = None
+    """Rows of `identity_sightings` that hold beside them."""
     known: int | None = None
     """The newest batch that the stage has been through; null: none that it could go on from."""
     anew: tuple[int, ...] = ()
     """Batches up to that one of which `fresh` has everything, since events of them count no more."""
     flagged: DataFrame | None = None
     """The combinations in which those events were."""
+
+    def combinations(self, within: DataFrame | None = None) -> DataFrame:
+        """Of all batches, see `combine_identifiers`; with `within` of those stored only the ones that have one of
+        these identifiers (`node`)."""
+        if self.stored is None:
+            return self.fresh
+        stored = self.stored if within is None else carrying(self.stored, within)
+        return recall_combinations(stored).unionByName(self.fresh)
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,7 @@ def resolve(context: StageContext, memory: Memory, earlier: Earlier | None = Non
     context.tell("reading identifiers")
     events = leave_out(context.read("events"), context.settings.traffic.leave_out)
     sightings = _observe(context, events, earlier)
-    batches = list_batches(sightings.combinations)
+    batches = list_batches(sightings.combinations())
     if not batches:
         raise InputError("No event carries an identifier: map `identifiers` of a source in the configuration.")
     before = read_decisions(context.read_or_empty("identity_overrides"))
@@ -132,12 +141,15 @@ def resolve(context: StageContext, memory: Memory, earlier: Earlier | None = Non
     initials = None
     if settings.told_apart:
         initials = find_initials(events, context.read_or_empty("vault"), settings)
-    identifiers = list_identifiers(sightings.combinations, settings, within, initials).localCheckpoint()
+    combinations = sightings.combinations(within)
+    if within is not None:
+        combinations = combinations.localCheckpoint()
+    identifiers = list_identifiers(combinations, settings, within, initials).localCheckpoint()
     _check(identifiers)
     memory.keep_decisions(decisions[len(before) :])
     if links is not None and new is not None:
         links = memory.keep_links(links, new)
-    pairs = pair_identifiers(sightings.combinations, within)
+    pairs = pair_identifiers(combinations, within)
     if matching and links is not None:
         tied = pair_links(links, batches, matching)
         pairs = pairs.unionByName(tied if within is None else touching(tied, within))
@@ -167,8 +179,7 @@ def _observe(context: StageContext, events: DataFrame, earlier: Earlier | None) 
     known = stored.agg(F.max("batch_seq")).collect()[0][0] if earlier else None
     done = context.warehouse.changes_since("events", earlier.inputs.get("events", -1)) if earlier else None
     if known is None or done is None or "other" in done:
-        everything = combine_identifiers(events, describing).localCheckpoint()
-        return Sightings(everything, everything)
+        return Sightings(combine_identifiers(events, describing).localCheckpoint())
     anew: tuple[int, ...] = ()
     flagged = None
     if "updated" in done and "bots" in context.settings.traffic.leave_out:
@@ -181,7 +192,7 @@ def _observe(context: StageContext, events: DataFrame, earlier: Earlier | None) 
     unread = (F.col("batch_seq") > known) | F.col("batch_seq").isin(*anew)
     fresh = combine_identifiers(events.where(unread), describing).localCheckpoint()
     rest = stored.where(~F.col("batch_seq").isin(*anew)) if anew else stored
-    return Sightings(recall_combinations(rest).unionByName(fresh), fresh, known, anew, flagged)
+    return Sightings(fresh, rest, known, anew, flagged)
 
 
 def _find_within(
