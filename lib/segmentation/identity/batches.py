@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -23,18 +24,19 @@ class Batch:
     rows: int = 0
 
 
-def list_batches(combinations: DataFrame) -> list[Batch]:
-    """The batches of `combine_identifiers`, in order of arrival."""
+def list_batches(*sightings: DataFrame) -> list[Batch]:
+    """The batches of `combine_identifiers` and of rows of `identity_sightings`, each in one of them, in order of
+    arrival."""
     size = F.size("identifiers")
-    rows = (
-        combinations.groupBy("batch_seq", "source")
-        .agg(
+    totals = [
+        frame.groupBy("batch_seq", "source").agg(
             F.unix_micros(F.max("last_ts")).alias("newest"),
             F.sum("events").alias("events"),
             F.sum(F.shiftright(size * (size + 1), 1)).alias("rows"),
         )
-        .collect()
-    )
+        for frame in sightings
+    ]
+    rows = reduce(DataFrame.unionByName, totals).collect()
     batches: list[Batch] = []
     for row in sorted(rows, key=lambda row: row["batch_seq"]):
         newest = _EPOCH + timedelta(microseconds=row["newest"])

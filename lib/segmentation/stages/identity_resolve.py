@@ -124,7 +124,7 @@ def resolve(context: StageContext, memory: Memory, earlier: Earlier | None = Non
     context.tell("reading identifiers")
     events = leave_out(context.read("events"), context.settings.traffic.leave_out)
     sightings = _observe(context, events, earlier)
-    batches = list_batches(sightings.combinations())
+    batches = list_batches(sightings.fresh, *([] if sightings.stored is None else [sightings.stored]))
     if not batches:
         raise InputError("No event carries an identifier: map `identifiers` of a source in the configuration.")
     before = read_decisions(context.read_or_empty("identity_overrides"))
@@ -205,7 +205,7 @@ def _find_within(
     then = context.read("identity_map")
     touched = name_all(sightings.fresh.where(F.col("batch_seq") > sightings.known))
     if sightings.flagged is not None:
-        before = list_batches(recall_combinations(context.read("identity_sightings")))
+        before = list_batches(context.read("identity_sightings"))
         flagged = name_all(sightings.flagged).localCheckpoint()
         # A hub of old that was seen with fewer than it seemed may never have been one, and ties who was apart.
         if not go_on_from(before, batches) or not _hubs(then).join(flagged, "node", "left_semi").isEmpty():
