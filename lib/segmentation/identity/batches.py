@@ -25,8 +25,8 @@ class Batch:
 
 
 def list_batches(*sightings: DataFrame) -> list[Batch]:
-    """The batches of `combine_identifiers` and of rows of `identity_sightings`, each in one of them, in order of
-    arrival."""
+    """The batches, in order of arrival, of frames of `combine_identifiers` and rows of `identity_sightings`, no two of
+    which share a batch."""
     size = F.size("identifiers")
     totals = [
         frame.groupBy("batch_seq", "source").agg(
