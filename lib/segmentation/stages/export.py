@@ -32,7 +32,7 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.activation import EXPORT_LOG, EXPORT_MEMBERS
 from segmentation.contracts.errors import DeliveryError, InputError, SegmentationError
 from segmentation.runtime.configured import configured
-from segmentation.runtime.plans import settled
+from segmentation.runtime.plans import counted, settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import USER_METADATA, Other
 from segmentation.segments.versions import published, read_versions
@@ -128,7 +128,7 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
     refusals = list_refusals(rows) if shipment.platform else None
     members = keep_found(rows) if shipment.platform else rows
     meant, held = hash_members(members, shipment.finders), _held(context, planned)
-    with settled(compare_members(held, meant)) as compared:
+    with counted(compare_members(held, meant)) as compared:
         left_there = None if held is None else _left_there(context, shipment, compared)
         changes = compared if left_there is None else compared.join(left_there, "person_id", "left_anti")
         people = members.count()
