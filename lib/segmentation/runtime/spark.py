@@ -27,6 +27,9 @@ _STATIC = {
     # PySpark would look through the stack, and for IPython on the disk, at each operator of each column: two thirds of
     # the time that it takes to write an expression.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
+    # Spark compiles a query's code and keeps the last hundred pieces. One stage has more than that: all were compiled
+    # anew when it ran again, by Spark and then by Java, which took a third of the processor time of taking events in.
+    "spark.sql.codegen.cache.maxEntries": "2000",
 }
 
 _LOCAL = {

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from segmentation.config.spark import SparkSettings
 from segmentation.contracts.errors import ConfigError
+from segmentation.runtime.configured import configured
 from segmentation.runtime.spark import _checkpoint_folder, get_spark
 
 
@@ -50,3 +51,19 @@ def test_a_session_of_ones_own_is_quiet_and_leaves_nothing_behind(tmp_path: Path
 def test_a_cluster_needs_a_shared_folder_for_checkpoints() -> None:
     with pytest.raises(ConfigError, match=r"Set spark\.checkpoint\.dir"):
         _checkpoint_folder("spark://master:7077")
+
+
+def test_what_was_compiled_is_not_compiled_again(spark: SparkSession) -> None:
+    compiled = spark._jvm.org.apache.spark.metrics.source.CodegenMetrics.METRIC_COMPILATION_TIME()  # type: ignore[union-attr]
+
+    def compile_all() -> int:
+        before = compiled.getCount()
+        for number in range(120):
+            frame = spark.range(3).selectExpr(f"id * {number} AS x")
+            frame._jdf.queryExecution().toRdd()
+        return int(compiled.getCount() - before)
+
+    with configured(spark, {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "CODEGEN_ONLY"}):
+        first, again = compile_all(), compile_all()
+    assert first >= 120, "more than Spark would keep of itself"
+    assert again == 0
