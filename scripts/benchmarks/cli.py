@@ -16,7 +16,7 @@ import psutil
 from rich.console import Console
 from scripts.benchmarks import THREADS
 from scripts.benchmarks.figures import as_json, compare, summarise
-from scripts.benchmarks.rounds import SMALL, THROWN_AWAY, DisagreementError, Result, rivals_process, run_stage
+from scripts.benchmarks.rounds import DisagreementError, Result, rivals_process, run_stage
 from scripts.benchmarks.stages import ON_REQUEST, STAGES, Stage
 from scripts.benchmarks.table import show
 
@@ -67,10 +67,11 @@ def benchmark(stages: tuple[str, ...], sizes: tuple[int, ...] | None, repeats: i
     day and identity, which first go through 89 days.
 
     All engines read the same Parquet files, made by Spark from a seed, and write Parquet, in turns, with two threads.
-    They have to find the same, or the benchmark fails. At sizes up to a million rows the first two rounds are thrown
-    away, but for the search, a round of which warms Java by itself; GraphFrames, which takes long, runs once at each
-    size, in the JVM that the others have warmed. CPU seconds say more than wall seconds where the machine has other
-    work to do. Java gives back no memory that it once took, so the peak of what runs on Spark may be an earlier run's.
+    They have to find the same, or the benchmark fails. At the first size, and at those up to a million rows, the
+    first two rounds are thrown away, but for the search, a round of which warms Java by itself; GraphFrames, which
+    takes long, runs once at each size, in the JVM that the others have warmed. CPU seconds say more than wall seconds
+    where the machine has other work to do. Java gives back no memory that it once took, so the peak of what runs on
+    Spark may be an earlier run's.
 
     \b
     Example:
@@ -112,7 +113,6 @@ def _machine() -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "python": platform.python_version(),
         "threads": THREADS,
-        "thrown_away": {"rounds": THROWN_AWAY, "up_to_rows": SMALL},
     }
 
 

@@ -76,10 +76,10 @@ def load_pipeline(spark: SparkSession, path: str) -> PipelineModel:
     lines = spark.read.text([f"{path}/metadata", f"{path}/stages/*/metadata"]).collect()
     told = {stage["uid"]: stage for stage in (json.loads(line["value"]) for line in lines)}
     (uids,) = (stage["paramMap"]["stageUids"] for stage in told.values() if "stageUids" in stage["paramMap"])
-    kinds = [told[uid]["class"].rpartition(".")[2] for uid in uids]
-    preparing = [_PREPARING[kind](**told[uid]["paramMap"]) for kind, uid in zip(kinds[:-1], uids, strict=False)]
-    place = PipelineSharedReadWrite.getStagePath(uids[-1], len(preparing), len(uids), f"{path}/stages")
-    return PipelineModel([*preparing, getattr(clustering, kinds[-1]).load(place)])
+    *kinds, model = (told[uid]["class"].rpartition(".")[2] for uid in uids)
+    preparing = [_PREPARING[kind](**told[uid]["paramMap"]) for kind, uid in zip(kinds, uids[:-1], strict=True)]
+    place = PipelineSharedReadWrite.getStagePath(uids[-1], len(kinds), len(uids), f"{path}/stages")
+    return PipelineModel([*preparing, getattr(clustering, model).load(place)])
 
 
 def model_rows(
