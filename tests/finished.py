@@ -21,7 +21,7 @@ LAST_WEEK, TODAY = date(2026, 3, 24), date(2026, 3, 31)
 
 # What it takes to choose is tried in the unit tests of clustering, and whether a version passes in those of segments.
 _QUICK = {
-    "clustering": {"algorithms": ["kmeans"], "k": {"min": 3, "max": 4}, "restarts": 1, "stability": {"refits": 0}},
+    "clustering": {"algorithms": ["kmeans"], "k": {"min": 3, "max": 4}, "stability": {"refits": 0}},
     "segments": {"gates": {"max_moved_share": 1.0}},
 }
 

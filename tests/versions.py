@@ -22,7 +22,7 @@ from segmentation.runtime.warehouse import Warehouse
 from tests.factories import minimal_settings
 from tests.people import AS_OF, feature_rows
 
-QUICK = {"algorithms": ["kmeans"], "k": {"min": 4, "max": 4}, "restarts": 1, "stability": {"refits": 0}}
+QUICK = {"algorithms": ["kmeans"], "k": {"min": 4, "max": 4}, "stability": {"refits": 0}}
 
 
 class World:

@@ -12,7 +12,7 @@ from scripts.benchmarks import AS_OF
 from scripts.benchmarks.inputs import COORDINATES
 from scripts.benchmarks.rivals import CLUSTERS, FEWEST, ITERATIONS, MOST, SEED
 
-from segmentation.clustering.candidates import fit_several, label_column
+from segmentation.clustering.candidates import fit, label_column
 from segmentation.clustering.preparation import VECTOR
 from segmentation.clustering.saving import pipeline
 from segmentation.clustering.scoring import score_people
@@ -75,7 +75,7 @@ def bisecting(spark: SparkSession, source: Path, target: Path) -> None:
 
 
 def mixture(spark: SparkSession, source: Path, target: Path) -> None:
-    """One candidate of the stage `train`: a Gaussian mixture from one beginning."""
+    """One candidate of the stage `train`: a Gaussian mixture."""
     _cluster(spark, source, target, "gaussian_mixture")
 
 
@@ -86,7 +86,6 @@ def search(spark: SparkSession, source: Path, target: Path) -> None:
         algorithms=["bisecting_kmeans", "gaussian_mixture", "kmeans"],
         k=SEARCHED,
         max_iterations=ITERATIONS,
-        restarts=1,
         stability=Stability(refits=0),
     )
     names = list(COORDINATES)
@@ -99,8 +98,8 @@ def _cluster(spark: SparkSession, source: Path, target: Path, algorithm: Algorit
     people = spark.read.parquet(str(source))
     prepared = VectorAssembler(inputCols=list(COORDINATES), outputCol=VECTOR).transform(people)
     prepared = prepared.select("person_id", VECTOR).localCheckpoint()
-    settings = ClusteringSettings(max_iterations=ITERATIONS, restarts=1, k=Clusters(min=2, max=CLUSTERS))
-    (fitted,) = fit_several(prepared, algorithm, [CLUSTERS], settings, SEED)
+    settings = ClusteringSettings(max_iterations=ITERATIONS, k=Clusters(min=2, max=CLUSTERS))
+    (fitted,) = fit([(algorithm, CLUSTERS)], prepared, settings, SEED)
     assert fitted.model is not None, fitted.failure
     labelled = label_column(prepared, fitted.model, "cluster_found")
     labelled.select("person_id", F.col("cluster_found").alias("cluster")).write.parquet(str(target))

@@ -11,7 +11,9 @@ from scripts.benchmarks import THREADS
 from scripts.benchmarks.inputs import COORDINATES, make_people
 from scripts.benchmarks.rivals import CLUSTERS, SEED
 
-from segmentation.clustering.algorithms import ESTIMATORS, centres
+from segmentation.clustering.algorithms import centres
+from segmentation.clustering.beginnings import find_beginnings
+from segmentation.clustering.begun import fit_kmeans
 from segmentation.clustering.preparation import fit_preparation
 from segmentation.clustering.saving import load_pipeline
 from segmentation.clustering.scoring import score_people
@@ -26,7 +28,8 @@ def make_model_and_people(spark: SparkSession, rows: int, path: Path) -> None:
     sample = spark.read.parquet(str(path / "people")).limit(_FITTED_ON).localCheckpoint()
     preparation = fit_preparation(sample, list(COORDINATES), Transform())
     preparing = PipelineModel(preparation.transformers())
-    fitted = ESTIMATORS["kmeans"](CLUSTERS, 20, SEED).fit(preparing.transform(sample))
+    prepared = preparing.transform(sample)
+    fitted = fit_kmeans(prepared, find_beginnings(prepared, CLUSTERS, SEED)[CLUSTERS], iterations=20)
     PipelineModel([*preparing.stages, fitted]).write().overwrite().save(str(path / "model"))
     numbers = {
         "centres": centres(fitted),

@@ -20,7 +20,7 @@ from segmentation.stages.explain_person import explain_person
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 NEXT_WEEK = date(2026, 4, 7)
 REGIONS = ["north", "south", "east", None]
-PARTS = {"parts": {"attribute": "region", "min_people": 100}, "restarts": 4}
+PARTS = {"parts": {"attribute": "region", "min_people": 100}}
 
 
 def people() -> pd.DataFrame:

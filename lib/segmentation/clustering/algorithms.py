@@ -1,20 +1,9 @@
-"""The algorithms that are tried, as Spark's own estimators."""
+"""The algorithms that are tried, and what their models have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from pyspark.ml.clustering import BisectingKMeansModel, GaussianMixtureModel, KMeansModel
 
-from pyspark.ml.clustering import (
-    BisectingKMeans,
-    BisectingKMeansModel,
-    GaussianMixture,
-    GaussianMixtureModel,
-    KMeans,
-    KMeansModel,
-)
-
-from segmentation.clustering.preparation import VECTOR
 from segmentation.config.clustering import Algorithm
 
 ClusterModel = BisectingKMeansModel | GaussianMixtureModel | KMeansModel
@@ -28,27 +17,6 @@ NAMES: dict[Algorithm, str] = {
     "kmeans": "k-means",
 }
 """What each is called in sentences."""
-
-
-def _bisecting(k: int, iterations: int, seed: int) -> BisectingKMeans:
-    # Spark makes every iteration of every level a job and does not look whether the halves still change; ten suffice.
-    return BisectingKMeans(k=k, maxIter=min(iterations, 10), seed=seed, featuresCol=VECTOR, predictionCol=CLUSTER)
-
-
-def _mixture(k: int, iterations: int, seed: int) -> GaussianMixture:
-    return GaussianMixture(k=k, maxIter=iterations, tol=1e-3, seed=seed, featuresCol=VECTOR, predictionCol=CLUSTER)
-
-
-def _kmeans(k: int, iterations: int, seed: int) -> KMeans:
-    return KMeans(k=k, maxIter=iterations, tol=1e-4, initSteps=2, seed=seed, featuresCol=VECTOR, predictionCol=CLUSTER)
-
-
-ESTIMATORS: dict[Algorithm, Callable[[int, int, int], Any]] = {
-    "bisecting_kmeans": _bisecting,
-    "gaussian_mixture": _mixture,
-    "kmeans": _kmeans,
-}
-"""Makes an estimator from k, the most iterations, and a seed."""
 
 
 def centres(model: ClusterModel) -> list[list[float]]:

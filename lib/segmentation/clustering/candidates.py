@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite, log
+from functools import partial
+from math import isfinite
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.ml.clustering import BisectingKMeansModel, GaussianMixtureModel
+from pyspark.ml.clustering import BisectingKMeans, BisectingKMeansModel, GaussianMixtureModel
+from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.clustering.algorithms import CLUSTER, ESTIMATORS, NAMES, ClusterModel
+from segmentation.clustering.algorithms import CLUSTER, NAMES, ClusterModel
+from segmentation.clustering.beginnings import Beginning, find_beginnings
+from segmentation.clustering.begun import fit_kmeans, fit_mixture
 from segmentation.clustering.figures import measure
+from segmentation.clustering.likelihood import bic, log_likelihoods, probability_column
 from segmentation.clustering.parallel import at_once
 from segmentation.clustering.preparation import VECTOR
 from segmentation.clustering.tree import cut, prune, read_tree
 from segmentation.config.clustering import Algorithm, ClusteringSettings
 
-_APART = 1_000
-"""Between the seeds of two restarts."""
+_TOO_ALIKE = "too few people differ from each other for so many clusters"
+_SINGULAR = "a covariance is singular"
 
 
 @dataclass(frozen=True)
@@ -73,95 +78,82 @@ def fit_candidates(prepared: DataFrame, distinct: int, settings: ClusteringSetti
         for k in numbers
         if k > distinct
     ]
-    work = group_fits([(a, k) for a in algorithms for k in numbers if k <= distinct])
-    fitted = at_once(prepared.sparkSession, lambda fit: fit_several(prepared, *fit, settings, settings.seed), work)
-    everyone = [*too_many, *(candidate for several in fitted for candidate in several)]
-    return sorted(everyone, key=lambda candidate: (candidate.k, algorithms.index(candidate.algorithm)))
+    fitted = fit([(a, k) for a in algorithms for k in numbers if k <= distinct], prepared, settings, settings.seed)
+    return sorted([*too_many, *fitted], key=lambda candidate: (candidate.k, algorithms.index(candidate.algorithm)))
 
 
-def group_fits(wanted: Iterable[tuple[Algorithm, int]]) -> list[tuple[Algorithm, list[int]]]:
-    """What one call of `fit_several` each fits: all k of bisecting k-means together, first since it takes longest."""
-    together: list[int] = []
-    alone: list[tuple[Algorithm, list[int]]] = []
-    for algorithm, k in wanted:
-        if algorithm == "bisecting_kmeans":
-            together.append(k)
-        else:
-            alone.append((algorithm, [k]))
-    return [("bisecting_kmeans", together), *alone] if together else alone
-
-
-def fit_several(
-    prepared: DataFrame, algorithm: Algorithm, numbers: Sequence[int], settings: ClusteringSettings, seed: int
+def fit(
+    wanted: Sequence[tuple[Algorithm, int]], prepared: DataFrame, settings: ClusteringSettings, seed: int
 ) -> list[Candidate]:
-    """A candidate for each of `numbers`: of bisecting k-means cut from one tree of `settings.k.max` leaves, else the
-    best of `settings.restarts` fits from other beginnings.
+    """A candidate for each algorithm and number of clusters, several at once. Those of bisecting k-means are cut from
+    one tree of `settings.k.max` leaves; the others begin where `find_beginnings` says.
 
     In: one row a person with the vector.
     """
     # A projection is not the kept table itself, so Spark keeps the fit's own rows decoded: ten times faster to go
     # over again and again than rows of the columnar store.
     rows = prepared.select(F.col(VECTOR).alias(VECTOR))
-    if algorithm == "bisecting_kmeans":
-        return _cut_tree(rows, numbers, settings, seed)
-    best = []
-    for k in numbers:
-        seeds = [seed + _APART * number for number in range(settings.restarts)]
-        fits = [_fit(rows, algorithm, k, settings.max_iterations, own) for own in seeds]
-        best.append(max(fits, key=lambda fit: fit[0])[1])
-    return best
+    in_tree = [k for algorithm, k in wanted if algorithm == "bisecting_kmeans"]
+    begun = [(algorithm, k) for algorithm, k in wanted if algorithm != "bisecting_kmeans"]
+    beginnings = find_beginnings(rows, settings.k.max, seed) if begun else {}
+    work = [partial(_fit, rows, *each, beginnings, settings.max_iterations) for each in begun]
+    # The tree first, since it takes longest.
+    trees = [partial(_cut_tree, rows, in_tree, settings, seed)] if in_tree else []
+    found = at_once(prepared.sparkSession, lambda one: one(), [*trees, *work])
+    return [candidate for several in found for candidate in several]
 
 
 def _cut_tree(rows: DataFrame, numbers: Sequence[int], settings: ClusteringSettings, seed: int) -> list[Candidate]:
     # Refits grow as far as the first fit, whichever numbers they are asked for. Of people who hardly differ so large a
     # tree may fail where a smaller one does not.
     for leaves in dict.fromkeys((settings.k.max, max(numbers))):
-        _, grown = _fit(rows, "bisecting_kmeans", leaves, settings.max_iterations, seed)
-        if grown.model is not None:
+        grown = _grow_tree(rows, leaves, settings.max_iterations, seed)
+        if grown is not None:
             break
     else:
-        return [replace(grown, k=k) for k in numbers]
-    assert isinstance(grown.model, BisectingKMeansModel), "what its estimator fits"
-    root = read_tree(grown.model)
+        return [Candidate("bisecting_kmeans", k, failure=_TOO_ALIKE) for k in numbers]
+    root = read_tree(grown)
     return [
         Candidate(
             "bisecting_kmeans", k, failure=f"people differ too little to be split into more than {root.leaves} clusters"
         )
         if k > root.leaves
-        else Candidate("bisecting_kmeans", k, prune(grown.model, root, cut(root, k)))
+        else Candidate("bisecting_kmeans", k, prune(grown, root, cut(root, k)))
         for k in numbers
     ]
 
 
-def _fit(rows: DataFrame, algorithm: Algorithm, k: int, iterations: int, seed: int) -> tuple[float, Candidate]:
-    """A fit, and how good it is by its own objective: comparable between fits of one candidate."""
-    worst = float("-inf")
+def _grow_tree(rows: DataFrame, leaves: int, iterations: int, seed: int) -> BisectingKMeansModel | None:
+    # Spark makes every iteration of every level a job and does not look whether the halves still change; ten suffice.
+    most = min(iterations, 10)
+    grower = BisectingKMeans(k=leaves, maxIter=most, seed=seed, featuresCol=VECTOR, predictionCol=CLUSTER)
     try:
-        model = ESTIMATORS[algorithm](k, iterations, seed).fit(rows)
-        if not isinstance(model, GaussianMixtureModel):
-            return -model.summary.trainingCost, Candidate(algorithm, k, model)
-        likelihood = model.summary.logLikelihood
+        return grower.fit(rows)
     except (PySparkException, Py4JJavaError) as error:
-        if not _degenerate(algorithm, error):
-            raise
-        return worst, Candidate(algorithm, k, failure="too few people differ from each other for so many clusters")
-    if not isfinite(likelihood):
-        return worst, Candidate(algorithm, k, failure="a covariance is singular (its likelihood is not finite)")
-    return likelihood, Candidate(algorithm, k, model, figures={"log_likelihood": likelihood})
+        if "IndexOutOfBounds" in str(error):
+            return None
+        raise
 
 
-def _degenerate(algorithm: Algorithm, error: Exception) -> bool:
-    """Whether the fit broke on the people and not on the cluster: Spark has no error of its own for it."""
-    known = (
-        ["IndexOutOfBounds"]
-        if algorithm != "gaussian_mixture"
-        else ["IndexOutOfBounds", "singular value", "NotConverged"]
-    )
-    return any(text in str(error) for text in known)
+def _fit(
+    rows: DataFrame, algorithm: Algorithm, k: int, beginnings: Mapping[int, Beginning], iterations: int
+) -> list[Candidate]:
+    if k not in beginnings:
+        return [Candidate(algorithm, k, failure=_TOO_ALIKE)]
+    if algorithm == "kmeans":
+        return [Candidate(algorithm, k, fit_kmeans(rows, beginnings[k], iterations))]
+    try:
+        return [Candidate(algorithm, k, fit_mixture(rows, beginnings[k], iterations))]
+    except (PySparkException, Py4JJavaError) as error:
+        # Spark has no error of its own for people who are too much alike.
+        if any(text in str(error) for text in ("singular value", "NotConverged")):
+            return [Candidate(algorithm, k, failure=_SINGULAR)]
+        raise
 
 
 def label_people(prepared: DataFrame, candidates: Sequence[Candidate]) -> DataFrame:
-    """The prepared people with one more INT column a fitted candidate: the cluster that it puts the person in."""
+    """The prepared people with one more INT column a fitted candidate, the cluster that it puts the person in, and of
+    a mixture the probability of that cluster."""
     labelled = prepared
     for candidate in candidates:
         if candidate.model is not None:
@@ -170,42 +162,45 @@ def label_people(prepared: DataFrame, candidates: Sequence[Candidate]) -> DataFr
 
 
 def label_column(prepared: DataFrame, model: ClusterModel, name: str) -> DataFrame:
-    """The prepared people with the column `name`: the cluster that the model puts the person in."""
+    """The prepared people with the column `name`: the cluster that the model puts the person in; of a mixture with
+    the `probability_column` beside it."""
     kept = [column for column in prepared.columns if column != CLUSTER]
-    return model.transform(prepared.select(kept)).select(*kept, F.col(CLUSTER).alias(name))
+    found = [F.col(CLUSTER).alias(name)]
+    if isinstance(model, GaussianMixtureModel):
+        found.append(F.array_max(vector_to_array(F.col("probability"))).alias(probability_column(name)))
+    return model.transform(prepared.select(kept)).select(*kept, *found)
 
 
 def measure_candidates(
     labelled: DataFrame, coordinates: Sequence[str], candidates: Sequence[Candidate]
 ) -> list[Candidate]:
-    """The candidates with their figures and sizes; one with an empty cluster has failed."""
-    fitted = [candidate for candidate in candidates if candidate.failure is None]
-    found = dict(zip((c.label for c in fitted), measure(labelled, coordinates, [c.label for c in fitted]), strict=True))
-    measured = []
-    for candidate in candidates:
-        figures = found.get(candidate.label)
+    """The candidates with their figures and sizes; one with an empty cluster has failed, and a mixture under which
+    people have no likelihood."""
+    models = {candidate.label: candidate.model for candidate in candidates if candidate.model is not None}
+    mixtures = {label: model for label, model in models.items() if isinstance(model, GaussianMixtureModel)}
+    figures = dict(zip(models, measure(labelled, coordinates, list(models)), strict=True))
+    likelihoods = log_likelihoods(labelled, coordinates, mixtures)
+
+    def measured(candidate: Candidate) -> Candidate:
         if candidate.failure is not None:
-            measured.append(candidate)
-        elif figures is None or len(figures.sizes) < candidate.k:
-            filled = 1 if figures is None else len(figures.sizes)
-            measured.append(replace(candidate, model=None, failure=f"only {filled} of its clusters have people"))
-        else:
-            values = {
-                "silhouette": figures.silhouette,
-                "davies_bouldin": figures.davies_bouldin,
-                "calinski_harabasz": figures.calinski_harabasz,
-                **candidate.figures,
-            }
-            if "log_likelihood" in values:
-                values["bic"] = _bic(
-                    values["log_likelihood"], candidate.k, len(coordinates), sum(figures.sizes.values())
-                )
-            sizes = tuple(figures.sizes[number] for number in sorted(figures.sizes))
-            measured.append(replace(candidate, sizes=sizes, figures=values))
-    return measured
+            return candidate
+        found = figures[candidate.label]
+        if found is None or len(found.sizes) < candidate.k:
+            filled = 1 if found is None else len(found.sizes)
+            return replace(candidate, model=None, failure=f"only {filled} of its clusters have people")
+        values = {
+            "silhouette": found.silhouette,
+            "davies_bouldin": found.davies_bouldin,
+            "calinski_harabasz": found.calinski_harabasz,
+        }
+        if candidate.label in mixtures:
+            likelihood = likelihoods[candidate.label]
+            if not isfinite(likelihood):
+                return replace(candidate, model=None, failure=_SINGULAR)
+            people = sum(found.sizes.values())
+            values["log_likelihood"] = likelihood
+            values["bic"] = bic(likelihood, candidate.k, len(coordinates), people)
+        sizes = tuple(found.sizes[number] for number in sorted(found.sizes))
+        return replace(candidate, sizes=sizes, figures=values)
 
-
-def _bic(log_likelihood: float, k: int, dimensions: int, people: int) -> float:
-    """Schwarz, Estimating the dimension of a model, Annals of Statistics 6 (1978): smaller is better."""
-    parameters = k * dimensions + k * dimensions * (dimensions + 1) // 2 + k - 1
-    return parameters * log(people) - 2 * log_likelihood
+    return [measured(candidate) for candidate in candidates]

@@ -22,7 +22,7 @@ from segmentation.clustering.training import Training
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.segments import MODELS
 
-FIT_VERSION = 3
+FIT_VERSION = 4
 """Goes up when the same people and settings would be fitted otherwise: a model's id then says so."""
 
 FOLDER = "_models"

@@ -10,10 +10,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.agreement import adjusted_rand_index, best_jaccard, count_together
-from segmentation.clustering.candidates import Candidate, fit_several, group_fits, label_column
+from segmentation.clustering.candidates import Candidate, fit, label_column
 from segmentation.clustering.coordinates import HALF
 from segmentation.clustering.parallel import at_once
-from segmentation.config.clustering import Algorithm, ClusteringSettings
+from segmentation.config.clustering import ClusteringSettings
 
 
 def measure_stability(
@@ -27,16 +27,14 @@ def measure_stability(
     candidate.
     """
     refits = range(settings.stability.refits)
-    fits = group_fits((candidate.algorithm, candidate.k) for candidate in candidates)
-    work = [(number, *fit) for number in refits for fit in fits]
+    wanted = [(candidate.algorithm, candidate.k) for candidate in candidates]
 
-    def refit(item: tuple[int, Algorithm, list[int]]) -> list[Candidate]:
-        number, algorithm, numbers = item
+    def refit(number: int) -> list[Candidate]:
         half = labelled.where(F.pmod(F.xxhash64(HALF, F.lit(number)), F.lit(2)) == 0)
-        return fit_several(half, algorithm, numbers, settings, settings.seed + 1 + number)
+        return fit(wanted, half, settings, settings.seed + 1 + number)
 
     compared, pairs = labelled, []
-    for (number, *_), refitted in zip(work, at_once(labelled.sparkSession, refit, work), strict=True):
+    for number, refitted in zip(refits, at_once(labelled.sparkSession, refit, refits), strict=True):
         for again in refitted:
             if again.model is not None:
                 name = f"{again.label}_refit_{number}"

@@ -191,9 +191,6 @@ class ClusteringSettings(Section):
     max_iterations: int = Field(
         30, ge=1, le=1000, description="Most passes of one fit (of one level, in bisecting k-means)."
     )
-    restarts: int = Field(
-        2, ge=1, le=50, description="Beginnings that k-means and mixtures are fitted from; the best is the candidate."
-    )
     seed: int = Field(17, description="Of sampling and of the fits.")
 
     @property

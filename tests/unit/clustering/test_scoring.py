@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from chispa import assert_df_equality
 from pyspark.ml import PipelineModel
-from pyspark.ml.clustering import GaussianMixture, KMeans
+from pyspark.ml.clustering import BisectingKMeans, GaussianMixture, KMeans
 from pyspark.sql import DataFrame, SparkSession
 from tests.people import feature_rows, grouped_people
 
-from segmentation.clustering.algorithms import ESTIMATORS
 from segmentation.clustering.preparation import fit_preparation
 from segmentation.clustering.saving import load_pipeline
 from segmentation.clustering.scoring import score_people
@@ -20,6 +19,9 @@ from segmentation.config.clustering import Algorithm, Transform
 from segmentation.contracts.errors import MissingColumnsError
 
 NAMES = ["frequency", "monetary", "recency"]
+
+ESTIMATORS = {"kmeans": KMeans, "bisecting_kmeans": BisectingKMeans, "gaussian_mixture": GaussianMixture}
+COLUMNS = {"featuresCol": "prepared", "predictionCol": "cluster"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def test_a_hard_models_margin_is_between_the_two_nearest_centres(features: DataF
 def test_a_hard_model_places_people_as_spark_would(
     features: DataFrame, preparing: PipelineModel, algorithm: Algorithm, k: int
 ) -> None:
-    model = ESTIMATORS[algorithm](k, 20, 2).fit(preparing.transform(features))
+    model = ESTIMATORS[algorithm](k=k, maxIter=10, seed=2, **COLUMNS).fit(preparing.transform(features))
     whole = PipelineModel([*preparing.stages, model])
     found, own = score_people(features, whole, NAMES), whole.transform(features).select("person_id", "cluster")
     assert_df_equality(
@@ -85,7 +87,7 @@ def test_a_pipeline_is_loaded_as_spark_loads_it(
     spark: SparkSession, features: DataFrame, algorithm: Algorithm, tmp_path: Path
 ) -> None:
     preparing = PipelineModel(fit_preparation(features, NAMES, Transform(components=0.9)).transformers())
-    model = ESTIMATORS[algorithm](3, 5, 1).fit(preparing.transform(features))
+    model = ESTIMATORS[algorithm](k=3, maxIter=5, seed=1, **COLUMNS).fit(preparing.transform(features))
     PipelineModel([*preparing.stages, model]).write().save(str(tmp_path / "model"))
     expected, found = PipelineModel.load(str(tmp_path / "model")), load_pipeline(spark, str(tmp_path / "model"))
     assert [type(stage) for stage in found.stages] == [type(stage) for stage in expected.stages]
