@@ -66,6 +66,16 @@ def next_week(spark: SparkSession, refitted: Path, tmp_path: Path) -> World:
     return World(spark, tmp_path / "warehouse")
 
 
+def test_a_model_says_how_far_fits_on_earlier_features_agree_with_it(world: World) -> None:
+    world.measure(a_week_later(), NEXT_WEEK)
+    looking_back = world.with_changes({"clustering.stability": {"refits": 0, "days_before": [7]}})
+    looking_back.run(train.STAGE, as_of=NEXT_WEEK)
+    models = world.table("models").set_index("fit_number")
+    assert "stability_over_time" not in dict(models.loc[1, "metrics"])
+    assert dict(models.loc[2, "metrics"])["stability_over_time"] >= 0.9
+    assert "fits on earlier dates agree with it" in models.loc[2, "choice"]
+
+
 def a_week_later() -> pd.DataFrame:
     """The same people, but twelve regulars have turned into lookers, one is gone, one is new."""
     people = grouped_people()

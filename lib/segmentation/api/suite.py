@@ -16,8 +16,6 @@ from segmentation.api.story import Story, tell_story
 from segmentation.bed.knobs import World, load_world
 from segmentation.bed.score import Score, Truth
 from segmentation.bed.world import simulate as write_world
-from segmentation.clustering.attributes import attach_attributes
-from segmentation.clustering.selection import choose_features, columns_to_fit, describe_population
 from segmentation.clustering.training import train_model
 from segmentation.config.audiences import AudienceSettings, read_rule
 from segmentation.config.clustering import ClusteringSettings
@@ -27,7 +25,6 @@ from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.experiments.attribution import Attribution
 from segmentation.features.catalogue import feature_catalogue
-from segmentation.features.profiles import dropped_features
 from segmentation.features.sheets import FeatureSheet, find_users, write_sheets
 from segmentation.identity.lookup import Identifier, find_person
 from segmentation.privacy.audit import End
@@ -51,7 +48,6 @@ from segmentation.runtime.spark import get_spark, session_for
 from segmentation.runtime.stage import Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.comparison import Comparison
-from segmentation.segments.membership import keep_scope
 from segmentation.segments.placement import Placement
 from segmentation.segments.versions import Version, find_version, read_versions
 from segmentation.stages import ingest, live, maintain
@@ -74,6 +70,7 @@ from segmentation.stages.suggest_journeys import READS as JOURNEYS_READS
 from segmentation.stages.suggest_journeys import Vocabulary, look_at_journeys
 from segmentation.stages.suggest_timeout import READS as GAPS_READS
 from segmentation.stages.suggest_timeout import Gaps, look_at_gaps
+from segmentation.stages.train import find_people
 
 CONFIG = "SEGMENTATION_CONFIG"
 """Environment variable with the configuration of a notebook that names none."""
@@ -227,13 +224,9 @@ class Segmentation:
         """
         settings = ClusteringSettings.model_validate({**self.settings.clustering.model_dump(), **changes})
         day = self.version().as_of if as_of is None else _day(as_of)
-        rows = keep_scope(self.table("features").where(F.col("as_of") == F.lit(day)), self.settings.segments)
-        kept_out = dropped_features(self._warehouse().read_or_empty("feature_profiles"), day)
-        names = choose_features(rows, settings, kept_out)
-        if named := settings.attributes_read:
-            rows = attach_attributes(rows, self._warehouse().read_or_empty("persons"), named)
-        population = describe_population(rows, [*names, *columns_to_fit(names, settings)])
-        trained = train_model(rows, names, population, settings, lambda _: None)
+        read_or_empty = self._warehouse().read_or_empty
+        given = find_people(self.table("features"), read_or_empty, self.settings.segments, settings, day)
+        trained = train_model(given.rows, given.names, given.population, settings, lambda _: None, given.earlier)
         chosen = trained.choice
         summaries = [candidate.summary() for candidate in chosen.candidates]
         return tell_choice(chosen.reason, summaries, chosen.chosen.algorithm, chosen.chosen.k, trained.comparisons)

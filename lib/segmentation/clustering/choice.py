@@ -9,6 +9,9 @@ from segmentation.clustering.candidates import Candidate
 from segmentation.config.clustering import ClusteringSettings
 from segmentation.contracts.errors import InputError
 
+_AGREEMENTS = {"stability": "refits on halves of the people", "stability_over_time": "fits on earlier dates"}
+"""Figures of a candidate that say whether it is found again, and by what."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -37,15 +40,19 @@ def choose(
     sized = [candidate for candidate in fitted if _keeps_limits(candidate, settings)]
     finalists = sorted(sized or fitted, key=_rank)[: settings.stability.finalists]
     judged = {candidate.label: candidate for candidate in with_stability(finalists)}
-    floor = settings.stability.floor if settings.stability.refits else 0.0
-    steady = [candidate for candidate in judged.values() if candidate.figures.get("stability", 1.0) >= floor]
-    best = min(steady, key=_rank) if steady else max(judged.values(), key=lambda c: (c.figures["stability"], c.label))
+    steady = [candidate for candidate in judged.values() if _steadiness(candidate) >= settings.stability.floor]
+    best = min(steady, key=_rank) if steady else max(judged.values(), key=lambda c: (_steadiness(c), c.label))
     everyone = tuple(judged.get(candidate.label, candidate) for candidate in candidates)
     return Choice(best, everyone, _explain(best, list(judged.values()), fitted, sized, steady, settings))
 
 
 def _keeps_limits(candidate: Candidate, settings: ClusteringSettings) -> bool:
     return settings.min_share <= min(candidate.shares) and max(candidate.shares) <= settings.max_share
+
+
+def _steadiness(candidate: Candidate) -> float:
+    """The worse of what its refits on halves of the people and those on earlier features agree with it."""
+    return min(candidate.figures.get(name, 1.0) for name in _AGREEMENTS)
 
 
 def _rank(candidate: Candidate) -> tuple[float, int, str]:
@@ -75,12 +82,15 @@ def _explain(
         parts.append(f"the best that is found again {among}")
     else:
         parts.append(f"the best {among}")
-    if "stability" in best.figures:
-        agreement = f"(adjusted Rand index {best.figures['stability']:.2f}, {settings.stability.floor:.2f} is asked)"
-        parts.append(f"refits on halves of the people {'agree' if steady else 'agree too little'} with it {agreement}")
+    floor = settings.stability.floor
+    for name, refits in _AGREEMENTS.items():
+        if (agreement := best.figures.get(name)) is not None:
+            agree = "agree" if agreement >= floor else "agree too little"
+            parts.append(f"{refits} {agree} with it (adjusted Rand index {agreement:.2f}, {floor:.2f} is asked)")
     others = sorted((other for other in finalists if other is not best), key=_rank)
     if others:
         runner_up = others[0]
-        steadiness = f", agreement {runner_up.figures['stability']:.2f}" if "stability" in runner_up.figures else ""
+        measured = any(name in runner_up.figures for name in _AGREEMENTS)
+        steadiness = f", agreement {_steadiness(runner_up):.2f}" if measured else ""
         parts.append(f"next: {runner_up.title} (silhouette {runner_up.figures['silhouette']:.3f}{steadiness})")
     return "; ".join(parts) + "."

@@ -22,13 +22,18 @@ from segmentation.contracts.errors import ConfigError, InputError
 
 
 def fit_parts(
-    people: DataFrame, names: Sequence[str], whole: Fit, settings: ClusteringSettings, tell: Callable[[str], None]
+    people: DataFrame,
+    names: Sequence[str],
+    whole: Fit,
+    settings: ClusteringSettings,
+    tell: Callable[[str], None],
+    earlier: Sequence[DataFrame] = (),
 ) -> tuple[list[Fit], list[str]]:
     """A model for each part that has enough people, as many at a time as there are cores; and in words, of which parts
     none could be fitted.
 
-    In: the people whom `whole` was fitted on: the features `names`, `columns_to_fit` beside them. The parts of most
-    people come first.
+    In: the people whom `whole` was fitted on: the features `names`, `columns_to_fit` beside them; `earlier`: the same
+    at earlier dates. The parts of most people come first.
     """
     by = settings.parts
     if by is None:
@@ -42,10 +47,10 @@ def fit_parts(
     tell(f"fitting models for {len(values)} parts")
 
     def fit(value: str) -> Fit | str:
-        own = people.where(F.col(column) == value)
+        own, before = people.where(F.col(column) == value), [each.where(F.col(column) == value) for each in earlier]
         population = describe_population(own, [*names, *columns_to_fit(names, settings)])
         try:
-            trained = train_model(own, names, population, settings, lambda _: None)
+            trained = train_model(own, names, population, settings, lambda _: None, before)
         except (InputError, ConfigError) as error:  # a feature that has to be in may tell nobody apart there
             return f"{value}: {error}"
         found = Fit(part_id(whole.model_id, value), population, trained, value)

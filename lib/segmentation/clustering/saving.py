@@ -48,11 +48,17 @@ class Fit:
 
 
 def model_id(
-    population: Population, as_of: date, features: Sequence[str], settings: ClusteringSettings, shadow: bool = False
+    population: Population,
+    as_of: date,
+    features: Sequence[str],
+    settings: ClusteringSettings,
+    shadow: bool = False,
+    earlier: Sequence[date] = (),
 ) -> str:
-    """A hash of all that a fit depends on: people and features, date, settings, and how fits are done."""
+    """A hash of all that a fit depends on: people and features, dates, settings, and how fits are done."""
     parts = [FIT_VERSION, population.fingerprint, population.feature_set, str(as_of), list(features), settings.sha256()]
     parts += [SHADOW] if shadow else []
+    parts += map(str, earlier)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

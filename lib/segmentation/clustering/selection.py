@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 
 from pyspark.sql import DataFrame
@@ -118,6 +119,18 @@ def describe_population(features: DataFrame, names: Sequence[str]) -> Population
     if row["first_set"] != row["last_set"]:
         raise InputError("The table 'features' mixes two feature sets at one date: run `segmentation features` again.")
     return Population(row["people"], f"{row['people']}:{row['mixed']}", row["first_set"])
+
+
+def earlier_dates(features: DataFrame, as_of: date, feature_set: str, days_before: Sequence[int]) -> list[date]:
+    """For each number of days, the newest date of `features` that is at least so long before `as_of`, of the same
+    feature set; newest first, each once. One pass over the dates alone."""
+    if not days_before:
+        return []
+    rows = features.where(F.col("feature_set") == feature_set).select("as_of").distinct().collect()
+    found = {
+        max((row["as_of"] for row in rows if (as_of - row["as_of"]).days >= days), default=None) for days in days_before
+    }
+    return sorted((day for day in found if day is not None), reverse=True)
 
 
 @contextmanager

@@ -38,27 +38,30 @@ def train_model(
     population: Population,
     settings: ClusteringSettings,
     tell: Callable[[str], None],
+    earlier: Sequence[DataFrame] = (),
 ) -> Training:
     """Prepares a fixed sample of the people, fits all candidates on those who are no outliers, and chooses one.
 
-    In: one row a person with the columns `names`, and `columns_to_fit` beside them. The prepared sample is read once
-    and kept in memory until the end. Raises `InputError` where fewer than two people differ, or nothing could be
-    fitted.
+    In: one row a person with the columns `names`, and `columns_to_fit` beside them; `earlier`: the same at earlier
+    dates, on which finalists are fitted again. The prepared sample is read once and kept in memory until the end.
+    Raises `InputError` where fewer than two people differ, or nothing could be fitted.
     """
     if population.people < 2:
         raise InputError(
             "Only one person has features at this date: there is nobody to tell apart. Take in more events."
         )
     check_installed(settings)
-    with sample_people(features, names, population, settings, columns_to_fit(names, settings)) as sample:
+    beside = columns_to_fit(names, settings)
+    with sample_people(features, names, population, settings, beside) as sample:
         tell("preparing features")
         preparation = fit_preparation(
             sample, names, settings.transform, settings.outliers, settings.always_in, settings.attributes
         )
         coordinates = preparation.coordinates
-        # A local checkpoint and not a cache: it cuts the plan off, which each candidate's column would make longer.
-        vectors = PipelineModel(preparation.transformers(fitting=True)).transform(sample)
+        preparing = PipelineModel(preparation.transformers(fitting=True))
         ordinary = ~F.col(SET_ASIDE) if preparation.fences else F.lit(True)
+        # A local checkpoint and not a cache: it cuts the plan off, which each candidate's column would make longer.
+        vectors = preparing.transform(sample)
         prepared = vectors.where(ordinary).select(HALF, VECTOR, *coordinates).localCheckpoint()
         outliers = vectors.where(~ordinary).count() if preparation.fences else 0
     distinct = _distinct(prepared, coordinates)
@@ -74,9 +77,14 @@ def train_model(
     tell("measuring candidates")
     measured = measure_candidates(labelled, coordinates, fitted)
 
+    def as_it_was(people: DataFrame) -> DataFrame:
+        with sample_people(people, names, population, settings, beside) as sample:
+            return preparing.transform(sample).where(ordinary).select(VECTOR).localCheckpoint()
+
     def with_stability(finalists: Sequence[Candidate]) -> Sequence[Candidate]:
-        tell(f"refitting {len(finalists)} candidates on halves of the people")
-        return measure_stability(labelled, finalists, settings)
+        tell(f"refitting {len(finalists)} candidates on halves of the people{' and earlier dates' if earlier else ''}")
+        before = [people for people in map(as_it_was, earlier) if people.count() * 2 >= sum(finalists[0].sizes)]
+        return measure_stability(labelled, before, finalists, settings)
 
     choice = choose(measured, settings, with_stability)
     if settings.compare_with:

@@ -143,11 +143,22 @@ class Outliers(Section):
 
 
 class Stability(Section):
-    """Refits on random halves of the people: a segment that depends on who happens to be in is no segment."""
+    """Refits on random halves of the people, and on earlier features: a segment that depends on who happens to be in,
+    or on the month, is no segment."""
 
     finalists: int = Field(3, ge=1, le=20, description="Candidates, best silhouette first, that are refitted.")
     refits: int = Field(3, ge=0, le=50, description="Refits of each; 0: stability is not measured.")
-    floor: Share = Field(0.6, description="Least mean adjusted Rand index between a candidate and its refits.")
+    days_before: list[Annotated[int, Field(ge=1)]] = Field(
+        [28],
+        max_length=20,
+        description="Finalists are fitted on earlier features too: those of so many days before, or of the newest date "
+        "before that. Where `features` has none, or of less than half as many people, it is left out.",
+    )
+    floor: Share = Field(
+        0.6,
+        description="Least mean adjusted Rand index between a candidate and its refits, those on halves and those on "
+        "earlier features each.",
+    )
 
 
 class ClusteringSettings(Section):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
 
 import click
 from pyspark.sql import DataFrame
@@ -12,12 +14,55 @@ from segmentation.clustering.attributes import attach_attributes
 from segmentation.clustering.fitted import global_models
 from segmentation.clustering.parts import fit_parts
 from segmentation.clustering.saving import Fit, model_id, model_rows, pipeline
-from segmentation.clustering.selection import choose_features, columns_to_fit, describe_population
+from segmentation.clustering.selection import (
+    Population,
+    choose_features,
+    columns_to_fit,
+    describe_population,
+    earlier_dates,
+)
 from segmentation.clustering.training import train_model
+from segmentation.config.clustering import ClusteringSettings
+from segmentation.config.segments import SegmentSettings
 from segmentation.config.settings import Settings
 from segmentation.features.profiles import dropped_features
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.membership import keep_scope
+
+
+@dataclass(frozen=True)
+class People:
+    """Whom a model is fitted on: a row each with the features `names` and `columns_to_fit`, now and at earlier dates;
+    and which features are kept out, with the reason."""
+
+    rows: DataFrame
+    names: list[str]
+    population: Population
+    kept_out: dict[str, str]
+    earlier_dates: list[date]
+    earlier: list[DataFrame]
+
+
+def find_people(
+    features: DataFrame,
+    read_or_empty: Callable[[str], DataFrame],
+    segments: SegmentSettings,
+    settings: ClusteringSettings,
+    as_of: date,
+) -> People:
+    """The people in scope at `as_of`. Raises as `choose_features` and `describe_population` do."""
+
+    def at(day: date) -> DataFrame:
+        people = keep_scope(features.where(F.col("as_of") == F.lit(day)), segments)
+        named = settings.attributes_read
+        return attach_attributes(people, read_or_empty("persons"), named) if named else people
+
+    kept_out = dropped_features(read_or_empty("feature_profiles"), as_of)
+    names = choose_features(features, settings, kept_out)
+    rows = at(as_of)
+    population = describe_population(rows, [*names, *columns_to_fit(names, settings)])
+    dates = earlier_dates(features, as_of, population.feature_set, settings.stability.days_before)
+    return People(rows, names, population, kept_out, dates, [at(day) for day in dates])
 
 
 def run(context: StageContext) -> Outcome:
@@ -27,18 +72,14 @@ def run(context: StageContext) -> Outcome:
     """
     shadow = context.options.get("shadow", False)
     settings, as_of = context.settings.clustering, context.as_of
-    features = keep_scope(context.read("features").where(F.col("as_of") == F.lit(as_of)), context.settings.segments)
-    people = features
-    if named := settings.attributes_read:
-        people = attach_attributes(features, context.read_or_empty("persons"), named)
-    kept_out = dropped_features(context.read_or_empty("feature_profiles"), as_of)
-    names = choose_features(features, settings, kept_out)
-    population = describe_population(people, [*names, *columns_to_fit(names, settings)])
-    trained = train_model(people, names, population, settings, context.tell)
-    left_out = (*trained.preparation.dropped, *kept_out.values())
+    given = find_people(context.read("features"), context.read_or_empty, context.settings.segments, settings, as_of)
+    population = given.population
+    trained = train_model(given.rows, given.names, population, settings, context.tell, given.earlier)
+    left_out = (*trained.preparation.dropped, *given.kept_out.values())
     trained = replace(trained, preparation=replace(trained.preparation, dropped=left_out))
-    whole = Fit(model_id(population, as_of, names, settings, shadow), population, trained)
-    parts, without_model = fit_parts(people, names, whole, settings, context.tell)
+    identity = model_id(population, as_of, given.names, settings, shadow, given.earlier_dates)
+    whole = Fit(identity, population, trained)
+    parts, without_model = fit_parts(given.rows, given.names, whole, settings, context.tell, given.earlier)
     context.tell("saving the model")
     number = _fit_number(context.read_or_empty("models"), whole.model_id)
     rows = model_rows(context.spark, whole, parts, number, as_of, settings, shadow)

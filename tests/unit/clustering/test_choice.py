@@ -55,6 +55,17 @@ def test_a_clustering_that_is_not_found_again_is_passed_over() -> None:
     assert "the best that is found again" in found.reason
 
 
+def test_a_clustering_that_earlier_dates_do_not_have_is_passed_over() -> None:
+    def measured(finalists: Sequence[Candidate]) -> list[Candidate]:
+        agreed = {3: 0.3, 4: 0.8}
+        return [replace(c, figures={**c.figures, "stability_over_time": agreed[c.k]}) for c in finalists]
+
+    found = choose([_candidate(3, 0.9), _candidate(4, 0.5)], ClusteringSettings(), measured)
+    assert found.chosen.k == 4
+    assert "fits on earlier dates agree with it (adjusted Rand index 0.80, 0.60 is asked)" in found.reason
+    assert "k = 3 (silhouette 0.900, agreement 0.30)" in found.reason
+
+
 def test_where_nothing_is_steady_the_steadiest_is_taken_and_the_reason_says_so() -> None:
     found = _choose([_candidate(3, 0.9), _candidate(4, 0.5)], {3: 0.2, 4: 0.4})
     assert found.chosen.k == 4

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import reduce
+
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.people import feature_rows, grouped_people
+from tests.people import AS_OF, feature_rows, grouped_people
 
 from segmentation.clustering.selection import (
     choose_features,
     columns_beside,
     columns_to_fit,
     describe_population,
+    earlier_dates,
     sample_people,
 )
 from segmentation.config.clustering import ClusteringSettings
@@ -38,6 +42,20 @@ def test_a_feature_that_is_not_there_is_a_configuration_error_that_says_what_was
     ]
     with pytest.raises(ConfigError, match="leaves no feature"):
         choose_features(features, ClusteringSettings(exclude=NAMES))
+
+
+def test_an_earlier_date_is_the_newest_of_the_same_features_so_many_days_before(spark: SparkSession) -> None:
+    people = grouped_people(2)
+    dates = [AS_OF - timedelta(days=days) for days in (0, 7, 27, 29, 40)]
+    features = reduce(DataFrame.union, (feature_rows(spark, people, day) for day in dates))
+    other = feature_rows(spark, people, AS_OF - timedelta(days=28)).withColumn("feature_set", F.lit("other"))
+
+    def days(*before: int) -> list[int]:
+        return [(AS_OF - day).days for day in earlier_dates(features.union(other), AS_OF, "set", before)]
+
+    assert days(28) == [29]
+    assert days(1, 7, 28, 41) == [7, 29], "one that several ask for comes once, and 41 days before there is none"
+    assert days() == []
 
 
 def test_the_fingerprint_sees_values_and_not_their_order(spark: SparkSession) -> None:

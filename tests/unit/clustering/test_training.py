@@ -6,6 +6,7 @@ from collections import Counter
 from math import nan
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -69,6 +70,28 @@ def test_order_and_partitions_of_the_rows_change_nothing(
     shuffled = feature_rows(spark, people.sample(frac=1, random_state=8)).repartition(5)
     again = _train(shuffled, algorithms=["bisecting_kmeans", "gaussian_mixture", "kmeans"])
     assert again == trained, "to the last bit"
+
+
+def test_candidates_are_fitted_on_earlier_dates_too(spark: SparkSession, people: pd.DataFrame) -> None:
+    alike = grouped_people(seed=6)
+    # There were two of the four kinds, of whom a fit makes four clusters that are none now.
+    two = people[people["group"].isin(["regulars", "one-timers"])]
+    few = people.head(100)
+    settings = ClusteringSettings.model_validate(
+        {"algorithms": ["kmeans", "gaussian_mixture"], "k": {"min": 4, "max": 4}, "stability": {"refits": 0}}
+    )
+    features = feature_rows(spark, people)
+    found = {}
+    for name, earlier in {"alike": [alike], "two": [two], "both": [alike, two], "few": [few]}.items():
+        before = [feature_rows(spark, each) for each in earlier]
+        population = describe_population(features, NAMES)
+        trained = train_model(features, NAMES, population, settings, lambda _: None, before)
+        figures = {c.algorithm: c.figures.get("stability_over_time") for c in trained.choice.candidates}
+        found[name] = figures["gaussian_mixture"], figures["kmeans"]
+    assert min(found["alike"]) >= 0.95
+    assert max(found["two"]) < 0.9
+    assert found["both"] == pytest.approx(np.mean([found["alike"], found["two"]], axis=0), abs=0.02)
+    assert found["few"] == (None, None), "of less than half as many people nothing is said"
 
 
 @pytest.mark.parametrize("algorithm", ["kmeans", "bisecting_kmeans"])

@@ -74,6 +74,7 @@ class Candidate:
     k: int
     silhouette: float | None
     stability: float | None
+    over_time: float | None
     smallest: float | None
     largest: float | None
     failure: str | None

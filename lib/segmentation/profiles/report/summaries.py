@@ -251,6 +251,7 @@ def tell_choice(
             k=one["k"],
             silhouette=one["figures"].get("silhouette"),
             stability=one["figures"].get("stability"),
+            over_time=one["figures"].get("stability_over_time"),
             smallest=min(one["sizes"]) / sum(one["sizes"]) if one["sizes"] else None,
             largest=max(one["sizes"]) / sum(one["sizes"]) if one["sizes"] else None,
             failure=one["failure"],
