@@ -64,8 +64,10 @@ class _Java:
         """The people's vectors, as an RDD."""
         names = self.array(self.jvm.java.lang.String, [VECTOR])
         old = self.mllib.util.MLUtils.convertVectorColumnsFromML(self._rows.select(VECTOR)._jdf, names)
-        udt = getattr(self.jvm, "org.apache.spark.mllib.linalg.VectorUDT")
-        return getattr(old, "as")(self.jvm.org.apache.spark.sql.Encoders.udt(udt())).rdd()
+        # What `Encoders.udt` makes, which Spark 4.0 has not.
+        encoder = getattr(self.jvm, "org.apache.spark.sql.catalyst.encoders.AgnosticEncoders$UDTEncoder")
+        vector = self.jvm.org.apache.spark.mllib.linalg.VectorUDT()
+        return getattr(old, "as")(encoder(vector, vector.getClass())).rdd()
 
     def vector(self, values: Iterable[float]) -> Any:
         return self.mllib.linalg.DenseVector(self.doubles(values))
