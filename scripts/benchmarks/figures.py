@@ -24,6 +24,7 @@ class Figures:
     cpu_s: float
     peak_rss_bytes: int
     bytes_written: int
+    silhouette: float | None = None
 
     @property
     def rows_a_second(self) -> float:
@@ -55,6 +56,7 @@ def summarise(result: Result) -> Figures:
         median(cost.cpu_s for cost in rounds),
         max(cost.peak_rss_bytes for cost in rounds),
         max(cost.bytes_written for cost in rounds),
+        result.silhouette,
     )
 
 

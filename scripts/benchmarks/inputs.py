@@ -23,7 +23,8 @@ _GROUP = 8
 COORDINATES = tuple(f"x{number}" for number in range(20))
 """The features that clusters are looked for in."""
 
-_KINDS = 5
+KINDS = 8
+"""Of people, who overlap."""
 
 
 def make_events(spark: SparkSession, rows: int, path: Path) -> None:
@@ -65,9 +66,9 @@ def make_edges(spark: SparkSession, rows: int, path: Path) -> None:
 
 
 def make_people(spark: SparkSession, rows: int, path: Path) -> None:
-    """People with twenty coordinates: five kinds that overlap."""
+    """People with twenty coordinates: eight kinds that overlap."""
     row = F.col("id")
-    kind = whole(_KINDS, "kind", row)
+    kind = whole(KINDS, "kind", row)
     coordinates = [
         # The sum of three even draws is near enough to a bell.
         (

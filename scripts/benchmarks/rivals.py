@@ -12,6 +12,7 @@ from typing import Any
 from scripts.benchmarks import AS_OF, THREADS
 
 CLUSTERS = 8
+"""As many as there are kinds of people."""
 FEWEST, MOST = 2, 12
 """Clusters, where the best number of them is searched for."""
 _JUDGED_BY = 5_000
@@ -160,6 +161,20 @@ def sklearn_search(source: Path, target: Path) -> None:
                     best, chosen = score, labels
     target.mkdir()
     pq.write_table(pa.table({"person_id": people["person_id"], "cluster": chosen}), target / "part.parquet")
+
+
+def silhouette(source: Path, result: Path) -> float:
+    """Of clusters that were found, over a sample of the people, who are as far apart as their standardised features."""
+    import numpy as np
+    import pyarrow.parquet as pq
+    from sklearn.metrics import silhouette_score
+    from sklearn.preprocessing import StandardScaler
+
+    found = pq.read_table(source).join(pq.read_table(result), "person_id").sort_by("person_id")
+    labels = found["cluster"].to_numpy()
+    points = StandardScaler().fit_transform(np.array(found.drop_columns(["person_id", "cluster"])))
+    sampled = min(_JUDGED_BY, len(points))
+    return float(silhouette_score(points, labels, sample_size=sampled, random_state=SEED))
 
 
 def _duckdb(query: str, source: Path, target: Path, **values: Any) -> None:

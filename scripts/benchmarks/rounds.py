@@ -38,6 +38,7 @@ class Result:
     thrown_away: int
     rounds: tuple[Cost, ...]
     count: Count
+    silhouette: float | None = None
 
 
 @contextmanager
@@ -87,6 +88,7 @@ def _run_size(
     engines = [engine for engine in stage.engines if engine.most_rows is None or rows <= engine.most_rows]
     costs: dict[str, list[Cost]] = {engine.name: [] for engine in engines}
     counts: dict[str, Count] = {}
+    judged: dict[str, float] = {}
     for number in range(thrown_away + repeats):
         counts_too = number >= thrown_away
         for engine in engines:
@@ -95,6 +97,8 @@ def _run_size(
             tell(f"{stage.name}: {engine.name}, {rows:,} {stage.rows_are}, round {number + 1}")
             cost = _run_once(spark, pool, engine, source, target)
             counts[engine.name] = stage.count(target)
+            if stage.judge:
+                judged[engine.name] = pool.submit(stage.judge, source, target).result()
             shutil.rmtree(target)
             if counts_too:
                 costs[engine.name].append(cost)
@@ -107,6 +111,7 @@ def _run_size(
             0 if engine.slow else thrown_away,
             tuple(costs[engine.name]),
             counts[engine.name],
+            judged.get(engine.name),
         )
         for engine in engines
     ]

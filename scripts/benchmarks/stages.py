@@ -39,6 +39,8 @@ class Stage:
     count: Callable[[Path], Count]
     sizes: tuple[int, ...]
     """Where the call names none."""
+    judge: Callable[[Path, Path], float] | None = None
+    """The silhouette, of its input and what came out, in the rivals' process: where engines need not find the same."""
     takes_long: bool = False
     """So that a round warms the JVM by itself, and none is thrown away."""
 
@@ -164,6 +166,7 @@ STAGES: dict[str, list[Stage]] = {
             [Engine("segmentation", ours.bisecting), Engine("scikit-learn", alone=rivals.sklearn_bisecting)],
             _count_clusters,
             (50_000,),
+            rivals.silhouette,
         ),
         Stage(
             "Gaussian mixture",
@@ -172,6 +175,7 @@ STAGES: dict[str, list[Stage]] = {
             [Engine("segmentation", ours.mixture), Engine("scikit-learn", alone=rivals.sklearn_mixture)],
             _count_clusters,
             (50_000,),
+            rivals.silhouette,
         ),
         Stage(
             "search of k and method",
@@ -183,6 +187,7 @@ STAGES: dict[str, list[Stage]] = {
             ],
             _count_people,
             (10_000,),
+            rivals.silhouette,
             takes_long=True,
         ),
     ],

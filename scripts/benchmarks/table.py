@@ -18,11 +18,12 @@ def show(console: Console, figures: Sequence[Figures], comparisons: Sequence[Com
 
 def figures_table(figures: Sequence[Figures]) -> Table:
     """One line an engine and size."""
+    judged = any(one.silhouette is not None for one in figures)
     table = Table(box=box.SIMPLE)
     table.add_column("stage")
     table.add_column("rows", justify="right")
     table.add_column("engine")
-    for name in ("rounds", "wall s", "CPU s", "peak MB", "written MB", "rows/s"):
+    for name in ("rounds", "wall s", "CPU s", "peak MB", "written MB", "rows/s", *(["silhouette"] if judged else [])):
         table.add_column(name, justify="right")
     before = None
     for one in figures:
@@ -39,6 +40,7 @@ def figures_table(figures: Sequence[Figures]) -> Table:
             f"{one.peak_rss_bytes / 1e6:,.0f}",
             f"{one.bytes_written / 1e6:,.1f}",
             f"{one.rows_a_second:,.0f}",
+            *(["-" if one.silhouette is None else f"{one.silhouette:.3f}"] if judged else []),
         )
     return table
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,10 @@ def test_the_tables_show_what_was_measured() -> None:
     lines = [line.split() for line in said.get().splitlines()]
     assert ["sessions", "1,000", "segmentation", "3", "2.50", "5.00", "3", "5.0", "400"] in lines
     assert ["10,000", "5.00", "5.00"] in lines
+    assert "silhouette" not in said.get()
+    with console.capture() as said:
+        show(console, [replace(figures[0], silhouette=0.4321), figures[1]], [])
+    assert re.search(r"silhouette.*segmentation .* 0\.432\b.*DuckDB .* -\s", said.get(), re.DOTALL)
 
 
 def test_the_json_has_each_round() -> None:
@@ -120,6 +126,15 @@ def test_engines_agree(spark: SparkSession, tmp_path: Path, name: str, engines: 
     assert all(len(result.rounds) == 1 and result.rounds[0].bytes_written > 0 for result in results)
     found = results[0].count[counted]
     assert found == 2_000 if counted == "events" else 0 < found < 2_000
+
+
+def test_a_mixture_is_as_good_as_scikit_learns(spark: SparkSession, tmp_path: Path) -> None:
+    (stage,) = (stage for stage in STAGES["train"] if stage.name == "Gaussian mixture")
+    with rivals_process() as pool:
+        ours, theirs = run_stage(spark, pool, stage, [2_000], 1, tmp_path, lambda _: None, thrown_away=0)
+    assert ours.silhouette is not None
+    assert theirs.silhouette is not None
+    assert 0.1 < theirs.silhouette <= ours.silhouette + 0.01
 
 
 def test_rounds_are_thrown_away_at_small_sizes_and_at_the_first(spark: SparkSession, tmp_path: Path) -> None:
