@@ -175,7 +175,7 @@ class ClusteringSettings(Section):
         "everyone.",
     )
     algorithms: list[Algorithm] = Field(
-        ["bisecting_kmeans", "gaussian_mixture"], min_length=1, description="What is tried."
+        ["bisecting_kmeans", "gaussian_mixture", "kmeans"], min_length=1, description="What is tried."
     )
     k: Clusters = Field(Clusters(), description="How many clusters are tried.")
     min_share: Share = Field(
