@@ -138,7 +138,11 @@ def shop_settings(folder: Path) -> dict[str, Any]:
         ],
         "identity": {"identifiers": {"user_id": {"max_per_person": 1}, "email": {}, "cookie": {}}},
         # A small search: what it takes to choose is tried in the unit tests of clustering.
-        "clustering": {"k": {"min": 4, "max": 5}, "stability": {"refits": 1}},
+        "clustering": {
+            "algorithms": ["gaussian_mixture", "kmeans"],
+            "k": {"min": 4, "max": 5},
+            "stability": {"refits": 1},
+        },
         "exports": [{"name": "crm", "type": "csv", "path": str(folder / "exports")}],
         "spark": {
             "master": "local[2]",
