@@ -13,7 +13,7 @@ from scripts.benchmarks.rivals import CLUSTERS, SEED
 
 from segmentation.clustering.algorithms import centres
 from segmentation.clustering.beginnings import find_beginnings
-from segmentation.clustering.begun import fit_kmeans
+from segmentation.clustering.fitting import fit_kmeans
 from segmentation.clustering.preparation import fit_preparation
 from segmentation.clustering.saving import load_pipeline
 from segmentation.clustering.scoring import score_people

@@ -17,8 +17,8 @@ from pyspark.sql import functions as F
 
 from segmentation.clustering.algorithms import CLUSTER, NAMES, ClusterModel
 from segmentation.clustering.beginnings import Beginning, find_beginnings
-from segmentation.clustering.begun import fit_kmeans, fit_mixture
 from segmentation.clustering.figures import measure
+from segmentation.clustering.fitting import fit_kmeans, fit_mixture
 from segmentation.clustering.likelihood import bic, log_likelihoods, probability_column
 from segmentation.clustering.parallel import at_once
 from segmentation.clustering.preparation import VECTOR

@@ -11,8 +11,8 @@ from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 
 from segmentation.clustering.beginnings import Beginning, find_beginnings
-from segmentation.clustering.begun import fit_kmeans, fit_mixture
 from segmentation.clustering.candidates import label_column
+from segmentation.clustering.fitting import fit_kmeans, fit_mixture
 
 DIMENSIONS, KINDS = 8, 6
 

@@ -1,4 +1,4 @@
-"""Fits from a beginning that is given.
+"""K-means and Gaussian mixtures, fitted from a beginning that is given.
 
 Spark's estimators of data frames begin where they like; those of RDDs beneath them (k-means is the very same code) can
 be told where. Only Java code can bring rows to them without a Python process, so they are called there.
