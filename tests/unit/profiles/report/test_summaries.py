@@ -223,7 +223,7 @@ def test_the_choice_tells_every_candidate(spark: SparkSession) -> None:
             "algorithm": "kmeans",
             "k": 2,
             "sizes": [30, 10],
-            "figures": {"silhouette": 0.4, "stability": 0.9},
+            "figures": {"silhouette": 0.4, "stability": 0.9, "stability_over_time": 0.8},
             "failure": None,
         },
         {"algorithm": "kmeans", "k": 3, "sizes": [], "figures": {}, "failure": "too few people"},
@@ -251,6 +251,7 @@ def test_the_choice_tells_every_candidate(spark: SparkSession) -> None:
     assert choice.comparisons == [ward]
     assert choice.parts == [PartModel("north", 120, "gaussian_mixture", 3, 0.6, 0.2)]
     first, second = choice.candidates
+    assert (first.over_time, second.over_time) == (0.8, None)
     assert (first.silhouette, first.stability, first.smallest, first.largest, first.chosen) == (
         0.4,
         0.9,
