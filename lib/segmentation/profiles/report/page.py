@@ -16,6 +16,7 @@ from segmentation.clustering.algorithms import NAMES
 from segmentation.clustering.comparison import METHODS
 from segmentation.config.rfm import RFM_GRID
 from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.profiles.differences import Difference, measure_differences
 from segmentation.profiles.flows import HUES
 from segmentation.profiles.naming import NOTABLE, traits
 from segmentation.profiles.report.charts import candidates_chart, months_chart
@@ -41,6 +42,9 @@ TRAITS = 5
 
 REASONS = 5
 """Reasons for cut links that are told one by one."""
+
+_BY_CHANCE = 0.05
+"""Probability from which on segments are not said to differ."""
 
 _FULL_BAR = 2.0
 """Effect size at which a bar is full."""
@@ -176,6 +180,7 @@ def _shade(effect: float) -> int:
 def _heat_map(data: ReportData, segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row a feature, features of a family together in the order of the families' first."""
     families = list(dict.fromkeys(info.family for info in data.features))
+    differences = measure_differences([s["profile"].statistics for s in segments if not s["is_fallback"]])
     rows = []
     for info in sorted(data.features, key=lambda info: families.index(info.family)):
         cells = [
@@ -192,9 +197,17 @@ def _heat_map(data: ReportData, segments: list[dict[str, Any]]) -> list[dict[str
                     "description": info.description,
                     "cells": cells,
                     "everyone": known["everyone"],
+                    "difference": _difference(differences.get(info.name)),
                 }
             )
     return rows
+
+
+def _difference(found: Difference | None) -> dict[str, str]:
+    if found is None:
+        return {"told": "–", "test": "known in one segment only"}
+    test = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
+    return {"told": per_cent(found.explained) if found.p_value < _BY_CHANCE else "by chance", "test": test}
 
 
 def _rfm(data: ReportData, segments: list[dict[str, Any]]) -> dict[str, Any] | None:
