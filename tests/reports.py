@@ -16,6 +16,7 @@ from segmentation.profiles.report.data import (
     Choice,
     Identity,
     Journeys,
+    Lifecycle,
     Link,
     Month,
     Movement,
@@ -229,6 +230,17 @@ def rfm_grid() -> Rfm:
         name: {"s-loyal": 40, "s-lapsing": 10 * number, None: 1} for number, name in enumerate(RFM_GRID)
     }
     return Rfm(cells, segments)
+
+
+def lifecycle() -> Lifecycle:
+    """Of each segment a few more have lapsed than of the one before; nobody is new to the first."""
+    profiles = _profiles()
+    people = {
+        profile.segment_id: {"active": profile.size - 30 * at, "slipping": 10 * at, "lapsed": 20 * at}
+        | ({"new": 8} if at else {})
+        for at, profile in enumerate(profiles[:-1])
+    }
+    return Lifecycle(people, 30, 30, 90)
 
 
 def journeys() -> Journeys:

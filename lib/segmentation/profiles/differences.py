@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import f, false_discovery_control
+from scipy.stats import chi2_contingency, f, false_discovery_control
 
 from segmentation.profiles.statistics import FeatureStatistics
 
@@ -32,6 +32,27 @@ def measure_differences(segments: Sequence[Mapping[str, FeatureStatistics]]) -> 
         return {}
     p_values = false_discovery_control([one.p_value for one in found.values()])
     return {name: Difference(one.explained, float(p)) for (name, one), p in zip(found.items(), p_values, strict=True)}
+
+
+@dataclass(frozen=True)
+class Association:
+    """How far segments and kinds of another sort go together."""
+
+    strength: float
+    """Cramér's V: 0 where they have nothing to do with each other, 1 where the one says the other."""
+    p_value: float
+    """How likely counts as uneven as these are where they have nothing to do with each other: chi-square."""
+
+
+def measure_association(counts: Sequence[Sequence[int]]) -> Association | None:
+    """In: people, a row a segment, a column a kind. None where all are of one segment or of one kind."""
+    rows = [list(row) for row in counts if sum(row)]
+    table = [column for column in zip(*rows, strict=True) if sum(column)]
+    if len(table) < 2 or len(table[0]) < 2:
+        return None
+    chi_square, p_value, *_ = chi2_contingency(table, correction=False)
+    most = sum(map(sum, table)) * (min(len(table), len(table[0])) - 1)
+    return Association(float(chi_square / most) ** 0.5, float(p_value))
 
 
 def _analyse(groups: Sequence[FeatureStatistics]) -> Difference | None:

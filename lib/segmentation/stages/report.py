@@ -16,7 +16,7 @@ from segmentation.config.paths import is_catalog
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.features.catalogue import feature_catalogue
-from segmentation.profiles.report.data import Journeys, Provenance, ReportData, Rfm
+from segmentation.profiles.report.data import Journeys, Lifecycle, Provenance, ReportData, Rfm
 from segmentation.profiles.report.page import build_report
 from segmentation.profiles.report.summaries import (
     read_choice,
@@ -26,6 +26,7 @@ from segmentation.profiles.report.summaries import (
     read_stage_runs,
     summarise_activity,
     summarise_identity,
+    summarise_lifecycle,
     summarise_quality,
     summarise_rfm,
 )
@@ -111,6 +112,7 @@ def _collect(context: StageContext, version: Version) -> ReportData:
         identity=summarise_identity(read("persons"), read("identity_map"), read("identity_edges"), _score(context)),
         quality=summarise_quality(read("ingest_batches")),
         movements=read_movements(read("segment_changes"), version.segment_version),
+        lifecycle=_lifecycle(context, version, read("features")),
         rfm=_rfm(context, version, read("features")) if settings.features.rfm else None,
         journeys=_journeys(context, version) if settings.features.journeys else None,
     )
@@ -123,12 +125,21 @@ def _in_one_currency(events: DataFrame, settings: Settings, as_of: date) -> Data
     return count_in_one_currency(until, settings.money, as_of).withColumn("currency", F.lit(settings.money.currency))
 
 
+def _lifecycle(context: StageContext, version: Version, features: DataFrame) -> Lifecycle | None:
+    measured = features.where(F.col("as_of") == F.lit(version.as_of))
+    return summarise_lifecycle(measured, _segments(context, version), context.settings.report.lifecycle)
+
+
 def _rfm(context: StageContext, version: Version, features: DataFrame) -> Rfm | None:
     rfm = context.settings.features.rfm
     assert rfm is not None, "only where people are scored"
-    as_of, own = F.col("as_of") == F.lit(version.as_of), F.col("segment_version") == version.segment_version
-    scores, segments = context.read_or_empty("rfm").where(as_of), context.read_or_empty("segments").where(own)
-    return summarise_rfm(scores, features.where(as_of), segments, rfm.features)
+    as_of = F.col("as_of") == F.lit(version.as_of)
+    scores = context.read_or_empty("rfm").where(as_of)
+    return summarise_rfm(scores, features.where(as_of), _segments(context, version), rfm.features)
+
+
+def _segments(context: StageContext, version: Version) -> DataFrame:
+    return context.read_or_empty("segments").where(F.col("segment_version") == version.segment_version)
 
 
 def _journeys(context: StageContext, version: Version) -> Journeys | None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from scipy.stats import f_oneway, false_discovery_control
+from scipy.stats import chi2_contingency, f_oneway, false_discovery_control
+from scipy.stats.contingency import association
 
-from segmentation.profiles.differences import Difference, measure_differences
+from segmentation.profiles.differences import Difference, measure_association, measure_differences
 from segmentation.profiles.statistics import FeatureStatistics
 
 
@@ -34,6 +35,20 @@ def test_it_is_scipys_analysis_of_variance_corrected_for_the_number_of_features(
     everyone = np.concatenate(apart)
     between = sum(len(group) * (group.mean() - everyone.mean()) ** 2 for group in apart)
     assert found["apart"].explained == pytest.approx(between / (len(everyone) * everyone.var()))
+
+
+def test_how_far_segments_and_kinds_go_together_is_scipys() -> None:
+    counts = [[10, 20, 0, 30], [6, 6, 0, 16], [0, 0, 0, 0]]
+    table = [[10, 20, 30], [6, 6, 16]]
+    found = measure_association(counts)
+    assert found is not None
+    assert found.p_value == pytest.approx(chi2_contingency(table, correction=False).pvalue)
+    assert found.strength == pytest.approx(association(np.array(table), method="cramer", correction=False))
+    exact = measure_association([[5, 0], [0, 7]])
+    assert exact is not None
+    assert exact.strength == pytest.approx(1)
+    assert measure_association([[5, 0], [7, 0]]) is None
+    assert measure_association([]) is None
 
 
 def test_what_cannot_be_tested_is_left_out_or_certain() -> None:

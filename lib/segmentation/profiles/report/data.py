@@ -167,6 +167,21 @@ class RfmCell:
     times: tuple[float, float]
 
 
+STAGES = ("new", "active", "slipping", "lapsed")
+"""Of people's time as customers, in order."""
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """Where people are in their time as customers: segment id -> stage of `STAGES` -> people; and the days that part
+    the stages."""
+
+    people: Mapping[str, Mapping[str, int]]
+    new_days: int
+    active_days: int
+    lapsed_days: int
+
+
 @dataclass(frozen=True)
 class Rfm:
     """The grid of five scores each. `segments`: name in the grid -> segment id (None: in none) -> people."""
@@ -251,5 +266,6 @@ class ReportData:
     identity: Identity | None
     quality: Sequence[SourceQuality]
     movements: Sequence[Movement] = ()
+    lifecycle: Lifecycle | None = None
     rfm: Rfm | None = None
     journeys: Journeys | None = None

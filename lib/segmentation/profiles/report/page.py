@@ -16,11 +16,11 @@ from segmentation.clustering.algorithms import NAMES
 from segmentation.clustering.comparison import METHODS
 from segmentation.config.rfm import RFM_GRID
 from segmentation.contracts.feature_info import FeatureInfo
-from segmentation.profiles.differences import Difference, measure_differences
+from segmentation.profiles.differences import Association, Difference, measure_association, measure_differences
 from segmentation.profiles.flows import HUES
 from segmentation.profiles.naming import NOTABLE, traits
 from segmentation.profiles.report.charts import candidates_chart, months_chart
-from segmentation.profiles.report.data import Identity, Profile, ReportData, RfmCell, SourceQuality
+from segmentation.profiles.report.data import STAGES, Identity, Lifecycle, Profile, ReportData, RfmCell, SourceQuality
 from segmentation.profiles.report.journeys import show_journeys
 from segmentation.profiles.report.words import CAUSES, QUARANTINE_REASONS, STATUSES, in_words
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
@@ -45,6 +45,9 @@ REASONS = 5
 
 _BY_CHANCE = 0.05
 """Probability from which on segments are not said to differ."""
+
+_STAGE_SHADES = (0.1, 0.25, 0.5, 0.75)
+"""Shares of a segment in a stage from which a cell is one shade stronger."""
 
 _FULL_BAR = 2.0
 """Effect size at which a bar is full."""
@@ -99,6 +102,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "identity": _identity(data.identity) if data.identity else None,
         "quality": [_quality(source) for source in data.quality],
         "movement": _movement(data),
+        "lifecycle": _lifecycle(data, data.lifecycle, segments) if data.lifecycle else None,
         "rfm": _rfm(data, segments),
         "journeys": show_journeys(data.journeys) if data.journeys else None,
         "status": STATUSES.get(data.provenance.status, data.provenance.status),
@@ -206,8 +210,40 @@ def _heat_map(data: ReportData, segments: list[dict[str, Any]]) -> list[dict[str
 def _difference(found: Difference | None) -> dict[str, str]:
     if found is None:
         return {"told": "–", "test": "known in one segment only"}
-    test = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
-    return {"told": per_cent(found.explained) if found.p_value < _BY_CHANCE else "by chance", "test": test}
+    told = per_cent(found.explained) if found.p_value < _BY_CHANCE else "by chance"
+    return {"told": told, "test": _test(found.p_value)}
+
+
+def _lifecycle(data: ReportData, found: Lifecycle, segments: list[dict[str, Any]]) -> dict[str, Any]:
+    """One row a segment: how many of it are in each stage; everyone in the last."""
+    shown = [segment for segment in segments if segment["profile"].segment_id in found.people]
+    counts = [[found.people[s["profile"].segment_id].get(stage, 0) for stage in STAGES] for s in shown]
+    everyone = [sum(column) for column in zip(*counts, strict=True)]
+    known = [count for segment, count in zip(shown, counts, strict=True) if not segment["is_fallback"]]
+    return {
+        "recency": next((info.label for info in data.features if info.name == "recency"), "recency"),
+        "stages": [_capital(stage) for stage in STAGES],
+        "rows": [{"segment": s, "cells": _stage_cells(c)} for s, c in zip(shown, counts, strict=True)],
+        "everyone": _stage_cells(everyone),
+        "association": _association(measure_association(known)),
+    }
+
+
+def _stage_cells(counts: list[int]) -> list[dict[str, Any]]:
+    people = sum(counts)
+    return [{"share": count / people, "shade": sum(count / people >= s for s in _STAGE_SHADES)} for count in counts]
+
+
+def _association(found: Association | None) -> str | None:
+    if found is None:
+        return None
+    if found.p_value >= _BY_CHANCE:
+        return f"How segments and stages go together could be chance ({_test(found.p_value)})"
+    return f"Segments and stages go together (Cramér’s V {found.strength:.2f} of 1; {_test(found.p_value)})"
+
+
+def _test(p_value: float) -> str:
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def _rfm(data: ReportData, segments: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from segmentation.clustering.comparison import Comparison
 from segmentation.clustering.fitted import FittedModel, Part
 from segmentation.config.journeys import JourneySettings
+from segmentation.config.report import LifecycleSettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import (
     Activity,
@@ -22,6 +23,7 @@ from segmentation.profiles.report.data import (
     Choice,
     Identity,
     Journeys,
+    Lifecycle,
     Link,
     Month,
     Movement,
@@ -120,6 +122,30 @@ def summarise_rfm(rfm: DataFrame, features: DataFrame, segments: DataFrame, scor
     for row in both.groupBy("rfm_segment", "segment_id").agg(F.count("*").alias("people")).collect():
         found.setdefault(row["rfm_segment"], {})[row["segment_id"]] = row["people"]
     return Rfm(cells, found)
+
+
+def summarise_lifecycle(features: DataFrame, segments: DataFrame, settings: LifecycleSettings) -> Lifecycle | None:
+    """How many of each segment are in which stage: a handful of rows; None where `tenure` or `recency` is not
+    measured. Who lacks either is in none.
+
+    In: rows of `features` of one date, of `segments` of one version.
+    """
+    if not {"tenure", "recency"} <= set(features.columns):
+        return None
+    recency = F.col("recency")
+    stage = (
+        F.when(F.col("tenure") <= settings.new_days, "new")
+        .when(recency <= settings.active_days, "active")
+        .when(recency <= settings.lapsed_days, "slipping")
+        .when(recency > settings.lapsed_days, "lapsed")
+    )
+    known = features.where(F.col("tenure").isNotNull() & recency.isNotNull())
+    staged = known.select("person_id", stage.alias("stage"))
+    rows = staged.join(segments.select("person_id", "segment_id"), "person_id").groupBy("segment_id", "stage").count()
+    found: dict[str, dict[str, int]] = {}
+    for row in rows.collect():
+        found.setdefault(row["segment_id"], {})[row["stage"]] = row["count"]
+    return Lifecycle(found, **settings.model_dump()) if found else None
 
 
 def read_journeys(steps: DataFrame, paths: DataFrame, settings: JourneySettings) -> Journeys | None:

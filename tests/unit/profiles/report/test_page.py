@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from tests.reports import journeys, report_data, rfm_grid
+from tests.reports import journeys, lifecycle, report_data, rfm_grid
 
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.report.data import Profile
@@ -109,6 +109,26 @@ def test_the_grid_says_who_is_where_and_in_which_segment() -> None:
         "Champions 259 10 % 16 % High-value, frequent 98 % of them",
     ):
         assert text in said, text
+
+
+def test_the_side_by_side_says_how_far_segments_tell_people_apart() -> None:
+    said = Page(build_report(report_data())).said()
+    assert re.search(r"Told apart .* (\d[\d.]* %|by chance)", said)
+
+
+def test_each_segment_says_who_is_new_and_who_has_lapsed() -> None:
+    page = Page(build_report(report_data(lifecycle=lifecycle())))
+    assert "lifecycle" in [attributes["id"] for attributes in page.named("section")]
+    said = page.said()
+    for text in (
+        "New: first seen at most 30 days ago. Of the others, active:",
+        "Segment New Active Slipping Lapsed",
+        "Everyone",
+        "Segments and stages go together (Cramér’s V 0.",
+        "of 1; p < 0.001), by the chi-square test",
+    ):
+        assert text in said, text
+    assert "lifecycle" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
 
 
 def test_journeys_say_what_came_next_and_where_people_leave() -> None:

@@ -12,8 +12,10 @@ from tests.factories import event_rows, table_rows
 
 from segmentation.clustering.comparison import Comparison
 from segmentation.config.journeys import JourneySettings
+from segmentation.config.report import LifecycleSettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import (
+    Lifecycle,
     Link,
     Month,
     Movement,
@@ -31,6 +33,7 @@ from segmentation.profiles.report.summaries import (
     read_stage_runs,
     summarise_activity,
     summarise_identity,
+    summarise_lifecycle,
     summarise_quality,
     summarise_rfm,
 )
@@ -106,6 +109,28 @@ def test_the_grid_adds_up_its_people_and_their_money(spark: SparkSession) -> Non
     ]
     assert found.segments == {"Champions": {"s-1": 1, None: 1}, "Cannot lose them": {"s-1": 1}}
     assert summarise_rfm(table_rows(spark, "rfm", []), features, segments, scored) is None
+
+
+def test_people_are_new_active_slipping_or_lapsed(spark: SparkSession) -> None:
+    measured = [
+        ("a", 30.0, 3.0),
+        ("b", 31.0, 30.0),
+        ("c", 400.0, 31.0),
+        ("d", 400.0, 90.0),
+        ("e", 400.0, 91.0),
+        ("f", 400.0, None),
+        ("g", 400.0, 1.0),
+    ]
+    features = spark.createDataFrame(measured, "person_id string, tenure double, recency double")
+    placed = [(who, "s-1" if who < "d" else "s-2") for who in "abcdef"]
+    segments = spark.createDataFrame(placed, "person_id string, segment_id string")
+    found = summarise_lifecycle(features, segments, LifecycleSettings())
+    assert found == Lifecycle(
+        {"s-1": {"new": 1, "active": 1, "slipping": 1}, "s-2": {"slipping": 1, "lapsed": 1}}, 30, 30, 90
+    )
+    assert summarise_lifecycle(features.drop("tenure"), segments, LifecycleSettings()) is None
+    with pytest.raises(ValueError, match="lapsed_days has to be more than active_days"):
+        LifecycleSettings(active_days=90)
 
 
 def test_journeys_are_read_the_commonest_first(spark: SparkSession) -> None:
