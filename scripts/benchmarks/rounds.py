@@ -97,7 +97,7 @@ def _run_size(
             tell(f"{stage.name}: {engine.name}, {rows:,} {stage.rows_are}, round {number + 1}")
             cost = _run_once(spark, pool, engine, source, target)
             counts[engine.name] = stage.count(target)
-            if stage.judge:
+            if stage.judge and counts_too:
                 judged[engine.name] = pool.submit(stage.judge, source, target).result()
             shutil.rmtree(target)
             if counts_too:

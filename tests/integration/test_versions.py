@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from tests.factories import event_values, write_table
+from tests.factories import event_values, table_rows, write_table
 from tests.people import AS_OF, feature_rows, grouped_people
 from tests.versions import QUICK, World
 
@@ -68,6 +68,10 @@ def next_week(spark: SparkSession, refitted: Path, tmp_path: Path) -> World:
 
 def test_a_model_says_how_far_fits_on_earlier_features_agree_with_it(world: World) -> None:
     world.measure(a_week_later(), NEXT_WEEK)
+    profile = {"feature": "recency", "as_of": AS_OF, "feature_set": "set", "definition": "d", "people": 240}
+    profile |= {"missing": 0.0, "zeros": 0.0, "findings": [], "dropped": False}
+    profiles = table_rows(world.spark, "feature_profiles", [profile])
+    world.warehouse.replace_slice("feature_profiles", profiles, as_of=AS_OF)
     looking_back = world.with_changes({"clustering.stability": {"refits": 0, "days_before": [7]}})
     looking_back.run(train.STAGE, as_of=NEXT_WEEK)
     models = world.table("models").set_index("fit_number")

@@ -121,12 +121,15 @@ def describe_population(features: DataFrame, names: Sequence[str]) -> Population
     return Population(row["people"], f"{row['people']}:{row['mixed']}", row["first_set"])
 
 
-def earlier_dates(features: DataFrame, as_of: date, feature_set: str, days_before: Sequence[int]) -> list[date]:
-    """For each number of days, the newest date of `features` that is at least so long before `as_of`, of the same
-    feature set; newest first, each once. One pass over the dates alone."""
+def earlier_dates(profiles: DataFrame, as_of: date, feature_set: str, days_before: Sequence[int]) -> list[date]:
+    """For each number of days, the newest date at least so long before `as_of` at which the same feature set was
+    measured; newest first, each once.
+
+    In: rows of `feature_profiles`, a few a date, where `features` has everyone at each.
+    """
     if not days_before:
         return []
-    rows = features.where(F.col("feature_set") == feature_set).select("as_of").distinct().collect()
+    rows = profiles.where(F.col("feature_set") == feature_set).select("as_of").distinct().collect()
     found = {
         max((row["as_of"] for row in rows if (as_of - row["as_of"]).days >= days), default=None) for days in days_before
     }

@@ -57,11 +57,12 @@ def find_people(
         named = settings.attributes_read
         return attach_attributes(people, read_or_empty("persons"), named) if named else people
 
-    kept_out = dropped_features(read_or_empty("feature_profiles"), as_of)
+    profiles = read_or_empty("feature_profiles")
+    kept_out = dropped_features(profiles, as_of)
     names = choose_features(features, settings, kept_out)
     rows = at(as_of)
     population = describe_population(rows, [*names, *columns_to_fit(names, settings)])
-    dates = earlier_dates(features, as_of, population.feature_set, settings.stability.days_before)
+    dates = earlier_dates(profiles, as_of, population.feature_set, settings.stability.days_before)
     return People(rows, names, population, kept_out, dates, [at(day) for day in dates])
 
 
