@@ -12,6 +12,7 @@ from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.naming import describe, name_segments
 from segmentation.profiles.report.data import (
     Activity,
+    Border,
     Candidate,
     Choice,
     Identity,
@@ -20,6 +21,7 @@ from segmentation.profiles.report.data import (
     Link,
     Month,
     Movement,
+    OwnJourneys,
     Profile,
     Provenance,
     ReportData,
@@ -29,6 +31,7 @@ from segmentation.profiles.report.data import (
     SourceQuality,
     StageRun,
     Step,
+    TypicalPerson,
     Way,
 )
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
@@ -271,7 +274,33 @@ def journeys() -> Journeys:
         Way(False, ("page_view",), 2_400, 1_900, 0.3),
         Way(False, ("page_view", "view_product", "add_to_cart"), 900, 700, 0.1125),
     ]
-    return Journeys(90, False, sorted(steps, key=lambda step: -step.times), sorted(ways, key=lambda way: -way.journeys))
+    own = {
+        "s-loyal": OwnJourneys(4_000, 1_000, ways[:2]),
+        "s-evening": OwnJourneys(2_000, 0, ways[3:5]),
+    }
+    return Journeys(
+        90, False, sorted(steps, key=lambda step: -step.times), sorted(ways, key=lambda way: -way.journeys), own
+    )
+
+
+def borders() -> list[Border]:
+    """The loyal lie beside the regular; some of the regular, for whom others are nearer, beside the loyal."""
+    return [
+        Border("s-loyal", "s-regular", 400, 10),
+        Border("s-loyal", "s-deals", 12, 2),
+        Border("s-regular", "s-loyal", 203, 41),
+        Border("s-regular", "s-lapsing", 600, 19),
+        Border("s-deals", "s-regular", 311, 0),
+    ]
+
+
+def typical_people() -> list[TypicalPerson]:
+    """Two of the loyal, of one of whom the spend is not known."""
+    values: dict[str, float | None] = {name: _EVERYONE[name][1] for name in _EVERYONE}
+    return [
+        TypicalPerson("s-loyal", "p0a1b2c3", {**values, "monetary": 4321.0}),
+        TypicalPerson("s-loyal", "p9f8e7d6", {**values, "monetary": None}),
+    ]
 
 
 def report_data(**changes: Any) -> ReportData:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -102,6 +103,27 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
     reached = steps["page_view", "purchase"]["times"] + steps["(start)", "purchase"]["times"]
     assert f"{started:,} journeys in the last 90 days" in page
     assert "How people come to purchase" in page
+    (people,) = (
+        warehouse.read("segments")
+        .where("segment_version = 2")
+        .groupBy()
+        .agg(
+            F.count("nearest_segment_id").alias("placed"),
+            F.expr("count_if(nearest_segment_id = segment_id)").alias("beside_their_own"),
+            F.expr("count_if(ambiguous != (margin < 0.05))").alias("wrong"),
+        )
+        .collect()
+    )
+    assert people["placed"] > 80
+    assert (people["beside_their_own"], people["wrong"]) == (0, 0)
+    assert "How far segments overlap" in page
+    shown = re.findall(r"<code>(p[0-9a-f]{32})</code>", page)
+    typical = warehouse.read("segments").where("segment_version = 2").where(F.col("person_id").isin(shown))
+    assert len(shown) == 3 * (page.count('<article class="card c'))
+    assert {row["count"] for row in typical.groupBy("segment_id").count().collect()} == {3}
+    own = page.partition("Journeys of each segment")[2].partition("</table>")[0]
+    counted = re.findall(r'</th><td class="num">([0-9,]+)</td>', own)
+    assert sum(int(text.replace(",", "")) for text in counted) == started, "everyone is in a segment"
     paths = warehouse.read("journey_paths").where("reached").collect()
     assert sum(row["journeys"] for row in paths) == reached
     assert {tuple(row["path"]) for row in paths} == {("page_view", "purchase"), ("purchase",)}

@@ -16,8 +16,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.deliveries import KEY, source, write_csv
 from tests.published import Shop
+from tests.reports import report_data
 
 from segmentation.privacy.data_map import DATA_MAP
+from segmentation.profiles.report.data import TypicalPerson
+from segmentation.profiles.report.page import build_report
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress
 from segmentation.runtime.runner import Request, run_stages
@@ -142,6 +145,11 @@ def test_who_is_erased_is_nowhere_any_more_and_does_not_come_back(
     assert len(values) == 5 + 3
     (world.root / "ann.json").unlink(missing_ok=True)
     assert all(_places(world, value) for value in values[:6]), "what is looked for is found as long as it is there"
+    reports = world.root / "warehouse" / "_reports"
+    reports.mkdir(exist_ok=True)
+    for version, who in ((1, ANN), (2, BOB)):
+        shown = [TypicalPerson("s-loyal", people[who], {})]
+        (reports / f"segments-v{version}.html").write_text(build_report(report_data(typical=shown)))
     request = ("erase", "--identifier", "email=ann@example.com")
 
     with monkeypatch.context() as killed:
@@ -154,6 +162,7 @@ def test_who_is_erased_is_nowhere_any_more_and_does_not_come_back(
     assert (receipt["asked"], receipt["unknown"], receipt["people"], receipt["identifiers"]) == (1, 0, 1, 4)
     assert receipt["rows"]["sessions"] > 0
     assert receipt["files_deleted"] == 0, "the first attempt had deleted it"
+    assert [file.name for file in reports.iterdir()] == ["segments-v2.html"], "a report that shows others stays"
     assert {value: _places(world, value) for value in values if _places(world, value)} == {}
     assert not [value for value in values if value in said.out + said.err]
 

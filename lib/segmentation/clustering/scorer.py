@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from segmentation.clustering.algorithms import CLUSTER
 from segmentation.clustering.fitted import FittedModel, Part
 from segmentation.clustering.saving import load_pipeline
-from segmentation.clustering.scoring import score_people
+from segmentation.clustering.scoring import HOW_SURE, score_people
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Scorer:
     def score(self, people: DataFrame, keep: Sequence[str] = (), ranked: bool = False) -> DataFrame:
         """Places everyone by the model of their part, or by the global one: columns as of `score_people`, without
         `far`. Clusters are numbered through all parts; outliers who are set apart are in the one behind all."""
-        shown = ["person_id", *keep, CLUSTER, "probability", "margin", *(["ranked"] if ranked else [])]
+        shown = ["person_id", *keep, CLUSTER, *HOW_SURE, *(["ranked"] if ranked else [])]
         if not self.parts:
             return score_people(people, self.fitted, self.model.reads, keep, ranked).select(*shown)
         column = F.col(self.model.parts_by)
@@ -49,10 +49,11 @@ class Scorer:
         self, scorer: Scorer, first: int, people: DataFrame, keep: Sequence[str], ranked: bool
     ) -> DataFrame:
         def through_all(number: Column) -> Column:
-            return F.when(number < scorer.model.k, number + first).otherwise(F.lit(self.model.k))
+            own = F.when(number < scorer.model.k, number + first).otherwise(F.lit(self.model.k))
+            return F.when(number.isNotNull(), own)
 
         found = scorer.score(people, keep, ranked)
-        numbers = {CLUSTER: through_all(F.col(CLUSTER))}
+        numbers = {name: through_all(F.col(name)) for name in (CLUSTER, "nearest_other")}
         if ranked:
             numbers["ranked"] = F.transform("ranked", through_all)
         return found.withColumns(numbers)

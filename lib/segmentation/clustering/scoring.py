@@ -18,8 +18,12 @@ from segmentation.clustering.sql import number
 from segmentation.clustering.tree import Node, read_tree
 from segmentation.contracts.table import check_columns
 
+HOW_SURE = ("probability", "margin", "nearest_other")
+"""Columns that say how sure it is that a person is in their cluster."""
+
 _OWN, _OTHER = "_own", "_other"
-"""DOUBLE columns: squared distances to the centre of a person's cluster, and to the nearest of the others'."""
+"""DOUBLE columns: how far a person's cluster is, and the nearest of the others. Of a hard model squared distances to
+the centres, of a mixture probabilities with a minus before them."""
 
 _MARGIN = f"CASE WHEN {_OTHER} > {_OWN} THEN 1D - sqrt({_OWN} / {_OTHER}) ELSE 0D END"
 
@@ -33,43 +37,53 @@ def score_people(
     """Places everyone, in batch or in a stream.
 
     In: one row a person with the model's features `names`. Out: `person_id`, the columns `keep`, `cluster` INT,
-    `probability` and `margin` DOUBLE. A mixture gives the probability of the cluster, and as margin how far the next
-    likely one is behind; a hard model gives no probability, and as margin 1 - d1 / d2 for the Euclidean distances to
-    the own and to the nearest other centre: 0 between two clusters, 1 at the own centre. (Bisecting k-means walks
-    down its tree, so that another centre may be nearer: margin 0.) With `ranked` also all clusters, the likeliest or
-    nearest first, as ARRAY<INT> `ranked`, and how far each is, in the order of their numbers, as ARRAY<DOUBLE> `far`:
-    squared distances, or probabilities with a minus before them. Outliers whom the model sets apart are in the cluster
-    behind its own, its number of clusters, without margin and probability. Raises `MissingColumnsError`.
+    `probability` and `margin` DOUBLE, `nearest_other` INT. A mixture gives the probability of the cluster, and as
+    margin how far the next likely one is behind; a hard model gives no probability, and as margin 1 - d1 / d2 for the
+    Euclidean distances to the own and to the nearest other centre: 0 between two clusters, 1 at the own centre.
+    (Bisecting k-means walks down its tree, so that another centre may be nearer: margin 0.) `nearest_other` is the
+    cluster to which the margin is. With `ranked` also all clusters, the likeliest or nearest first, as ARRAY<INT>
+    `ranked`, and how far each is, in the order of their numbers, as ARRAY<DOUBLE> `far`: squared distances, or
+    probabilities with a minus before them. Outliers whom the model sets apart are in the cluster behind its own, its
+    number of clusters, without margin, probability and nearest. Raises `MissingColumnsError`.
     """
     check_columns(features, ["person_id", *names, *keep], "the features to score")
     people = features.select("person_id", *names, *keep)
     model = fitted.stages[-1]
     if isinstance(model, GaussianMixtureModel):
-        scored = fitted.transform(people)
-        probabilities = vector_to_array(F.col("probability"))
-        in_order = F.sort_array(probabilities, asc=False)
-        probability = F.element_at(probabilities, F.col(CLUSTER) + 1)
-        margin = F.element_at(in_order, 1) - F.element_at(in_order, 2)
-        far = [-F.element_at(probabilities, cluster + 1) for cluster in range(len(model.weights))]
+        clusters = range(len(model.weights))
+        scored = _weigh(people, fitted, clusters)
+        probability, margin = F.expr(f"0D - {_OWN}"), F.expr(f"{_OTHER} - {_OWN}")
     else:
         assert isinstance(model, BisectingKMeansModel | KMeansModel), "train saves no other model"
         middles = centres(model)
+        clusters = range(len(middles))
         scored = _place(people, fitted, middles)
-        far = [F.col(_far(cluster)) for cluster in range(len(middles))]
         probability, margin = F.lit(None).cast("double"), F.expr(_MARGIN)
-    found = {CLUSTER: F.col(CLUSTER), "probability": probability, "margin": margin}
+    others = (f"CASE WHEN {CLUSTER} <> {cluster} THEN {_far(cluster)} END" for cluster in clusters)
+    scored = scored.withColumn(_OTHER, F.expr(_least(others)))
+    nearest = " ".join(f"WHEN {CLUSTER} <> {n} AND {_far(n)} = {_OTHER} THEN {n}" for n in clusters)
+    sure = zip(HOW_SURE, (probability, margin, F.expr(f"CASE {nearest} END")), strict=True)
+    found = {CLUSTER: F.col(CLUSTER), **dict(sure)}
     if SET_ASIDE in scored.columns:
         found = {name: F.when(~F.col(SET_ASIDE), column) for name, column in found.items()}
-        found[CLUSTER] = F.coalesce(found[CLUSTER], F.lit(len(far)))
+        found[CLUSTER] = F.coalesce(found[CLUSTER], F.lit(len(clusters)))
     if ranked:
+        far = [F.col(_far(cluster)) for cluster in clusters]
         pairs = F.array_sort(F.array(*(F.struct(d.alias("d"), F.lit(n).alias("n")) for n, d in enumerate(far))))
         found |= {"ranked": F.transform(pairs, lambda pair: pair["n"]), "far": F.array(*far)}
     return scored.select("person_id", *keep, *(column.alias(name) for name, column in found.items()))
 
 
+def _weigh(people: DataFrame, fitted: PipelineModel, clusters: Sequence[int]) -> DataFrame:
+    """People -> the same with `cluster`, as the mixture gives it, and how far each cluster and the own one is."""
+    likely = fitted.transform(people).withColumn("_likely", vector_to_array(F.col("probability")))
+    weighed = likely.selectExpr("*", *(f"0D - _likely[{cluster}] AS {_far(cluster)}" for cluster in clusters))
+    return weighed.withColumn(_OWN, F.expr(f"0D - _likely[{CLUSTER}]"))
+
+
 def _place(people: DataFrame, fitted: PipelineModel, middles: Sequence[Sequence[float]]) -> DataFrame:
     """People -> the same, prepared, with `cluster`, as the hard model's own `transform` would give it, and squared
-    distances: to the `middles` of all clusters, of the own, and of the nearest other. The model goes from columns to
+    distances: to the `middles` of all clusters, and of the own. The model goes from columns to
     vectors and through a function a row, and leaves distances to be worked out again: twice the processor time. Each
     distance is a column, as an array of them would be filled and read again for each person: a third on top."""
     assembler = fitted.stages[-2]
@@ -83,13 +97,10 @@ def _place(people: DataFrame, fitted: PipelineModel, middles: Sequence[Sequence[
     if isinstance(model, BisectingKMeansModel):
         own = " ".join(f"WHEN {cluster} THEN {_far(cluster)}" for cluster in clusters)
         placed = measured.withColumn(CLUSTER, F.expr(_walk(read_tree(model), coordinates)))
-        placed = placed.withColumn(_OWN, F.expr(f"CASE {CLUSTER} {own} END"))
-    else:
-        first = " ".join(f"WHEN {_far(cluster)} = {_OWN} THEN {cluster}" for cluster in clusters)
-        placed = measured.withColumn(_OWN, F.expr(_least(map(_far, clusters))))
-        placed = placed.withColumn(CLUSTER, F.expr(f"CASE {first} ELSE {len(middles) - 1} END"))
-    others = (f"CASE WHEN {CLUSTER} <> {cluster} THEN {_far(cluster)} END" for cluster in clusters)
-    return placed.withColumn(_OTHER, F.expr(_least(others)))
+        return placed.withColumn(_OWN, F.expr(f"CASE {CLUSTER} {own} END"))
+    first = " ".join(f"WHEN {_far(cluster)} = {_OWN} THEN {cluster}" for cluster in clusters)
+    placed = measured.withColumn(_OWN, F.expr(_least(map(_far, clusters))))
+    return placed.withColumn(CLUSTER, F.expr(f"CASE {first} ELSE {len(middles) - 1} END"))
 
 
 def _walk(node: Node, coordinates: Sequence[str]) -> str:
@@ -102,7 +113,7 @@ def _walk(node: Node, coordinates: Sequence[str]) -> str:
 
 
 def _far(cluster: int) -> str:
-    """DOUBLE column: the squared distance to the centre of a cluster."""
+    """DOUBLE column: how far a cluster is."""
     return f"_far_{cluster}"
 
 

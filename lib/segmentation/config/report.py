@@ -28,4 +28,11 @@ class ReportSettings(Section):
     lifecycle: LifecycleSettings = Field(
         LifecycleSettings(), description="Stages of which each segment's shares are told, where both are measured."
     )
+    typical_people: int = Field(
+        3,
+        ge=0,
+        le=10,
+        description="Of each segment so many people stand in the report with their `person_id` and traits, those "
+        "nearest to its middle; 0: none. A report in the warehouse goes when somebody in it is erased.",
+    )
     notes: list[str] = Field([], description="Paragraphs on the data that a reader must know, such as its origin.")

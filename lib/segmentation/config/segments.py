@@ -115,7 +115,7 @@ class SegmentSettings(Section):
         0.3,
         description="Least overlap (Jaccard index of the people) for a new cluster to carry on a published segment.",
     )
-    ambiguous_margin: Share = Field(0.05, description="People whose margin is below are counted as ambiguous.")
+    ambiguous_margin: Share = Field(0.05, description="People whose margin is below are marked as ambiguous.")
     rules: list[SegmentRule] = Field(
         [], description="Decisions on top of the model. Of those that take a person into a segment the first holds."
     )

@@ -1,6 +1,7 @@
 """Tables of models, versions, segments and their profiles."""
 
 from segmentation.contracts.table import (
+    BOOLEAN,
     DATE,
     DOUBLE,
     DOUBLE_MAP,
@@ -66,6 +67,8 @@ _MEMBERSHIP = (
     Col("segment_name", STRING, "its name for people", required=True),
     Col("probability", DOUBLE, "of belonging to it, where the model gives one"),
     Col("margin", DOUBLE, "how far the next nearest segment is: 0 (ambiguous) to 1"),
+    Col("nearest_segment_id", STRING, "that next nearest segment; null where the model alone did not place the person"),
+    Col("ambiguous", BOOLEAN, "whether the margin is below `segments.ambiguous_margin`"),
     Col("method", STRING, "model, rule, fallback, outlier", required=True),
     Col("rule", STRING, "the rule of `segments.rules` that decided; null: none did"),
     Col("model_segment_id", STRING, "where the model alone would have the person: a segment, or the fallback"),

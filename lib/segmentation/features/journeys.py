@@ -165,25 +165,24 @@ def count_steps(journeys: DataFrame, as_of: date) -> DataFrame:
 
 def count_paths(journeys: DataFrame, settings: JourneySettings, as_of: date) -> DataFrame:
     """Journeys -> the rows of `journey_paths`: the commonest paths to the target, and those that ended without it."""
+    ranked = rank_paths(journeys, settings, MOST_PATHS)
+    return ranked.withColumn("as_of", F.lit(as_of)).select(*JOURNEY_PATHS.column_names)
+
+
+def rank_paths(journeys: DataFrame, settings: JourneySettings, most: int, by: Sequence[str] = ()) -> DataFrame:
+    """The `most` commonest paths to the target, and as many that ended without it, of all or of each group.
+
+    In: journeys, with the columns `by` that say of which group one is. Out: one row a group and path: `by`, `reached`,
+    `path` ARRAY of STRING, `journeys`, `people`, `share` of all journeys of the group that ended so.
+    """
+    group = [*by, "reached"]
     longest = settings.longest_path
     last = F.slice("steps", -longest, longest)
     path = F.when(F.size("steps") > longest, F.concat(F.array(F.lit(EARLIER)), last)).otherwise(F.col("steps"))
-    of_people = (
-        journeys.where("NOT open")
-        .groupBy("reached", path.alias("path"), "person_id")
-        .agg(F.count("*").alias("journeys"))
-    )
-    counted = of_people.groupBy("reached", "path").agg(
-        F.sum("journeys").alias("journeys"), F.count("*").alias("people")
-    )
-    sums = journeys.where("NOT open").groupBy("reached").agg(F.count("*").alias("all")).collect()
-    common = [
-        counted.where(F.col("reached") == row["reached"])
-        .orderBy(F.desc("journeys"), "path")
-        .limit(MOST_PATHS)
-        .withColumn("share", F.col("journeys") / F.lit(row["all"]))
-        for row in sums
-    ]
-    if not common:
-        common = [counted.withColumn("share", F.lit(0.0))]
-    return reduce(DataFrame.unionByName, common).withColumn("as_of", F.lit(as_of)).select(*JOURNEY_PATHS.column_names)
+    ended = journeys.where("NOT open").select("person_id", *group, path.alias("path"))
+    of_people = ended.groupBy(*group, "path", "person_id").agg(F.count("*").alias("journeys"))
+    counted = of_people.groupBy(*group, "path").agg(F.sum("journeys").alias("journeys"), F.count("*").alias("people"))
+    place = F.row_number().over(Window.partitionBy(*group).orderBy(F.desc("journeys"), "path"))
+    common = counted.withColumn("place", place).where(F.col("place") <= most).drop("place")
+    whole = ended.groupBy(*group).agg(F.count("*").alias("all"))
+    return common.join(F.broadcast(whole), group).withColumn("share", F.expr("journeys / all")).drop("all")

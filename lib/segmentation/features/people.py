@@ -1,4 +1,4 @@
-"""Measuring some people from their own events, whatever the tables of sessions and features say."""
+"""What people did, and measuring some from their own events, whatever the tables of sessions and features say."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from segmentation.sessions.attach import attach_persons, keep_behaviour
 from segmentation.sessions.cut import cut_sessions
 
 
+def own_behaviour(events: DataFrame, owners: DataFrame, settings: Settings, as_of: date) -> DataFrame:
+    """The events that features are measured of, with `person_id`: those that count, are somebody's, and happened before
+    what `features.before` names. Grain in and out: one event; `owners`: rows as of `identity_map`."""
+    owned = attach_persons(keep_behaviour(events, as_of, settings), owners, list(settings.identity.identifiers))
+    return keep_until(owned, settings.features.before) if settings.features.before else owned
+
+
 def measure_people(events: DataFrame, owners: DataFrame, settings: Settings, as_of: date) -> DataFrame:
     """The features at the end of `as_of` of whoever is among `owners` (rows as of `identity_map`): rows as of
     `measure_features`, the same that the stage `features` would write."""
-    trust = list(settings.identity.identifiers)
-    owned = attach_persons(keep_behaviour(events, as_of, settings), owners, trust)
-    if settings.features.before:
-        owned = keep_until(owned, settings.features.before)
-    sessions = cut_sessions(owned, settings.sessions, as_of, trust)
+    owned = own_behaviour(events, owners, settings, as_of)
+    sessions = cut_sessions(owned, settings.sessions, as_of, list(settings.identity.identifiers))
     return measure_features(owned, sessions, settings.features, as_of)

@@ -14,6 +14,7 @@ from segmentation.clustering.algorithms import CLUSTER
 from segmentation.clustering.conditions import meets
 from segmentation.clustering.matching import People
 from segmentation.clustering.scorer import Scorer
+from segmentation.clustering.scoring import HOW_SURE
 from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.segments import SEGMENTS
 from segmentation.contracts.table import check_columns
@@ -69,14 +70,14 @@ def place_people(features: DataFrame, scorer: Scorer, settings: SegmentSettings)
     """Scores everyone who is in scope.
 
     In: one row a person with all that the model reads. Out: `person_id`, `cluster` INT (null: the fallback),
-    `probability`, `margin`; with rules also `ranked`, all clusters from the nearest on, and `meets`, ARRAY<BOOLEAN>:
+    `HOW_SURE`; with rules also `ranked`, all clusters from the nearest on, and `meets`, ARRAY<BOOLEAN>:
     whether the person meets the conditions of each. People of whom no feature of the model is known are out of scope.
     Raises `MissingColumnsError`, also where a condition names a feature that is not there.
     """
     check_columns(features, ["person_id", *(c.feature for c in settings.scope)], "the features (segments.scope)")
     named = [condition.feature for rule in settings.rules for condition in rule.when]
     check_columns(features, named, "the features (segments.rules)")
-    known, of_model = {"in_scope": _in_scope(scorer.model.features, settings)}, [CLUSTER, "probability", "margin"]
+    known, of_model = {"in_scope": _in_scope(scorer.model.features, settings)}, [CLUSTER, *HOW_SURE]
     if settings.rules:
         known["meets"] = F.array(*(meets(rule.when) for rule in settings.rules))
         of_model.append("ranked")
@@ -108,8 +109,9 @@ def count_overlap(placed: DataFrame, before: DataFrame, settings: SegmentSetting
 
 
 def name_clusters(placed: DataFrame, segments: Mapping[int, str], settings: SegmentSettings) -> DataFrame:
-    """Where the model alone has everyone placed: `person_id`, `segment_id`, `probability`, `margin`, `method` (model,
-    fallback, outlier), `rule` (null) and `model_segment_id` (the same as `segment_id`)."""
+    """Where the model alone has everyone placed: `person_id`, `segment_id`, `probability`, `margin`,
+    `nearest_segment_id`, `method` (model, fallback, outlier), `rule` (null) and `model_segment_id` (the same as
+    `segment_id`)."""
     segment = model_segment(segments, settings)
     method = method_of(segment, settings)
     return placed.select(
@@ -117,6 +119,7 @@ def name_clusters(placed: DataFrame, segments: Mapping[int, str], settings: Segm
         segment.alias("segment_id"),
         "probability",
         "margin",
+        nearest_segment(segments).alias("nearest_segment_id"),
         method.alias("method"),
         F.lit(None).cast("string").alias("rule"),
         segment.alias("model_segment_id"),
@@ -131,6 +134,11 @@ def placed_by_model(people: DataFrame) -> DataFrame:
 def model_segment(segments: Mapping[int, str], settings: SegmentSettings) -> Column:
     """The segment of a person's cluster; without one, the fallback."""
     return F.coalesce(_look_up(segments, F.col(CLUSTER)), F.lit(settings.fallback.segment_id))
+
+
+def nearest_segment(segments: Mapping[int, str]) -> Column:
+    """The segment of the cluster that is next nearest to a person; null where the model has none."""
+    return _look_up(segments, F.col("nearest_other"))
 
 
 def method_of(segment: Column, settings: SegmentSettings) -> Column:
@@ -150,12 +158,16 @@ def count_flows(assigned: DataFrame, before: DataFrame) -> dict[tuple[str, str |
     return {(row["segment_id"], row["was"]): row["people"] for row in counted}
 
 
-def membership_rows(assigned: DataFrame, version: int, names: Mapping[str, str]) -> DataFrame:
+def membership_rows(
+    assigned: DataFrame, version: int, names: Mapping[str, str], settings: SegmentSettings
+) -> DataFrame:
     """One row a person for `segments`. In: what `name_clusters` gives, and the name of each segment."""
-    rows = assigned.withColumn("segment_version", F.lit(version).cast("bigint")).withColumn(
-        "segment_name", _look_up(names, F.col("segment_id"))
-    )
-    return rows.select(*SEGMENTS.column_names)
+    known = {
+        "segment_version": F.lit(version).cast("bigint"),
+        "segment_name": _look_up(names, F.col("segment_id")),
+        "ambiguous": F.coalesce(F.col("margin") < settings.ambiguous_margin, F.lit(False)),
+    }
+    return assigned.withColumns(known).select(*SEGMENTS.column_names)
 
 
 def _in_scope(names: Sequence[str], settings: SegmentSettings) -> Column:

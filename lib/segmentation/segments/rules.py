@@ -12,11 +12,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.clustering.agreement import adjusted_rand_index
+from segmentation.clustering.algorithms import CLUSTER
+from segmentation.clustering.scoring import HOW_SURE
 from segmentation.config.model import NAME
 from segmentation.config.segments import SegmentRule, SegmentSettings
 from segmentation.contracts.errors import ConfigError
 from segmentation.contracts.table import check_columns
-from segmentation.segments.membership import method_of, model_segment
+from segmentation.segments.membership import method_of, model_segment, nearest_segment
 from segmentation.segments.named import find_segment, find_segments, unknown_segments
 
 
@@ -66,13 +68,13 @@ def decide_segments(
     """Everyone's segment by rules and model.
 
     In: what `place_people` gives with these rules, by id; the segment of each cluster. Out: as of `name_clusters`;
-    `method` is `rule` and `rule` names it where a rule decided, and `probability` and `margin`, which are the model's,
-    are null there. `model_segment_id` is where the model alone would have the person.
+    `method` is `rule` and `rule` names it where a rule decided, and what the model says of how sure it is is null
+    there. `model_segment_id` is where the model alone would have the person.
 
     What forbids a segment holds for the model and for the rules below it; of the rules that take into a segment the
     first that may does.
     """
-    check_columns(placed, ["person_id", "cluster", "probability", "margin", "ranked", "meets"], "the placed people")
+    check_columns(placed, ["person_id", CLUSTER, *HOW_SURE, "ranked", "meets"], "the placed people")
     fallback = settings.fallback.segment_id
     by_model = model_segment(segments, settings)
     applies = [
@@ -110,8 +112,10 @@ def decide_segments(
         by_model.alias("model_segment_id"),
         "probability",
         "margin",
+        nearest_segment(segments).alias("nearest_segment_id"),
     ).withColumn("method", method)
-    of_model = [F.when(F.col("method") == "model", F.col(name)).alias(name) for name in ("probability", "margin")]
+    sure = ("probability", "margin", "nearest_segment_id")
+    of_model = [F.when(F.col("method") == "model", F.col(name)).alias(name) for name in sure]
     return decided.select("person_id", "segment_id", *of_model, "method", "rule", "model_segment_id")
 
 

@@ -89,7 +89,7 @@ def run(context: StageContext) -> Outcome:
         kept = kept_names(baseline, own_names(rules, segments.values()), settings)
         names = _write_profiles(context, draft.segment_version, assigned, features, model, kept, parts)
         context.tell("writing segments")
-        rows = membership_rows(assigned, draft.segment_version, names)
+        rows = membership_rows(assigned, draft.segment_version, names, settings)
         context.warehouse.replace_slice("segments", rows, segment_version=draft.segment_version)
         now = Placing(scorer, segments)
         metrics |= _write_changes(context, draft.segment_version, assigned, features, now, baseline)

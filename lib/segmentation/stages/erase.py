@@ -40,7 +40,7 @@ from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import identity, report
 from segmentation.stages.ingest_plan import STREAMS
 
-_OWN_FILES = (report.FOLDER, saving.FOLDER, STREAMS)
+_ABOUT_NOBODY = (saving.FOLDER, STREAMS)
 """Folders of the warehouse whose files are about nobody."""
 
 _KEPT_ASIDE = {*identity.STAGE.writes, "erasure_work"} - {*identity.STAGE.state}
@@ -268,10 +268,11 @@ def _with_words(rows: DataFrame, held: Held, keys: Sequence[str], identifiers: D
 
 def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFrame) -> int:
     """Deletes the delivered files that hold somebody: all of a destination that was told of one (in what form, only
-    its platform knows), and others in which a value stands, and takes people out of delivered tables. The next export
-    delivers without them. Returns how many files were deleted.
+    its platform knows), and others in which a value stands; the reports that show one of them; and takes people out of
+    delivered tables. The next export delivers without them, and reports can be written again. Returns how many files
+    were deleted.
 
-    Raises `InputError` where a model, a report or a stream's checkpoint holds somebody, which none should.
+    Raises `InputError` where a model or a stream's checkpoint holds somebody, which none should.
     """
     written = F.explode(F.array_compact(F.array("path", "removed_path"))).alias("path")
     log = warehouse.read_or_empty("export_log").select("destination", written).distinct()
@@ -285,17 +286,22 @@ def _delete_files(warehouse: Warehouse, people: DataFrame, identifiers: DataFram
     there = [row for row in there if row["path"] not in tables]
     doomed = [row["path"] for row in there if row["told"]]
     values = _values_of(warehouse, people, identifiers)
-    doomed += find_files([row["path"] for row in there if not row["told"]], values)
+    searched = [row["path"] for row in there if not row["told"]]
+    doomed += find_files(searched + _folders(warehouse, [report.FOLDER]), values)
     for path in doomed:
         files, at = _file(warehouse.spark, path)
         files.delete(at, False)
-    own = [path for folder in _OWN_FILES if _is_there(warehouse.spark, path := warehouse.path(folder))]
-    if others := find_files(own, values):
+    if others := find_files(_folders(warehouse, _ABOUT_NOBODY), values):
         raise InputError(
-            f"The file {Path(others[0]).name} of a model, report or stream holds somebody who is to be erased: delete "
+            f"The file {Path(others[0]).name} of a model or stream holds somebody who is to be erased: delete "
             "it, then start again."
         )
     return len(doomed)
+
+
+def _folders(warehouse: Warehouse, names: Sequence[str]) -> list[str]:
+    """Where folders of the warehouse are, of those that are there."""
+    return [path for name in names if _is_there(warehouse.spark, path := warehouse.path(name))]
 
 
 def _take_out_of_table(spark: SparkSession, path: str, people: DataFrame) -> None:

@@ -12,8 +12,9 @@ from pyspark.sql import functions as F
 from segmentation.config.point_in_time import PointInTime
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
-from segmentation.features.build import FeaturePlan, keep_until
+from segmentation.features.build import FeaturePlan
 from segmentation.features.journeys import count_paths, count_steps, keep_common_steps, list_journeys
+from segmentation.features.people import own_behaviour
 from segmentation.features.profiles import profile_features, profile_rows, profiles_before
 from segmentation.features.rfm import score_people
 from segmentation.runtime.configured import configured
@@ -21,7 +22,6 @@ from segmentation.runtime.plans import settled
 from segmentation.runtime.rebuild import FULL, tell_differences
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.sessions.attach import (
-    attach_persons,
     behaviour_depends_on,
     check_amounts,
     end_of,
@@ -44,15 +44,11 @@ def run(context: StageContext) -> Outcome:
     Raises `InputError` where the date is before all events.
     """
     settings, as_of = context.settings, context.as_of
-    trust = list(settings.identity.identifiers)
     events, owners = context.read("events"), context.read_owners()
     count = events.count()
-    behaviour = keep_behaviour(events, as_of, settings)
-    if behaviour.isEmpty():
+    if keep_behaviour(events, as_of, settings).isEmpty():
         raise InputError(f"No person did anything on or before {as_of}: choose a later date with --as-of.")
-    owned = attach_persons(behaviour, owners, trust)
-    if settings.features.before:
-        owned = keep_until(owned, settings.features.before)
+    owned = own_behaviour(events, owners, settings, as_of)
     warehouse, plan, went_on = context.warehouse, FeaturePlan(settings.features, as_of), False
     warehouse.ensure("feature_days")
     if are_kept(settings, count):

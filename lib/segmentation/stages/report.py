@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,11 +13,23 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.activation.folder import Folder
+from segmentation.clustering.fitted import FittedModel
 from segmentation.config.paths import is_catalog
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.features.catalogue import feature_catalogue
-from segmentation.profiles.report.data import Journeys, Lifecycle, Provenance, ReportData, Rfm
+from segmentation.features.journeys import list_journeys
+from segmentation.features.people import own_behaviour
+from segmentation.profiles.report.data import (
+    Journeys,
+    Lifecycle,
+    OwnJourneys,
+    Profile,
+    Provenance,
+    ReportData,
+    Rfm,
+    TypicalPerson,
+)
 from segmentation.profiles.report.page import build_report
 from segmentation.profiles.report.summaries import (
     read_choice,
@@ -25,12 +38,16 @@ from segmentation.profiles.report.summaries import (
     read_profiles,
     read_stage_runs,
     summarise_activity,
+    summarise_borders,
     summarise_identity,
     summarise_lifecycle,
+    summarise_own_journeys,
     summarise_quality,
     summarise_rfm,
 )
-from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.profiles.typical import find_typical
+from segmentation.runtime.plans import settled
+from segmentation.runtime.stage import Earlier, Outcome, Stage, StageContext
 from segmentation.segments.versions import Version, published, read_versions
 from segmentation.sessions.money import count_in_one_currency
 
@@ -112,6 +129,8 @@ def _collect(context: StageContext, version: Version) -> ReportData:
         identity=summarise_identity(read("persons"), read("identity_map"), read("identity_edges"), _score(context)),
         quality=summarise_quality(read("ingest_batches")),
         movements=read_movements(read("segment_changes"), version.segment_version),
+        borders=summarise_borders(_segments(context, version)),
+        typical=_typical(context, version, segments, read("features")),
         lifecycle=_lifecycle(context, version, read("features")),
         rfm=_rfm(context, version, read("features")) if settings.features.rfm else None,
         journeys=_journeys(context, version) if settings.features.journeys else None,
@@ -146,7 +165,44 @@ def _journeys(context: StageContext, version: Version) -> Journeys | None:
     settings, as_of = context.settings.features.journeys, F.col("as_of") == F.lit(version.as_of)
     assert settings is not None, "only where journeys are declared"
     steps, paths = (context.read_or_empty(name).where(as_of) for name in ("journey_steps", "journey_paths"))
-    return read_journeys(steps, paths, settings)
+    found = read_journeys(steps, paths, settings)
+    return replace(found, segments=_own_journeys(context, version)) if found else None
+
+
+def _own_journeys(context: StageContext, version: Version) -> dict[str, OwnJourneys]:
+    """Tables tell of everyone together: what the people of a segment do is found in the events that made it."""
+    settings, then = context.settings, Earlier(version.inputs, version.as_of)
+    assert settings.features.journeys is not None, "only where journeys are declared"
+    if not {"events", "identity_map"} <= set(version.inputs):
+        return {}
+    context.tell("following the people of each segment")
+    events = context.warehouse.read("events", version.inputs["events"])
+    owned = own_behaviour(events, context.read_owners(then), settings, version.as_of)
+    with settled(list_journeys(owned, settings.features, version.as_of)) as found:
+        return summarise_own_journeys(found, _segments(context, version), settings.features.journeys)
+
+
+def _typical(
+    context: StageContext, version: Version, segments: Sequence[Profile], features: DataFrame
+) -> list[TypicalPerson]:
+    row = context.read_or_empty("models").where(F.col("model_id") == version.model_id).first()
+    if row is None:
+        return []
+    measured = features.where(F.col("as_of") == F.lit(version.as_of))
+    told = [name for name in FittedModel.from_row(row).features if name in measured.columns]
+    statistics = {segment.segment_id: segment.statistics for segment in segments if not segment.is_fallback}
+    found = find_typical(
+        _segments(context, version), measured, statistics, told, context.settings.report.typical_people
+    )
+    shown = sorted({name for known in statistics.values() for name in known})
+    ids = [person for people in found.values() for person in people]
+    rows = measured.where(F.col("person_id").isin(ids)).select("person_id", *shown).collect() if ids else []
+    values = {row["person_id"]: row.asDict() for row in rows}
+    return [
+        TypicalPerson(segment, person, {name: values[person][name] for name in shown})
+        for segment, people in found.items()
+        for person in people
+    ]
 
 
 def _provenance(context: StageContext, version: Version, algorithm: str) -> Provenance:
@@ -189,6 +245,7 @@ STAGE = Stage(
         "events",
         "identity_edges",
         "identity_map",
+        "identity_history",
         "persons",
         "sessions",
         "features",

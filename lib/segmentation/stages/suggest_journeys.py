@@ -8,12 +8,11 @@ import yaml
 
 from segmentation.config.journeys import JourneySettings
 from segmentation.contracts.errors import InputError
-from segmentation.features.build import keep_until
 from segmentation.features.journeys import list_journeys
+from segmentation.features.people import own_behaviour
 from segmentation.features.vocabulary import Rated, rate_steps
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import StageContext
-from segmentation.sessions.attach import attach_persons, keep_behaviour
 
 READS = ("events", "identity_map", "identity_history")
 
@@ -50,10 +49,7 @@ def look_at_journeys(context: StageContext, most: int = MOST) -> Vocabulary:
     settings, as_of = context.settings, context.as_of
     journeys = settings.features.journeys or JourneySettings()
     features = settings.features.model_copy(update={"journeys": journeys})
-    behaviour = keep_behaviour(context.read("events"), as_of, settings)
-    owned = attach_persons(behaviour, context.read_owners(), list(settings.identity.identifiers))
-    if features.before:
-        owned = keep_until(owned, features.before)
+    owned = own_behaviour(context.read("events"), context.read_owners(), settings, as_of)
     context.tell("following people from step to step")
     with settled(list_journeys(owned, features, as_of)) as found:
         return Vocabulary(found.count(), tuple(rate_steps(found, journeys, most)))

@@ -44,8 +44,9 @@ def test_a_hard_models_margin_is_between_the_two_nearest_centres(features: DataF
     nearest = np.sort(distances, axis=1)
     assert found["cluster"].tolist() == distances.argmin(axis=1).tolist()
     assert found["margin"].to_numpy() == pytest.approx(1 - nearest[:, 0] / nearest[:, 1])
+    assert found["nearest_other"].tolist() == distances.argsort(axis=1)[:, 1].tolist()
     assert found["probability"].isna().all()
-    assert list(found.columns) == ["person_id", "as_of", "cluster", "probability", "margin"]
+    assert list(found.columns) == ["person_id", "as_of", "cluster", "probability", "margin", "nearest_other"]
 
 
 @pytest.mark.parametrize(("algorithm", "k"), [("kmeans", 5), ("bisecting_kmeans", 2), ("bisecting_kmeans", 6)])
@@ -72,6 +73,12 @@ def test_a_saved_mixture_scores_batch_and_stream_alike(
     batch = score_people(features, loaded, NAMES).toPandas().sort_values("person_id").reset_index(drop=True)
     assert batch["probability"].between(1 / 3, 1).all()
     assert (batch["margin"] <= batch["probability"]).all()
+    rows = loaded.transform(features).select("person_id", "probability").sort("person_id").collect()
+    likely = np.array([row["probability"].toArray() for row in rows])
+    everyone, second = np.arange(len(likely)), np.sort(likely, axis=1)[:, -2]
+    assert likely[everyone, batch["nearest_other"]].tolist() == second.tolist()
+    assert (batch["nearest_other"] != batch["cluster"]).all()
+    assert batch["margin"].to_numpy() == pytest.approx(likely.max(axis=1) - second)
 
     features.write.parquet(str(tmp_path / "arriving"))
     arriving = spark.readStream.schema(features.schema).parquet(str(tmp_path / "arriving"))

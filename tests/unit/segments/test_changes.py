@@ -48,7 +48,7 @@ def replay(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Replay:
     def cutting(low: int) -> Placing:
         statement = (
             f"SELECT person_id, CASE WHEN x < {low} THEN 0 WHEN x < 20 THEN 1 ELSE 2 END AS cluster, "
-            "CAST(NULL AS DOUBLE) AS probability, CAST(NULL AS DOUBLE) AS margin FROM __THIS__"
+            "CAST(NULL AS DOUBLE) AS probability, CAST(NULL AS DOUBLE) AS margin, 0 AS nearest_other FROM __THIS__"
         )
         return Placing(
             Scorer(MODEL, PipelineModel([SQLTransformer(statement=statement)])), {0: "low", 1: "mid", 2: "high"}

@@ -25,7 +25,7 @@ from segmentation.segments.membership import (
 )
 
 BESIDE = ("unassigned", "outliers")
-PLACED = "person_id string, cluster int, probability double, margin double"
+PLACED = "person_id string, cluster int, probability double, margin double, nearest_other int"
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,11 @@ def test_only_people_in_scope_of_whom_something_is_known_are_placed(spark: Spark
 @pytest.fixture(scope="module")
 def placed(spark: SparkSession) -> DataFrame:
     rows = [
-        ("a", 0, None, 0.9),
-        ("b", 0, None, 0.01),
-        ("c", 1, None, 0.5),
-        ("d", None, None, None),
-        ("e", None, None, None),
+        ("a", 0, None, 0.9, 1),
+        ("b", 0, None, 0.01, 1),
+        ("c", 1, None, 0.5, 0),
+        ("d", None, None, None, None),
+        ("e", None, None, None, None),
     ]
     return spark.createDataFrame(rows, PLACED)
 
@@ -85,7 +85,7 @@ def test_people_are_counted_by_where_they_are_and_were(spark: SparkSession, plac
 
 
 def test_outliers_are_in_a_segment_beside_those_of_the_model(spark: SparkSession) -> None:
-    rows = spark.createDataFrame([("a", 0, None, 0.9), ("far", 2, None, None), ("b", 1, None, 0.5)], PLACED)
+    rows = spark.createDataFrame([("a", 0, None, 0.9, 1), ("far", 2, None, None, None), ("b", 1, None, 0.5, 0)], PLACED)
     was = spark.createDataFrame(
         [("a", "s"), ("far", "outliers"), ("b", "outliers")], "person_id string, segment_id string"
     )
@@ -103,16 +103,17 @@ def test_outliers_are_in_a_segment_beside_those_of_the_model(spark: SparkSession
 
 def test_rows_of_a_version_have_ids_names_and_methods(spark: SparkSession, placed: DataFrame) -> None:
     assigned = name_clusters(placed, {0: "s", 1: "t"}, SegmentSettings())
-    rows = membership_rows(assigned, 4, {"s": "Loyal", "t": "Lapsing", "unassigned": "Nobody"})
+    rows = membership_rows(assigned, 4, {"s": "Loyal", "t": "Lapsing", "unassigned": "Nobody"}, SegmentSettings())
     expected = spark.createDataFrame(
         [
-            (4, "a", "s", "Loyal", None, 0.9, "model", None, "s"),
-            (4, "b", "s", "Loyal", None, 0.01, "model", None, "s"),
-            (4, "c", "t", "Lapsing", None, 0.5, "model", None, "t"),
-            (4, "d", "unassigned", "Nobody", None, None, "fallback", None, "unassigned"),
-            (4, "e", "unassigned", "Nobody", None, None, "fallback", None, "unassigned"),
+            (4, "a", "s", "Loyal", None, 0.9, "t", False, "model", None, "s"),
+            (4, "b", "s", "Loyal", None, 0.01, "t", True, "model", None, "s"),
+            (4, "c", "t", "Lapsing", None, 0.5, "s", False, "model", None, "t"),
+            (4, "d", "unassigned", "Nobody", None, None, None, False, "fallback", None, "unassigned"),
+            (4, "e", "unassigned", "Nobody", None, None, None, False, "fallback", None, "unassigned"),
         ],
         "segment_version bigint, person_id string, segment_id string, segment_name string, probability double, "
-        "margin double, method string, rule string, model_segment_id string",
+        "margin double, nearest_segment_id string, ambiguous boolean, method string, rule string, "
+        "model_segment_id string",
     )
     assert_df_equality(rows, expected, ignore_nullable=True, ignore_row_order=True)

@@ -45,12 +45,21 @@ def decide(spark: SparkSession, settings: SegmentSettings) -> dict[str, tuple[st
 def decided(spark: SparkSession, settings: SegmentSettings) -> DataFrame:
     rules = resolve_rules(settings, SEGMENTS.values(), {"low": "Seldom seen", "high": "Best"})
     rows = [
-        (who, cluster, 0.7 if cluster is not None else None, 0.2, near, [met(rule, m, t) for rule in settings.rules])
+        (
+            who,
+            cluster,
+            0.7 if cluster is not None else None,
+            0.2,
+            near and near[1],
+            near,
+            [met(rule, m, t) for rule in settings.rules],
+        )
         for who, cluster, near, m, t in PEOPLE
     ]
     placed = spark.createDataFrame(
         rows,
-        "person_id string, cluster int, probability double, margin double, ranked array<int>, meets array<boolean>",
+        "person_id string, cluster int, probability double, margin double, nearest_other int, ranked array<int>, "
+        "meets array<boolean>",
     )
     return decide_segments(placed, SEGMENTS, rules, settings)
 

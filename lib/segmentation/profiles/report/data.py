@@ -167,6 +167,27 @@ class RfmCell:
     times: tuple[float, float]
 
 
+@dataclass(frozen=True)
+class Border:
+    """People whom the model has in one segment and to whom another is next nearest; `ambiguous`: of them, those who are
+    marked so."""
+
+    segment: str
+    nearest: str
+    people: int
+    ambiguous: int
+
+
+@dataclass(frozen=True)
+class TypicalPerson:
+    """Somebody near the middle of their segment, by their pseudonymous id. `values`: feature -> theirs, None where it
+    is not known."""
+
+    segment: str
+    person_id: str
+    values: Mapping[str, float | None]
+
+
 STAGES = ("new", "active", "slipping", "lapsed")
 """Of people's time as customers, in order."""
 
@@ -212,13 +233,24 @@ class Way:
 
 
 @dataclass(frozen=True)
+class OwnJourneys:
+    """Journeys of the people of one segment: how many there are, how many led to the target, and the commonest ways."""
+
+    journeys: int
+    reached: int
+    ways: Sequence[Way]
+
+
+@dataclass(frozen=True)
 class Journeys:
-    """What people do one after the other in the last `days`; with `repeats`, a step counts each time in a row."""
+    """What people do one after the other in the last `days`; with `repeats`, a step counts each time in a row.
+    `segments`: segment id -> its people's."""
 
     days: int
     repeats: bool
     steps: Sequence[Step]
     ways: Sequence[Way]
+    segments: Mapping[str, OwnJourneys] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -266,6 +298,9 @@ class ReportData:
     identity: Identity | None
     quality: Sequence[SourceQuality]
     movements: Sequence[Movement] = ()
+    borders: Sequence[Border] = ()
+    typical: Sequence[TypicalPerson] = ()
+    """The most typical of a segment first."""
     lifecycle: Lifecycle | None = None
     rfm: Rfm | None = None
     journeys: Journeys | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from segmentation.config.journeys import END, OTHER, START
-from segmentation.profiles.report.data import Journeys, Way
+from segmentation.profiles.report.data import Journeys, OwnJourneys, Way
 
 _SHADES = (0.05, 0.15, 0.3, 0.5)
 """Shares of what followed from which a cell is one shade stronger."""
@@ -14,8 +15,8 @@ _SHADES = (0.05, 0.15, 0.3, 0.5)
 _MOST_STEPS, _MOST_WAYS = 9, 8
 
 
-def show_journeys(journeys: Journeys) -> dict[str, Any]:
-    """A table of the commonest steps by what followed them, and the commonest ways."""
+def show_journeys(journeys: Journeys, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A table of the commonest steps by what followed them, the commonest ways, and those of each of the `segments`."""
     taken = Counter[str]()
     for step in journeys.steps:
         taken[step.before] += step.times
@@ -49,6 +50,11 @@ def show_journeys(journeys: Journeys) -> dict[str, Any]:
         "rows": rows,
         "ways": [_way(way) for way in reached[:_MOST_WAYS]],
         "away": [_way(way) for way in journeys.ways if not way.reached][:_MOST_WAYS],
+        "segments": [
+            {"segment": segment, **_own(own)}
+            for segment in segments
+            if (own := journeys.segments.get(segment["profile"].segment_id))
+        ],
         "ends": [(words(step.before), step.share, step.times / left) for step in ended[:_MOST_WAYS]],
     }
 
@@ -56,6 +62,17 @@ def show_journeys(journeys: Journeys) -> dict[str, Any]:
 def words(step: str) -> str:
     """A step as people say it."""
     return {START: "at the start", END: "left", OTHER: "something else"}.get(step, step.replace("_", " "))
+
+
+def _own(own: OwnJourneys) -> dict[str, Any]:
+    """What the people of one segment do; of the ways to the target and away, the commonest."""
+    first = {way.reached: _way(way) for way in reversed(own.ways)}
+    return {
+        "journeys": own.journeys,
+        "share": own.reached / own.journeys,
+        "way": first.get(True),
+        "away": first.get(False),
+    }
 
 
 def _cell(share: float) -> dict[str, Any]:

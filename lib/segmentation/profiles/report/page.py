@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from importlib.resources import files
 from math import floor
@@ -20,7 +20,17 @@ from segmentation.profiles.differences import Association, Difference, measure_a
 from segmentation.profiles.flows import HUES
 from segmentation.profiles.naming import NOTABLE, traits
 from segmentation.profiles.report.charts import candidates_chart, months_chart
-from segmentation.profiles.report.data import STAGES, Identity, Lifecycle, Profile, ReportData, RfmCell, SourceQuality
+from segmentation.profiles.report.data import (
+    STAGES,
+    Border,
+    Identity,
+    Lifecycle,
+    Profile,
+    ReportData,
+    RfmCell,
+    SourceQuality,
+    TypicalPerson,
+)
 from segmentation.profiles.report.journeys import show_journeys
 from segmentation.profiles.report.words import CAUSES, QUARANTINE_REASONS, STATUSES, in_words
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
@@ -46,8 +56,8 @@ REASONS = 5
 _BY_CHANCE = 0.05
 """Probability from which on segments are not said to differ."""
 
-_STAGE_SHADES = (0.1, 0.25, 0.5, 0.75)
-"""Shares of a segment in a stage from which a cell is one shade stronger."""
+_PART_SHADES = (0.1, 0.25, 0.5, 0.75)
+"""Shares of a segment in a stage, or beside another segment, from which a cell is one shade stronger."""
 
 _FULL_BAR = 2.0
 """Effect size at which a bar is full."""
@@ -97,6 +107,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "segments": segments,
         "has_revenue": any(profile.revenue for profile in data.segments),
         "heat": _heat_map(data, segments),
+        "borders": _borders(data.borders, segments) if data.borders else None,
         "months": months_chart(data.activity) if len(data.activity.months) > 1 else None,
         "candidates": candidates_chart(data.choice) if data.choice else None,
         "identity": _identity(data.identity) if data.identity else None,
@@ -104,7 +115,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "movement": _movement(data),
         "lifecycle": _lifecycle(data, data.lifecycle, segments) if data.lifecycle else None,
         "rfm": _rfm(data, segments),
-        "journeys": show_journeys(data.journeys) if data.journeys else None,
+        "journeys": show_journeys(data.journeys, segments) if data.journeys else None,
         "status": STATUSES.get(data.provenance.status, data.provenance.status),
         "stages": data.provenance.stages,
     }
@@ -126,6 +137,11 @@ def _segment(profile: Profile, position: int, data: ReportData) -> dict[str, Any
         "is_fallback": profile.is_fallback,
         "revenue_each": profile.revenue / profile.size if profile.revenue is not None and profile.size else None,
         "bars": [_bar(infos[t.feature], profile.statistics[t.feature], data.activity.currency) for t in found],
+        "typical": [
+            _typical(person, [infos[trait.feature] for trait in found], data.activity.currency)
+            for person in data.typical
+            if found and person.segment == profile.segment_id
+        ],
         "figures": [
             _figure(info, profile.statistics[info.name], data.activity.currency)
             for info in data.features
@@ -144,6 +160,14 @@ def _bar(info: FeatureInfo, figures: FeatureStatistics, currency: str | None) ->
         "start": round(50 - length if effect < 0 else 50, 1),
         "side": "less" if effect < 0 else "more",
         "beyond": abs(effect) > _FULL_BAR,
+    }
+
+
+def _typical(person: TypicalPerson, traits: list[FeatureInfo], currency: str | None) -> dict[str, Any]:
+    """Somebody of a segment, in the traits of its card."""
+    return {
+        "id": person.person_id,
+        "traits": [(_capital(info.label), _value(person.values.get(info.name), info, currency)) for info in traits],
     }
 
 
@@ -214,6 +238,27 @@ def _difference(found: Difference | None) -> dict[str, str]:
     return {"told": told, "test": _test(found.p_value)}
 
 
+def _borders(borders: Sequence[Border], segments: list[dict[str, Any]]) -> dict[str, Any]:
+    """One row a segment: to how many of its people each other is next nearest, and how many are on the border."""
+    near = {(border.segment, border.nearest): border for border in borders}
+    columns = [s for s in segments if any(s["profile"].segment_id in pair for pair in near)]
+    rows = []
+    for segment in columns:
+        own = [border for border in borders if border.segment == segment["profile"].segment_id]
+        if own:
+            people, unsure = sum(border.people for border in own), sum(border.ambiguous for border in own)
+            beside = [near.get((segment["profile"].segment_id, s["profile"].segment_id)) for s in columns]
+            cells = [_border_cell(border, people) if border else None for border in beside]
+            rows.append({"segment": segment, "cells": cells, "unsure": unsure / people})
+    everyone = sum(border.ambiguous for border in borders) / sum(border.people for border in borders)
+    return {"columns": columns, "rows": rows, "unsure": everyone}
+
+
+def _border_cell(border: Border, people: int) -> dict[str, Any]:
+    share = border.people / people
+    return {"share": share, "shade": sum(share >= step for step in _PART_SHADES), "unsure": border.ambiguous}
+
+
 def _lifecycle(data: ReportData, found: Lifecycle, segments: list[dict[str, Any]]) -> dict[str, Any]:
     """One row a segment: how many of it are in each stage; everyone in the last."""
     shown = [segment for segment in segments if segment["profile"].segment_id in found.people]
@@ -231,7 +276,7 @@ def _lifecycle(data: ReportData, found: Lifecycle, segments: list[dict[str, Any]
 
 def _stage_cells(counts: list[int]) -> list[dict[str, Any]]:
     people = sum(counts)
-    return [{"share": count / people, "shade": sum(count / people >= s for s in _STAGE_SHADES)} for count in counts]
+    return [{"share": count / people, "shade": sum(count / people >= s for s in _PART_SHADES)} for count in counts]
 
 
 def _association(found: Association | None) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from segmentation.clustering.comparison import Comparison
@@ -17,8 +17,10 @@ from segmentation.clustering.fitted import FittedModel, Part
 from segmentation.config.journeys import JourneySettings
 from segmentation.config.report import LifecycleSettings
 from segmentation.contracts.errors import InputError
+from segmentation.features.journeys import keep_common_steps, rank_paths
 from segmentation.profiles.report.data import (
     Activity,
+    Border,
     Candidate,
     Choice,
     Identity,
@@ -27,6 +29,7 @@ from segmentation.profiles.report.data import (
     Link,
     Month,
     Movement,
+    OwnJourneys,
     PartModel,
     Profile,
     Rfm,
@@ -41,6 +44,9 @@ from segmentation.profiles.statistics import FeatureStatistics
 
 MOST_IDENTIFIERS = 6
 """Persons with this many identifiers or more are counted together."""
+
+_WAYS_OF_A_SEGMENT = 3
+"""Paths to the target, and as many that ended without it, that are told of one segment."""
 
 _SCORED = ("identifiers", "pairwise_recall", "pairwise_precision")
 
@@ -148,20 +154,52 @@ def summarise_lifecycle(features: DataFrame, segments: DataFrame, settings: Life
     return Lifecycle(found, **settings.model_dump()) if found else None
 
 
+def summarise_borders(segments: DataFrame) -> list[Border]:
+    """Which segments lie beside which: a row a pair at most. In: rows of `segments` of one version."""
+    near = segments.where("nearest_segment_id IS NOT NULL").groupBy("segment_id", "nearest_segment_id")
+    rows = near.agg(F.count("*").alias("people"), F.count_if("ambiguous").alias("ambiguous")).collect()
+    return [Border(*row) for row in sorted(rows)]
+
+
+def summarise_own_journeys(
+    journeys: DataFrame, segments: DataFrame, settings: JourneySettings
+) -> dict[str, OwnJourneys]:
+    """Segment id -> what its people do: a few rows a segment.
+
+    In: journeys of everyone (`list_journeys`); rows of `segments` of one version.
+    """
+    common = keep_common_steps(journeys, settings)
+    placed = common.join(segments.select("person_id", "segment_id"), "person_id")
+    counted = placed.groupBy("segment_id").agg(F.count("*").alias("journeys"), F.count_if("reached").alias("reached"))
+    ways: dict[str, list[Way]] = {}
+    for row in rank_paths(placed, settings, _WAYS_OF_A_SEGMENT, ["segment_id"]).collect():
+        ways.setdefault(row["segment_id"], []).append(_way(row))
+    return {
+        row["segment_id"]: OwnJourneys(row["journeys"], row["reached"], _most_first(ways.get(row["segment_id"], [])))
+        for row in counted.collect()
+    }
+
+
 def read_journeys(steps: DataFrame, paths: DataFrame, settings: JourneySettings) -> Journeys | None:
     """What followed what, and the common paths, from the rows of one date; None where there are none."""
     followed = [Step(row["from_step"], row["to_step"], row["times"], row["share"]) for row in steps.collect()]
-    ways = [
-        Way(row["reached"], tuple(row["path"]), row["journeys"], row["people"], row["share"]) for row in paths.collect()
-    ]
+    ways = [_way(row) for row in paths.collect()]
     if not followed:
         return None
     return Journeys(
         settings.window_days,
         settings.repeats,
         sorted(followed, key=lambda step: (-step.times, step.before, step.after)),
-        sorted(ways, key=lambda way: (-way.journeys, way.steps)),
+        _most_first(ways),
     )
+
+
+def _way(path: Row) -> Way:
+    return Way(path["reached"], tuple(path["path"]), path["journeys"], path["people"], path["share"])
+
+
+def _most_first(ways: Sequence[Way]) -> list[Way]:
+    return sorted(ways, key=lambda way: (-way.journeys, way.steps))
 
 
 def summarise_identity(

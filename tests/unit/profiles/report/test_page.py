@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from tests.reports import journeys, lifecycle, report_data, rfm_grid
+from tests.reports import borders, journeys, lifecycle, report_data, rfm_grid, typical_people
 
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.report.data import Profile
@@ -131,6 +131,33 @@ def test_each_segment_says_who_is_new_and_who_has_lapsed() -> None:
     assert "lifecycle" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
 
 
+def test_it_says_which_segments_lie_beside_each_other() -> None:
+    page = Page(build_report(report_data(borders=borders())))
+    assert "borders" in [attributes["id"] for attributes in page.named("section")]
+    said = page.said()
+    names = {profile.segment_id: profile.name for profile in report_data().segments}
+    loyal, regular, deals, lapsing = (names[segment] for segment in ("s-loyal", "s-regular", "s-deals", "s-lapsing"))
+    for text in (
+        "about as near to it as to their own: 4.7 % of all",
+        f"Segment ↓ next nearest → {regular} {loyal} {deals} {lapsing} On the border",
+        f"{regular} – 25 % – 75 % 7.5 %",
+        f"{loyal} 97 % – 2.9 % – 2.9 %",
+        f"{deals} 100 % – – – 0 %",
+    ):
+        assert text in said, text
+    assert "borders" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
+
+
+def test_a_card_shows_who_is_typical() -> None:
+    page = Page(build_report(report_data(typical=typical_people())))
+    said = page.said()
+    assert "Spend 4,321 USD ·" in said
+    assert "Spend not known ·" in said
+    assert said.index("p0a1b2c3") < said.index("p9f8e7d6"), "the most typical first"
+    assert said.count("Real people") == 1, "where somebody is shown"
+    assert "Real people" not in Page(build_report(report_data())).said()
+
+
 def test_journeys_say_what_came_next_and_where_people_leave() -> None:
     page = Page(build_report(report_data(journeys=journeys())))
     assert "journeys" in [attributes["id"] for attributes in page.named("section")]
@@ -145,6 +172,10 @@ def test_journeys_say_what_came_next_and_where_people_leave() -> None:
         "view product 44 % 47 %",
     ):
         assert text in said, text
+    names = {profile.segment_id: profile.name for profile in report_data().segments}
+    way = "page view → view product → add to cart → purchase 75 %"
+    assert f"{names['s-loyal']} 4,000 25 % {way} –" in said
+    assert f"{names['s-evening']} 2,000 0 % – page view → view product 38 %" in said
     assert "journeys" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
 
 

@@ -15,15 +15,18 @@ from segmentation.config.journeys import JourneySettings
 from segmentation.config.report import LifecycleSettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import (
+    Border,
     Lifecycle,
     Link,
     Month,
     Movement,
+    OwnJourneys,
     PartModel,
     RfmCell,
     RuleText,
     SourceQuality,
     StageRun,
+    Way,
 )
 from segmentation.profiles.report.summaries import (
     read_choice,
@@ -32,8 +35,10 @@ from segmentation.profiles.report.summaries import (
     read_profiles,
     read_stage_runs,
     summarise_activity,
+    summarise_borders,
     summarise_identity,
     summarise_lifecycle,
+    summarise_own_journeys,
     summarise_quality,
     summarise_rfm,
 )
@@ -146,6 +151,39 @@ def test_journeys_are_read_the_commonest_first(spark: SparkSession) -> None:
     assert [(step.before, step.times) for step in found.steps] == [("(start)", 7), ("view", 3)]
     assert [(way.steps, way.journeys) for way in found.ways] == [(("view", "buy"), 5), (("view", "buy"), 2)]
     assert read_journeys(*(table.limit(0) for table in tables), settings=JourneySettings()) is None
+
+
+def test_what_lies_beside_a_segment_is_counted(spark: SparkSession) -> None:
+    rows = [("a", "s", "t", True), ("b", "s", "t", False), ("c", "s", "u", False), ("d", "t", "s", True)]
+    rows += [("e", "by rule", None, False)]  # type: ignore[list-item]
+    segments = spark.createDataFrame(
+        rows, "person_id string, segment_id string, nearest_segment_id string, ambiguous boolean"
+    )
+    assert summarise_borders(segments) == [Border("s", "t", 2, 1), Border("s", "u", 1, 0), Border("t", "s", 1, 1)]
+
+
+def test_the_journeys_of_a_segment_are_its_own(spark: SparkSession) -> None:
+    journeys = spark.createDataFrame(
+        [
+            ("a", ["view", "buy"], True, False),
+            ("a", ["view", "buy"], True, False),
+            ("a", ["view"], False, True),
+            ("b", ["buy"], True, False),
+            *[("c", [step], False, False) for step in ("view", "view", "help", "jobs", "news", "news")],
+            ("in no segment", ["buy"], True, False),
+        ],
+        "person_id string, steps array<string>, reached boolean, open boolean",
+    )
+    segments = spark.createDataFrame([("a", "s"), ("b", "s"), ("c", "t")], "person_id string, segment_id string")
+    found = summarise_own_journeys(journeys, segments, JourneySettings(repeats=True))
+    assert found["s"] == OwnJourneys(4, 3, [Way(True, ("view", "buy"), 2, 1, 2 / 3), Way(True, ("buy",), 1, 1, 1 / 3)])
+    assert (found["t"].journeys, found["t"].reached) == (6, 0)
+    assert [(way.steps, way.share) for way in found["t"].ways] == [
+        (("news",), 2 / 6),
+        (("view",), 2 / 6),
+        (("help",), 1 / 6),
+    ], "three of each kind at most, of those that are alike the first by name"
+    assert set(found) == {"s", "t"}
 
 
 def test_quality_adds_up_the_batches_of_a_source(spark: SparkSession) -> None:
