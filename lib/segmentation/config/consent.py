@@ -12,6 +12,7 @@ from segmentation.config.audiences import AudienceSettings
 from segmentation.config.exports import ExportSettings
 from segmentation.config.model import Name, Section
 from segmentation.config.rules import Rule, check_rule, field_kind
+from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.errors import Problem
 
 
@@ -53,7 +54,7 @@ class GlobalPrivacyControl(Section):
 
 
 def check_purposes(raw: Mapping[str, Any]) -> list[Problem]:
-    """Purposes of the audiences and exports of a configuration file that nobody could ever grant.
+    """Purposes of the segments, audiences and exports of a configuration file that nobody could ever grant.
 
     What is malformed in itself is reported by its own model, so nothing is said of it here.
     """
@@ -61,12 +62,14 @@ def check_purposes(raw: Mapping[str, Any]) -> list[Problem]:
         rules = TypeAdapter(list[ConsentRule]).validate_python(raw.get("consent") or [])
         audiences = TypeAdapter(list[AudienceSettings]).validate_python(raw.get("audiences") or [])
         exports = TypeAdapter(list[ExportSettings]).validate_python(raw.get("exports") or [])
+        segments = SegmentSettings.model_validate(raw.get("segments") or {})
     except ValidationError:
         return []
     if any(rule.purpose_field for rule in rules):
         return []
     known = sorted({rule.purpose for rule in rules if rule.purpose and rule.grants})
-    asking = [(f"audiences.{number}", audience.purpose) for number, audience in enumerate(audiences)]
+    asking = [("segments", segments.purpose)]
+    asking += [(f"audiences.{number}", audience.purpose) for number, audience in enumerate(audiences)]
     asking += [(f"exports.{number}", export.purpose) for number, export in enumerate(exports)]
     return [
         Problem(

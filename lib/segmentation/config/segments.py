@@ -107,6 +107,11 @@ class SegmentSettings(Section):
     """Assignment, names and publication gates."""
 
     scope: list[Condition] = Field([], description="Who is segmented: people who meet all of these. Default: everyone.")
+    purpose: Name | None = Field(
+        None,
+        description="What people must have granted to be segmented, such as `profiling` (see `consent`): nobody else "
+        "is fitted on, or placed by model or rule. Default: nothing.",
+    )
     fallback: Fallback = Field(Fallback(), description="The segment of everyone else.")
     outliers: SetApart = Field(
         SetApart(), description="The segment of outliers, where `clustering.outliers` sets them apart."

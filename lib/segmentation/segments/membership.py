@@ -19,6 +19,9 @@ from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.segments import SEGMENTS
 from segmentation.contracts.table import check_columns
 
+CONSENTED = "consented"
+"""BOOLEAN column: whether a person granted `segments.purpose`, where there is one."""
+
 _NOT_PLACED = -1
 
 
@@ -58,28 +61,29 @@ class Overlap:
 
 
 def keep_scope(features: DataFrame, settings: SegmentSettings) -> DataFrame:
-    """The people who meet every condition of `segments.scope`; same columns.
+    """The people who meet every condition of `segments.scope`, and consented where that is asked for; same columns.
 
-    In: one row a person with the features that the conditions name. Raises `MissingColumnsError`.
+    In: one row a person with the features that the conditions name, and `CONSENTED`. Raises `MissingColumnsError`.
     """
-    check_columns(features, [condition.feature for condition in settings.scope], "the features (segments.scope)")
-    return features.where(meets(settings.scope))
+    _check_scope(features, settings)
+    return features.where(meets(settings.scope) & _consents(settings))
 
 
 def place_people(features: DataFrame, scorer: Scorer, settings: SegmentSettings) -> DataFrame:
     """Scores everyone who is in scope.
 
-    In: one row a person with all that the model reads. Out: `person_id`, `cluster` INT (null: the fallback),
-    `HOW_SURE`; with rules also `ranked`, all clusters from the nearest on, and `meets`, ARRAY<BOOLEAN>:
-    whether the person meets the conditions of each. People of whom no feature of the model is known are out of scope.
+    In: one row a person with all that the model reads, and `CONSENTED` where that is asked for. Out: `person_id`,
+    `cluster` INT (null: the fallback), `HOW_SURE`; with rules also `ranked`, all clusters from the nearest on, and
+    `meets`, ARRAY<BOOLEAN>: whether the person meets the conditions of each. People of whom no feature of the model is
+    known are out of scope; so is, for rules too, whoever did not consent.
     Raises `MissingColumnsError`, also where a condition names a feature that is not there.
     """
-    check_columns(features, ["person_id", *(c.feature for c in settings.scope)], "the features (segments.scope)")
+    _check_scope(features, settings)
     named = [condition.feature for rule in settings.rules for condition in rule.when]
     check_columns(features, named, "the features (segments.rules)")
     known, of_model = {"in_scope": _in_scope(scorer.model.features, settings)}, [CLUSTER, *HOW_SURE]
     if settings.rules:
-        known["meets"] = F.array(*(meets(rule.when) for rule in settings.rules))
+        known["meets"] = F.array(*(meets(rule.when) & _consents(settings) for rule in settings.rules))
         of_model.append("ranked")
     scored = scorer.score(features.withColumns(known), list(known), ranked=bool(settings.rules))
     kept = [F.when(F.col("in_scope"), F.col(name)).alias(name) for name in of_model]
@@ -172,7 +176,16 @@ def membership_rows(
 
 def _in_scope(names: Sequence[str], settings: SegmentSettings) -> Column:
     known = F.coalesce(*(F.nanvl(F.col(name), F.lit(None).cast("double")) for name in names)).isNotNull()
-    return known & meets(settings.scope)
+    return known & meets(settings.scope) & _consents(settings)
+
+
+def _consents(settings: SegmentSettings) -> Column:
+    return F.coalesce(CONSENTED, F.lit(False)) if settings.purpose else F.lit(True)
+
+
+def _check_scope(people: DataFrame, settings: SegmentSettings) -> None:
+    needed = ["person_id", *(condition.feature for condition in settings.scope)]
+    check_columns(people, [*needed, *([CONSENTED] if settings.purpose else [])], "the features (segments.scope)")
 
 
 def _look_up(values: Mapping[int, str] | Mapping[str, str], key: Column) -> Column:

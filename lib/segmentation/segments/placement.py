@@ -22,9 +22,11 @@ from segmentation.clustering.coordinates import ATTRIBUTE
 from segmentation.clustering.fitted import FittedModel
 from segmentation.clustering.scoring import score_people
 from segmentation.config.conditions import Condition
+from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.errors import InputError
 from segmentation.contracts.table import check_columns
 from segmentation.segments.changes import Placing
+from segmentation.segments.membership import CONSENTED
 
 LEAST_EFFECT = 0.01
 """Of the way from one segment to the other: what moves a person by less has decided nothing."""
@@ -69,6 +71,8 @@ class Placement:
     """The features that, with what is typical of the other, take the person there; None where none do."""
     unmet: tuple[Condition, ...] = ()
     """The conditions of `segments.scope` that keep the person out."""
+    not_granted: str | None = None
+    """The purpose that they would have to grant to be segmented."""
 
 
 def find_member(segments: DataFrame, version: int, as_of: date, person_id: str) -> Placement:
@@ -91,26 +95,26 @@ def find_member(segments: DataFrame, version: int, as_of: date, person_id: str) 
     )
 
 
-def explain_placement(
-    member: Placement, features: DataFrame, placing: Placing, scope: Sequence[Condition]
-) -> Placement:
+def explain_placement(member: Placement, features: DataFrame, placing: Placing, settings: SegmentSettings) -> Placement:
     """The placement with its reasons.
 
     In: `find_member`; the person's one row of `features` at the version's date, with the attributes that the model
-    reads; what the version placed people with. Attributes are taken as they are: what they decide is not told. Raises
-    `MissingColumnsError`.
+    reads, and `CONSENTED` where that is asked for; what the version placed people with. Attributes are taken as they
+    are: what they decide is not told. Raises `MissingColumnsError`.
     """
-    check_columns(features, [*placing.model.reads, *(c.feature for c in scope)], "the features")
+    scope, consent = settings.scope, [CONSENTED] if settings.purpose else []
+    check_columns(features, [*placing.model.reads, *(c.feature for c in scope), *consent], "the features")
     inside = [meets([condition]).alias(f"scope_{number}") for number, condition in enumerate(scope)]
-    row = features.select(*placing.model.reads, *inside).first()
+    row = features.select(*placing.model.reads, *inside, *consent).first()
     if row is None:
         return member
     if placing.model.parts:
         placing = placing.of_part(row[placing.model.parts_by])
     values = {name: _known(row[name]) for name in placing.model.features}
     unmet = tuple(condition for number, condition in enumerate(scope) if not row[f"scope_{number}"])
-    if unmet or all(value is None for value in values.values()):
-        return replace(member, unmet=unmet)
+    not_granted = settings.purpose if consent and not row[CONSENTED] else None
+    if unmet or not_granted or all(value is None for value in values.values()):
+        return replace(member, unmet=unmet, not_granted=not_granted)
     score = _Scorer(features.sparkSession, placing, {name: row[name] for name in placing.model.beside})
     (base,) = score.all([values])
     is_outlier = base.cluster >= placing.model.k

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 import click
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.clustering.attributes import attach_attributes
 from segmentation.clustering.fitted import FittedModel, choose_rows, newest_model
 from segmentation.clustering.scorer import Scorer, load_scorer
 from segmentation.config.segments import Gates, SegmentSettings
@@ -44,8 +44,12 @@ from segmentation.segments.versions import (
     read_versions,
     version_rows,
 )
+from segmentation.stages.known_people import know
 
 _PINNED = ("events", "identity_map", "persons", "sessions", "features", "models")
+
+_CONSENT = ("consent", "identity_map")
+"""What says who agreed to be segmented, where that is asked for."""
 
 
 def run(context: StageContext) -> Outcome:
@@ -66,7 +70,7 @@ def run(context: StageContext) -> Outcome:
     features = choose_rows(context.read("features"), context.as_of, model)
     scorer = _load(context, model)
     context.tell("scoring")
-    with settled(place_people(_know(context, features, model.attributes), scorer, settings)) as placed:
+    with settled(place_people(_know(context, features, model.attributes, context.as_of), scorer, settings)) as placed:
         before = _people(context, baseline)
         overlap = count_overlap(placed, placed_by_model(before), settings)
         continuity = carry_on(overlap, model, baseline, settings)
@@ -105,12 +109,14 @@ def run(context: StageContext) -> Outcome:
 
 
 def _draft(context: StageContext, versions: Sequence[Version], model: FittedModel, shadow: bool) -> Version:
-    tables = ["features", *(["persons"] if model.attributes else [])]
+    purpose = context.settings.segments.purpose
+    tables = ["features", *(["persons"] if model.attributes else []), *(_CONSENT if purpose else [])]
+    pinned = [*_PINNED, *(_CONSENT if purpose else [])]
     return draft_version(
         versions,
         as_of=context.as_of,
         model_id=model.model_id,
-        inputs={name: context.inputs[name] for name in _PINNED if name in context.inputs},
+        inputs={name: context.inputs[name] for name in pinned if name in context.inputs},
         created_ts=context.now,
         config_sha256=context.settings.sha256(),
         code_version=context.code_version,
@@ -195,7 +201,7 @@ def _write_changes(
         changes = blame_hindsight(
             changes,
             evidence,
-            lambda measured: placing.place(_know(context, measured, by_now), settings),
+            lambda measured: placing.place(_know(context, measured, by_now, context.as_of), settings),
             context.settings,
         ).localCheckpoint()
     rows = changes.withColumn("segment_version", F.lit(number).cast("bigint"))
@@ -215,19 +221,25 @@ def _why(context: StageContext, features: DataFrame, now: Placing, baseline: Bas
     return Replay(
         before=old,
         now=now,
-        features_before=_know(context, former, attributes, before.inputs),
-        features_now=_know(context, features, attributes),
+        features_before=_know(context, former, attributes, before.as_of, before.inputs),
+        features_now=_know(context, features, attributes, context.as_of),
     )
 
 
 def _know(
-    context: StageContext, people: DataFrame, attributes: Collection[str], then: Mapping[str, int] | None = None
+    context: StageContext,
+    people: DataFrame,
+    attributes: Collection[str],
+    as_of: date,
+    then: Mapping[str, int] | None = None,
 ) -> DataFrame:
-    """The people with attributes that the model takes, as they are known now, or were `then`, at versions of tables."""
-    if not attributes:
-        return people
-    version = (then or context.inputs).get("persons")
-    return attach_attributes(people, context.warehouse.read_or_empty("persons", version), attributes)
+    """The people with attributes that the model takes, and consent where it is asked for, as they are known now, or
+    were `then`, at versions of tables."""
+
+    def read(name: str) -> DataFrame:
+        return context.warehouse.read_or_empty(name, (then or context.inputs).get(name))
+
+    return know(people, read, attributes, context.settings.segments.purpose, as_of)
 
 
 def _further_figures(
@@ -277,7 +289,7 @@ def _depends_on(settings: Settings) -> object:
 STAGE = Stage(
     name="assign",
     help="Score everyone into a candidate version of the segments.",
-    reads=(*_PINNED, "feature_profiles"),
+    reads=(*_PINNED, "feature_profiles", "consent"),
     writes=("segments", "segment_changes", "segment_profiles", "segment_versions"),
     state=("segments", "segment_profiles", "segment_versions"),
     run=run,

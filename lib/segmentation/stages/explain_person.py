@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.clustering.attributes import attach_attributes
 from segmentation.clustering.fitted import FittedModel
 from segmentation.clustering.scorer import load_scorer
 from segmentation.config.segments import SegmentSettings
@@ -14,6 +14,7 @@ from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.changes import Placing
 from segmentation.segments.placement import Placement, explain_placement, find_member
 from segmentation.segments.versions import find_version, read_versions
+from segmentation.stages.known_people import know
 
 
 def explain_person(
@@ -31,7 +32,9 @@ def explain_person(
     scorer = load_scorer(model, warehouse.read("models"), warehouse.path)
     own = (F.col("as_of") == F.lit(version.as_of)) & (F.col("person_id") == person_id)
     features = warehouse.read("features", version.inputs["features"]).where(own)
-    if model.attributes:
-        persons = warehouse.read_or_empty("persons", version.inputs.get("persons"))
-        features = attach_attributes(features, persons, model.attributes)
-    return explain_placement(member, features, Placing(scorer, version.segments), settings.scope)
+
+    def read(name: str) -> DataFrame:
+        return warehouse.read_or_empty(name, version.inputs.get(name))
+
+    known = know(features, read, model.attributes, settings.purpose, version.as_of)
+    return explain_placement(member, known, Placing(scorer, version.segments), settings)

@@ -10,7 +10,6 @@ import click
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.clustering.attributes import attach_attributes
 from segmentation.clustering.fitted import global_models
 from segmentation.clustering.parts import fit_parts
 from segmentation.clustering.saving import Fit, model_id, model_rows, pipeline
@@ -28,6 +27,7 @@ from segmentation.config.settings import Settings
 from segmentation.features.profiles import dropped_features
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.membership import keep_scope
+from segmentation.stages.known_people import know
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,8 @@ def find_people(
     """The people in scope at `as_of`. Raises as `choose_features` and `describe_population` do."""
 
     def at(day: date) -> DataFrame:
-        people = keep_scope(features.where(F.col("as_of") == F.lit(day)), segments)
-        named = settings.attributes_read
-        return attach_attributes(people, read_or_empty("persons"), named) if named else people
+        measured = features.where(F.col("as_of") == F.lit(day))
+        return keep_scope(know(measured, read_or_empty, settings.attributes_read, segments.purpose, day), segments)
 
     profiles = read_or_empty("feature_profiles")
     kept_out = dropped_features(profiles, as_of)
@@ -107,13 +106,13 @@ def _fit_number(models: DataFrame, identity: str) -> int:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.clustering, settings.segments.scope
+    return settings.clustering, settings.segments.scope, settings.segments.purpose
 
 
 STAGE = Stage(
     name="train",
     help="Fit candidate models on the features and choose one, with the reason.",
-    reads=("features", "feature_profiles", "persons"),
+    reads=("features", "feature_profiles", "persons", "consent", "identity_map"),
     writes=("models",),
     state=("models",),
     run=run,

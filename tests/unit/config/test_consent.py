@@ -43,6 +43,10 @@ def test_a_purpose_that_nobody_could_grant_is_named_with_its_key() -> None:
     withdrawn = {"purpose": "ads", "withdraws": JOINED}
     (problem,) = check_purposes({"audiences": audiences, "consent": [withdrawn]})
     assert problem.key == "audiences.0.purpose", "what can only be withdrawn is granted by nobody"
+    (problem,) = check_purposes(
+        {"segments": {"purpose": "profilng"}, "consent": [{"purpose": "profiling", "grants": JOINED}]}
+    )
+    assert (problem.key, problem.suggestion) == ("segments.purpose", "profiling")
 
 
 def test_a_property_for_the_signal_that_no_source_maps_is_named_with_its_key() -> None:

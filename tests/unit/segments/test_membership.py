@@ -17,8 +17,10 @@ from segmentation.config.clustering import Transform
 from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.errors import MissingColumnsError
 from segmentation.segments.membership import (
+    CONSENTED,
     Overlap,
     count_overlap,
+    keep_scope,
     membership_rows,
     name_clusters,
     place_people,
@@ -55,6 +57,24 @@ def test_only_people_in_scope_of_whom_something_is_known_are_placed(spark: Spark
     assert found["few"]["margin"] is None
     with pytest.raises(MissingColumnsError, match=r"segments\.scope.*lacks the column 'sessions'"):
         place_people(features.drop("sessions"), scorer_of(fitted, ["x"]), settings)
+
+
+def test_who_did_not_agree_is_nowhere_by_model_or_rule(spark: SparkSession, fitted: PipelineModel) -> None:
+    people = [("yes", 1.0, True), ("no", 1.0, False), ("never said", 99.0, None)]
+    features = spark.createDataFrame(people, f"person_id string, x double, {CONSENTED} boolean")
+    rules = [{"name": "vip", "when": [{"feature": "x", "at_least": 0}], "into": "vip"}]
+    settings = SegmentSettings.model_validate({"purpose": "profiling", "rules": rules})
+    found = place_people(features, scorer_of(fitted, ["x"]), settings).collect()
+    assert {row["person_id"]: (row["cluster"] is not None, row["meets"]) for row in found} == {
+        "yes": (True, [True]),
+        "no": (False, [False]),
+        "never said": (False, [False]),
+    }
+    assert [row["person_id"] for row in keep_scope(features, settings).collect()] == ["yes"], "to be fitted on"
+    with pytest.raises(MissingColumnsError, match=CONSENTED):
+        keep_scope(features.drop(CONSENTED), settings)
+    with pytest.raises(MissingColumnsError, match=CONSENTED):
+        place_people(features.drop(CONSENTED), scorer_of(fitted, ["x"]), settings)
 
 
 @pytest.fixture(scope="module")

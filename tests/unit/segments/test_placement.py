@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from pyspark.ml import PipelineModel
 from pyspark.ml.clustering import GaussianMixture, KMeans
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from rich.console import Console
 from tests.people import AS_OF
 
@@ -18,6 +20,7 @@ from segmentation.clustering.preparation import VECTOR, fit_preparation
 from segmentation.clustering.scorer import Scorer
 from segmentation.config.clustering import Outliers, Transform
 from segmentation.config.conditions import Condition
+from segmentation.config.segments import SegmentSettings
 from segmentation.contracts.errors import InputError
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.runtime.commands.placement import placement_tree
@@ -53,7 +56,8 @@ def placing(spark: SparkSession, request: pytest.FixtureRequest) -> Placing:
 def explain(
     spark: SparkSession, placing: Placing, *values: float | None, scope: tuple[Condition, ...] = ()
 ) -> Placement:
-    return explain_placement(MEMBER, spark.createDataFrame([("p", *values)], SCHEMA), placing, scope)
+    settings = SegmentSettings(scope=list(scope))
+    return explain_placement(MEMBER, spark.createDataFrame([("p", *values)], SCHEMA), placing, settings)
 
 
 def segment_of(placing: Placing, visits: float) -> str:
@@ -94,6 +98,19 @@ def test_who_is_out_of_scope_is_told_by_what(spark: SparkSession, placing: Placi
     assert (found.unmet, found.nearest_segment_id, found.deciding) == (scope[:1], None, ())
     nothing = explain(spark, placing, None, None, float("nan"))
     assert (nothing.unmet, nothing.nearest_segment_id) == ((), None)
+
+
+@pytest.mark.parametrize("consented", [False, None])
+def test_who_did_not_agree_is_told_so(spark: SparkSession, placing: Placing, consented: bool | None) -> None:
+    rows = spark.createDataFrame([("p", 0.5, 3.0, 3.0, consented)], f"{SCHEMA}, consented boolean")
+    out = replace(MEMBER, method="fallback")
+    settings = SegmentSettings(purpose="profiling")
+    found = explain_placement(out, rows, placing, settings)
+    assert (found.not_granted, found.nearest_segment_id, found.deciding) == ("profiling", None, ())
+    said = str(placement_tree(found, {}, {}).label)
+    assert said.endswith("they did not agree to be segmented (consent to 'profiling')")
+    agreed = explain_placement(out, rows.withColumn("consented", F.lit(True)), placing, settings)
+    assert (agreed.not_granted, agreed.nearest_segment_id is None) == (None, False)
 
 
 def test_nobodys_id_is_refused(spark: SparkSession) -> None:

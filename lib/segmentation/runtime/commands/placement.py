@@ -53,6 +53,8 @@ def _how(found: Placement, names: Mapping[str, str]) -> str:
         case "rule":
             return f"by the rule {found.rule}; the model alone has them in {alone}"
         case "fallback":
+            if found.not_granted:
+                return f"they did not agree to be segmented (consent to '{escape(found.not_granted)}')"
             return "the model does not place them" if found.unmet else "too little is known of them"
         case "outlier":
             return "far out, beyond clustering.outliers"
