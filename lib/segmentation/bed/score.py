@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from segmentation.bed import folder
+from segmentation.bed.cause_score import score_causes
 from segmentation.bed.identity_score import score_identity, score_records
 from segmentation.bed.lift_score import score_lift
 from segmentation.bed.names import name_columns_as_in_tables
@@ -27,6 +28,7 @@ from segmentation.bed.ties import tie_identifiers
 from segmentation.bed.world import WORLD_FILE
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError
+from segmentation.segments.versions import published, read_versions
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 
 Figures = dict[str, float]
@@ -40,6 +42,8 @@ class Tables:
     """A table by name, or None where there is none yet."""
     read_before: Callable[[str], DataFrame | None]
     """The same as it was one change ago, or None where it has not changed since it was first written."""
+    read_at: Callable[[str, int], DataFrame]
+    """The same at a version of the table."""
     as_of: date | None = None
     """The date that the run was for; None: the newest event's."""
 
@@ -167,9 +171,43 @@ def _score_memberships(score: Score, tables: Tables, truth: Truth, owners: DataF
     before, changes = tables.read_before("segments_current"), tables.read("segment_changes")
     if before is None or changes is None:
         score.not_measured["segments.changed_without_cause"] = "one version only has been published"
-    else:
-        share = share_of_segments_changed_without_cause(before, current, changes)
-        score.measured["segments"]["changed_without_cause"] = share
+        return
+    share = share_of_segments_changed_without_cause(before, current, changes)
+    score.measured["segments"]["changed_without_cause"] = share
+    _score_causes(score, tables, truth, changes, find_main_profiles(persons, owners))
+
+
+def _score_causes(score: Score, tables: Tables, truth: Truth, changes: DataFrame, mains: DataFrame) -> None:
+    """Of the moves between the published version and the one that it was compared with."""
+    kept, events = tables.read("segment_versions"), tables.read("events")
+    assert kept is not None, "where there are segments, there are versions"
+    assert events is not None, "the score has begun with events"
+    versions = {version.segment_version: version for version in read_versions(kept)}
+    now = published(list(versions.values()))
+    before = versions.get(now.compared_with or 0) if now else None
+    if now is None or before is None or not {"events", "identity_map"} <= {*before.inputs, *now.inputs}:
+        score.not_measured["segments.cause_right"] = "the published version was compared with none"
+        return
+    known = tables.read_at("events", before.inputs["events"]).agg(F.max("batch_seq")).first()
+    came_late = events.where(F.col("batch_seq") > (known[0] if known and known[0] else 0))
+    late = truth.read("events").join(came_late.select("event_id"), "event_id", "left_semi")
+    maps = [tables.read_at("identity_map", version.inputs["identity_map"]) for version in (before, now)]
+    found = score_causes(
+        changes.where(F.col("segment_version") == now.segment_version),
+        mains,
+        truth.read("segments"),
+        late.select(F.col("person").cast("string").alias("owner")),
+        _regrouped(*maps),
+        (before.as_of, now.as_of),
+    )
+    score.measured["segments"] |= asdict(found)
+
+
+def _regrouped(before: DataFrame, now: DataFrame) -> DataFrame:
+    """`person_id` of people who have an identifier that was another's, or had one that now is."""
+    key = ["identifier_type", "identifier_value"]
+    both = before.select(*key, F.col("person_id").alias("was")).join(now.select(*key, "person_id"), key)
+    return both.where("was <> person_id").select(F.explode(F.array("was", "person_id")).alias("person_id"))
 
 
 def _score_campaign(

@@ -22,4 +22,4 @@ def score_warehouse(warehouse: Warehouse, settings: Settings, truth: Truth, as_o
         newest = warehouse.version(name) or 0
         return warehouse.read(name, newest - 1) if newest > 1 else None
 
-    return score_world(Tables(read, read_before, as_of), truth, settings)
+    return score_world(Tables(read, read_before, warehouse.read, as_of), truth, settings)
