@@ -88,7 +88,7 @@ def test_score_refuses_the_truth_of_another_world(spark: SparkSession, ids: list
     events = spark.createDataFrame([(name, "web") for name in ids], "event_id string, source string").selectExpr(
         "*", "date '2026-01-05' as event_date"
     )
-    tables = Tables({"events": events}.get, lambda name: None, lambda name, version: events)
+    tables = Tables({"events": events}.get, lambda name, version: events)
     truth = Truth(spark, "nowhere", {"world_id": "1", "knobs": {"people": 10}})
     with pytest.raises(ConfigError, match="does not belong to this warehouse"):
         score_world(tables, truth, Settings.model_construct())

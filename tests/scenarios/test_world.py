@@ -33,6 +33,7 @@ QUICK = {
     "clustering.algorithms": "[kmeans]",
     "clustering.stability.refits": 0,
     "segments.gates.min_segment_share": 0,
+    "segments.gates.max_moved_share": 1,
 }
 STAGES = "ingest,identity,sessions,features,train,assign,publish"
 
@@ -50,6 +51,8 @@ def score(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict
         patch.setenv("SEGMENTATION_KEY", "0123456789abcdef" * 4)
         assert run_command(["simulate", "--dest", f"{folder}/world", *options(KNOBS)]) == 0
         config = ["--config", str(CONFIG), *options(QUICK)]
+        # A version of the day before people changed, and one of the end: what moves between them has known causes.
+        assert run_command(["run", *config, "--stages", STAGES, "--as-of", "2026-01-18"]) == 0
         assert run_command(["run", *config, "--stages", STAGES]) == 0
         assert run_command(["score", *config, "--truth", f"{folder}/world/truth", "--out", "score.json"]) == 0
     return json.loads((folder / "score.json").read_text(encoding="utf-8"))["measured"]

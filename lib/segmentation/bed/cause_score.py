@@ -17,7 +17,7 @@ class CauseScore:
 
     moves_of_known_cause: int
     cause_right: float
-    """Share of these whose cause in `segment_changes` is one that the world knows; 1 where there are none."""
+    """Share of these whose cause in `segment_changes` is one that the world knows; 0 where there are none."""
 
 
 def score_causes(
@@ -30,10 +30,10 @@ def score_causes(
 ) -> CauseScore:
     """Compares the causes of the moves between two versions with what happened in the world.
 
-    Whose latent segment changed between the `days` of the two versions moved by `behaviour`. Where both are of one day,
-    nobody behaved otherwise: who has rows that came in between moved by `late_data`, whose identifiers are another
-    person's now by `identity`, and who has both by either. Of everyone else the world knows nothing, nor of who is in
-    one version only.
+    Whose latent segment changed between the `days` of the two versions moved by `behaviour`; of others the world cannot
+    say whether they behaved otherwise. Where both are of one day, nobody did: who has rows that came in between moved
+    by `late_data`, whose identifiers were regrouped by `identity`, who has both by either, and of whom nothing else is
+    known by a `refit` or a `rule`, or by one of these. Of who is in one version only nothing is asked.
 
     In: rows of `segment_changes` of the later version; `mains`: `owner`, a true person, and their `person_id`;
     `truth.tell_segments`; true people (`owner`) with rows that came late; and people (`person_id`) who were regrouped.
@@ -49,12 +49,11 @@ def score_causes(
         known = (
             moved.join(_marked(late.select("owner"), "late_data"), "owner", "left")
             .join(_marked(regrouped.select("person_id"), "identity"), "person_id", "left")
-            .withColumn("why", F.array_compact(F.array("late_data", "identity")))
-            .where("size(why) > 0")
+            .withColumn("why", F.array_compact(F.array("late_data", "identity", F.lit("refit"), F.lit("rule"))))
         )
     row = known.agg(F.count("*").alias("known"), F.count_if(_is_right()).alias("right")).first()
     assert row is not None, "an aggregate without groups has one row"
-    return CauseScore(row["known"], row["right"] / row["known"] if row["known"] else 1.0)
+    return CauseScore(row["known"], row["right"] / row["known"] if row["known"] else 0.0)
 
 
 def _marked(who: DataFrame, cause: str) -> DataFrame:

@@ -28,6 +28,7 @@ class IdentityScore:
     """Of the persons, those that are one owner's identifiers: all that some chain ties together, or more of theirs."""
     cluster_recall: float
     """The same, of the sets of one owner's identifiers that ties, or the found person, hold together."""
+    cluster_f1: float
     largest_wrong_merge: int
     """Owners in the person that holds the most; 1: nobody was merged with anybody."""
 
@@ -54,12 +55,17 @@ def score_identity(identity_map: DataFrame, truth: DataFrame) -> IdentityScore:
         unmapped=unmapped,
         pairwise_precision=precision,
         pairwise_recall=recall,
-        pairwise_f1=2 * precision * recall / (precision + recall) if precision + recall else 0.0,
+        pairwise_f1=_harmonic_mean(precision, recall),
         pairwise_recall_of_all=by_owner.recall,
         cluster_precision=whole.group_precision,
         cluster_recall=whole.group_recall,
+        cluster_f1=_harmonic_mean(whole.group_precision, whole.group_recall),
         largest_wrong_merge=by_owner.widest_mix,
     )
+
+
+def _harmonic_mean(precision: float, recall: float) -> float:
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def score_records(identity_map: DataFrame, truth: DataFrame) -> dict[str, float]:

@@ -11,6 +11,9 @@ from segmentation.contracts.table import check_columns
 
 SOURCES_WITHOUT_IDS = ("marketing",)
 
+_ID = r'"(?:id|receipt|record_id)":"([^"]+)"'
+"""A row's own id in its source's text (`events_quarantine.raw`)."""
+
 
 @dataclass(frozen=True)
 class QualityScore:
@@ -26,6 +29,8 @@ class QualityScore:
     duplicates_dropped: float
     """Of exact copies."""
     near_duplicates_dropped: float
+    good_rows_dropped_as_duplicates: float
+    """Of the rows with nothing wrong: those that are neither in `events` nor refused."""
     bots_flagged: float
     people_flagged_as_bots: float
     tests_flagged: float
@@ -52,11 +57,15 @@ def score_quality(events: DataFrame, quarantine: DataFrame, batches: DataFrame, 
     )
     there = F.col("events") > 0
     good = ~F.col("broken") & ~F.col("near")
+    refused = quarantine.select(F.regexp_extract("raw", _ID, 1).alias("event_id")).where("event_id <> ''").distinct()
     row = (
         told.join(found, "event_id", "left")
-        .fillna({"events": 0, "is_bot": False, "is_test": False})
+        .join(refused.withColumn("is_refused", F.lit(True)), "event_id", "left")
+        .fillna({"events": 0, "is_bot": False, "is_test": False, "is_refused": False})
         .agg(
+            F.count_if(good).alias("good"),
             F.count_if(good & ~there).alias("missing"),
+            F.count_if(good & ~there & ~F.col("is_refused")).alias("wrongly_dropped"),
             F.sum(F.when(F.col("broken"), F.col("rows"))).alias("broken"),
             F.sum(F.when(F.col("broken") & ~there, F.col("rows"))).alias("refused"),
             F.sum(F.when(~F.col("broken") & there, F.col("rows") - 1)).alias("copies"),
@@ -92,6 +101,7 @@ def score_quality(events: DataFrame, quarantine: DataFrame, batches: DataFrame, 
         broken_rows_refused=_share(row["refused"], row["broken"]),
         duplicates_dropped=_share(row["dropped"], row["copies"]),
         near_duplicates_dropped=_share(row["near_dropped"], row["near"]),
+        good_rows_dropped_as_duplicates=_share(row["wrongly_dropped"], row["good"], 0.0),
         bots_flagged=_share(row["bots_flagged"], row["bots"]),
         people_flagged_as_bots=_share(row["people_bots"], row["people"], 0.0),
         tests_flagged=_share(row["tests_flagged"], row["tests"]),

@@ -21,6 +21,7 @@ from segmentation.bed.rows import IDENTIFIERS
 from segmentation.bed.segment_score import find_main_profiles, score_segments
 from segmentation.bed.session_score import score_sessions
 from segmentation.bed.steadiness import (
+    find_regrouped,
     share_of_persons_changed_without_cause,
     share_of_segments_changed_without_cause,
 )
@@ -28,7 +29,7 @@ from segmentation.bed.ties import tie_identifiers
 from segmentation.bed.world import WORLD_FILE
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError
-from segmentation.segments.versions import published, read_versions
+from segmentation.segments.versions import Version, published, read_versions
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 
 Figures = dict[str, float]
@@ -40,10 +41,8 @@ class Tables:
 
     read: Callable[[str], DataFrame | None]
     """A table by name, or None where there is none yet."""
-    read_before: Callable[[str], DataFrame | None]
-    """The same as it was one change ago, or None where it has not changed since it was first written."""
     read_at: Callable[[str, int], DataFrame]
-    """The same at a version of the table."""
+    """A table that is there, at one of its versions."""
     as_of: date | None = None
     """The date that the run was for; None: the newest event's."""
 
@@ -129,11 +128,7 @@ def _score_rows(score: Score, tables: Tables, truth: Truth, events: DataFrame) -
 
 
 def _score_persons(score: Score, tables: Tables, owners: DataFrame, settings: Settings) -> None:
-    now, before, history = (
-        tables.read("identity_map"),
-        tables.read_before("identity_map"),
-        tables.read("identity_history"),
-    )
+    now = tables.read("identity_map")
     if now is None:
         score.not_measured["identity"] = "there is no identity_map: the stage identity has not run"
         return
@@ -141,11 +136,6 @@ def _score_persons(score: Score, tables: Tables, owners: DataFrame, settings: Se
     if matching := settings.identity.matching:
         is_record = F.col("identifier_type").isin(*matching.records)
         score.measured["records"] = score_records(now.where(is_record), owners.where(is_record))
-    if before is None or history is None:
-        score.not_measured["identity.changed_without_cause"] = "identity has run once only"
-    else:
-        share = share_of_persons_changed_without_cause(before, now, history)
-        score.measured["identity"]["changed_without_cause"] = share
 
 
 def _score_visits(
@@ -168,46 +158,48 @@ def _score_memberships(score: Score, tables: Tables, truth: Truth, owners: DataF
         return
     found = score_segments(current, persons, owners, truth.read("segments"), as_of)
     score.measured["segments"] = asdict(found)
-    before, changes = tables.read_before("segments_current"), tables.read("segment_changes")
-    if before is None or changes is None:
-        score.not_measured["segments.changed_without_cause"] = "one version only has been published"
-        return
-    share = share_of_segments_changed_without_cause(before, current, changes)
-    score.measured["segments"]["changed_without_cause"] = share
-    _score_causes(score, tables, truth, changes, find_main_profiles(persons, owners))
+    _score_changes(score, tables, truth, find_main_profiles(persons, owners))
 
 
-def _score_causes(score: Score, tables: Tables, truth: Truth, changes: DataFrame, mains: DataFrame) -> None:
-    """Of the moves between the published version and the one that it was compared with."""
-    kept, events = tables.read("segment_versions"), tables.read("events")
-    assert kept is not None, "where there are segments, there are versions"
+def _score_changes(score: Score, tables: Tables, truth: Truth, mains: DataFrame) -> None:
+    """Of what changed between the published version and the one that it was compared with."""
+    kept, segments, changes = (tables.read(name) for name in ("segment_versions", "segments", "segment_changes"))
+    events, history = tables.read("events"), tables.read("identity_history")
+    assert kept is not None, "where somebody is in a segment, there are versions"
+    assert segments is not None, "the same"
+    assert changes is not None, "the same"
     assert events is not None, "the score has begun with events"
+    assert history is not None, "there is an identity_map"
     versions = {version.segment_version: version for version in read_versions(kept)}
     now = published(list(versions.values()))
     before = versions.get(now.compared_with or 0) if now else None
-    if now is None or before is None or not {"events", "identity_map"} <= {*before.inputs, *now.inputs}:
-        score.not_measured["segments.cause_right"] = "the published version was compared with none"
+    if now is None or before is None:
+        score.not_measured["segments.cause_right"] = "one version only has been published"
         return
-    known = tables.read_at("events", before.inputs["events"]).agg(F.max("batch_seq")).first()
-    came_late = events.where(F.col("batch_seq") > (known[0] if known and known[0] else 0))
-    late = truth.read("events").join(came_late.select("event_id"), "event_id", "left_semi")
-    maps = [tables.read_at("identity_map", version.inputs["identity_map"]) for version in (before, now)]
-    found = score_causes(
-        changes.where(F.col("segment_version") == now.segment_version),
-        mains,
-        truth.read("segments"),
-        late.select(F.col("person").cast("string").alias("owner")),
-        _regrouped(*maps),
-        (before.as_of, now.as_of),
+    was, is_now = (tables.read_at("identity_map", version.inputs["identity_map"]) for version in (before, now))
+    own = changes.where(F.col("segment_version") == now.segment_version)
+    score.measured["identity"]["changed_without_cause"] = share_of_persons_changed_without_cause(was, is_now, history)
+    score.measured["segments"]["changed_without_cause"] = share_of_segments_changed_without_cause(
+        segments.where(F.col("segment_version") == before.segment_version),
+        segments.where(F.col("segment_version") == now.segment_version),
+        own,
     )
+    late = _came_late(tables, truth, events, before)
+    days = (before.as_of, now.as_of)
+    found = score_causes(own, mains, truth.read("segments"), late, find_regrouped(was, is_now), days)
+    if not found.moves_of_known_cause:
+        score.not_measured["segments.cause_right"] = "nobody moved of whom the world knows why"
+        return
     score.measured["segments"] |= asdict(found)
 
 
-def _regrouped(before: DataFrame, now: DataFrame) -> DataFrame:
-    """`person_id` of people who have an identifier that was another's, or had one that now is."""
-    key = ["identifier_type", "identifier_value"]
-    both = before.select(*key, F.col("person_id").alias("was")).join(now.select(*key, "person_id"), key)
-    return both.where("was <> person_id").select(F.explode(F.array("was", "person_id")).alias("person_id"))
+def _came_late(tables: Tables, truth: Truth, events: DataFrame, before: Version) -> DataFrame:
+    """True people (`owner`) with rows that happened by the date of a version, and came in after it was made."""
+    newest = tables.read_at("events", before.inputs["events"]).agg(F.max("batch_seq")).first()
+    known = newest[0] if newest and newest[0] is not None else 0
+    came = events.where((F.col("batch_seq") > known) & (F.col("event_date") <= F.lit(before.as_of)))
+    late = truth.read("events").join(came.select("event_id"), "event_id", "left_semi")
+    return late.select(F.col("person").cast("string").alias("owner"))
 
 
 def _score_campaign(

@@ -17,9 +17,4 @@ def score_warehouse(warehouse: Warehouse, settings: Settings, truth: Truth, as_o
     def read(name: str) -> DataFrame | None:
         return warehouse.read(name) if warehouse.exists(name) else None
 
-    def read_before(name: str) -> DataFrame | None:
-        # Version 0 is the empty table, version 1 its first rows.
-        newest = warehouse.version(name) or 0
-        return warehouse.read(name, newest - 1) if newest > 1 else None
-
-    return score_world(Tables(read, read_before, warehouse.read, as_of), truth, settings)
+    return score_world(Tables(read, warehouse.read, as_of), truth, settings)

@@ -37,16 +37,17 @@ def test_who_changed_between_the_dates_moved_by_behaviour(spark: SparkSession) -
     ]
     assert _score(spark, moves, MARCH, APRIL) == CauseScore(1, 1.0), "of the others nothing is known"
     assert _score(spark, [("p1", "s", "t", "identity")], MARCH, APRIL) == CauseScore(1, 0.0)
-    assert _score(spark, [("p1", None, "t", "new"), ("p1", "s", None, "left")], MARCH, APRIL) == CauseScore(0, 1.0)
+    assert _score(spark, [("p1", None, "t", "new"), ("p1", "s", None, "left")], MARCH, APRIL) == CauseScore(0, 0.0)
 
 
 def test_on_one_day_nobody_behaved_otherwise(spark: SparkSession) -> None:
     moves = [
-        ("p1", "s", "t", "behaviour"),  # of whom nothing is known
+        ("p1", "s", "t", "behaviour"),  # wrong
         ("p3", "s", "t", "late_data"),
         ("p4", "s", "t", "identity"),
         ("p5", "s", "t", "late_data"),  # wrong
         ("p6", "s", "t", "refit"),
     ]
-    assert _score(spark, moves, APRIL) == CauseScore(3, 2 / 3)
+    assert _score(spark, moves, APRIL) == CauseScore(5, 3 / 5)
     assert _score(spark, [("p3", "s", "t", "behaviour"), ("p4", "s", "t", "late_data")], APRIL) == CauseScore(2, 0.5)
+    assert _score(spark, [("p6", "s", "t", "late_data"), ("p1", "s", "t", "rule")], APRIL) == CauseScore(2, 0.5)
