@@ -1,4 +1,5 @@
-"""What is known of people beside their visits: the CRM extract, the marketing tool's log, consent."""
+"""What is known of people beside their visits: the CRM extract, the marketing tool's log, consent, and who asks to be
+deleted."""
 
 from __future__ import annotations
 
@@ -10,6 +11,9 @@ from segmentation.bed.clock import HOUR_MS, noon
 from segmentation.bed.knobs import World
 from segmentation.bed.rows import complete_rows
 from segmentation.bed.spelling import write_email, write_name, write_phone, write_street
+
+PURPOSE = "marketing"
+"""What people of the world are asked to consent to."""
 
 _OPENS, _CLICKS = 0.35, 0.2
 
@@ -122,7 +126,13 @@ def log_consent(people: DataFrame, world: World) -> DataFrame:
             F.lit("person").alias("visitor"),
             "user_id",
             F.when(F.col("user_id").isNull(), F.col("email")).alias("email"),
-            F.lit("marketing").alias("purpose"),
+            F.lit(PURPOSE).alias("purpose"),
         )
     )
     return complete_rows(rows)
+
+
+def ask_for_erasure(people: DataFrame) -> DataFrame:
+    """One line (`value`) a person who asks to be deleted: `type=value`, as `segmentation erase --requests` takes it."""
+    asking = F.coalesce(F.concat(F.lit("user_id="), "user_id"), F.concat(F.lit("email="), "email"))
+    return people.where(F.col("erases").isNotNull() & asking.isNotNull()).select(asking.alias("value")).orderBy("value")

@@ -13,10 +13,12 @@ from pyspark.sql import functions as F
 
 from segmentation.bed import folder
 from segmentation.bed.cause_score import score_causes
+from segmentation.bed.consent_score import score_consent
 from segmentation.bed.identity_score import score_identity, score_records
 from segmentation.bed.lift_score import score_lift
 from segmentation.bed.names import name_columns_as_in_tables
 from segmentation.bed.quality_score import SOURCES_WITHOUT_IDS, score_quality
+from segmentation.bed.registers import PURPOSE
 from segmentation.bed.rows import IDENTIFIERS
 from segmentation.bed.segment_score import find_main_profiles, score_segments
 from segmentation.bed.session_score import score_sessions
@@ -30,7 +32,7 @@ from segmentation.bed.world import WORLD_FILE
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError
 from segmentation.segments.versions import Version, published, read_versions
-from segmentation.sessions.attach import attach_persons, keep_behaviour
+from segmentation.sessions.attach import attach_persons, end_of, keep_behaviour
 
 Figures = dict[str, float]
 
@@ -104,6 +106,7 @@ def score_world(tables: Tables, truth: Truth, settings: Settings) -> Score:
     _score_visits(score, tables, truth, events, settings, as_of)
     _score_memberships(score, tables, truth, owners, as_of)
     _score_campaign(score, tables, truth, events, owners, settings, as_of)
+    _score_consent(score, tables, truth, owners, as_of)
     return score
 
 
@@ -217,3 +220,16 @@ def _score_campaign(
         score.not_measured["lift"] = "the events assign nobody to an arm of the campaign"
     else:
         score.measured["lift"] = asdict(found)
+
+
+def _score_consent(score: Score, tables: Tables, truth: Truth, owners: DataFrame, as_of: date) -> None:
+    consent, persons = tables.read("consent"), tables.read("identity_map")
+    if consent is None or persons is None:
+        score.not_measured["consent"] = "the configuration has no `consent`, or identity has not run"
+        return
+    mains = find_main_profiles(persons, owners)
+    found = score_consent(consent, persons, mains, truth.read("consent"), PURPOSE, end_of(as_of))
+    if found is None:
+        score.not_measured["consent"] = "nobody has decided on anything yet"
+    else:
+        score.measured["consent"] = asdict(found)

@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from segmentation.bed.chance import Chance
 from segmentation.bed.clock import DAY_MS, midnight, noon, timestamp
 from segmentation.bed.knobs import World
+from segmentation.bed.registers import PURPOSE
 from segmentation.bed.rows import IDENTIFIERS
 from segmentation.bed.spelling import known_only
 from segmentation.bed.visits import campaign_visit_id
@@ -141,7 +142,7 @@ def tell_consent(people: DataFrame, world: World) -> DataFrame:
         F.when(withdrawn.isNotNull(), period(False, withdrawn, F.lit(None).cast("timestamp"))),
     )
     return people.where("user_id is not null or email is not null").select(
-        "person", F.lit("marketing").alias("purpose"), F.inline(F.array_compact(periods))
+        "person", F.lit(PURPOSE).alias("purpose"), F.inline(F.array_compact(periods))
     )
 
 

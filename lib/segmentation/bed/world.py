@@ -17,7 +17,7 @@ from segmentation.bed.disorder import disturb
 from segmentation.bed.intruders import send_bots, send_testers
 from segmentation.bed.knobs import World
 from segmentation.bed.people import draw_people
-from segmentation.bed.registers import extract_crm, log_campaign, log_consent
+from segmentation.bed.registers import ask_for_erasure, extract_crm, log_campaign, log_consent
 from segmentation.bed.rows import SOURCES
 from segmentation.bed.sources import write_source
 from segmentation.bed.visits import draw_visits, list_segments
@@ -76,7 +76,8 @@ def simulate(
     _all_at_once(
         spark,
         [partial(write_source, events, source, world, destination) for source in SOURCES]
-        + [partial(table.write.parquet, f"{beside}/{name}") for name, table in tables.items()],
+        + [partial(table.write.parquet, f"{beside}/{name}") for name, table in tables.items()]
+        + [partial(ask_for_erasure(people).coalesce(1).write.text, f"{destination}/erasures")],
     )
     count = events.count()
     said = {"world_id": world.world_id, "rows": count, "knobs": world.model_dump(mode="json")}

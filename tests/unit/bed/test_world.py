@@ -157,7 +157,10 @@ def test_people_change_segment_leave_and_withdraw(written: WrittenWorld) -> None
     consent = written.truth("consent").toPandas()
     withdrawn = consent[~consent.granted & consent.duplicated("person", keep=False)]
     assert len(withdrawn) > 5
-    assert written.truth("erasures").count() > 3
+    asked = written.truth("erasures").collect()
+    assert len(asked) > 3
+    lines = [line for file in (written.folder / "erasures").glob("*.txt") for line in file.read_text().splitlines()]
+    assert sorted(lines) == sorted(f"user_id={r.user_id}" if r.user_id else f"email={r.email}" for r in asked)
     granted_again = consent.groupby("person").granted.sum()
     assert granted_again.max() == 1
 
