@@ -72,8 +72,9 @@ def conform_rows(
     tokenised = _with_maps(mapped, mapping, identity)
 
     severe = [rule for rule in source.rules if rule.severity != "warn"]
-    reasons = {**contract_reasons(source, at), **rule_reasons(severe)}
-    warnings = rule_reasons([rule for rule in source.rules if rule.severity == "warn"])
+    kinds = mapping.identifiers(identity)
+    reasons = {**contract_reasons(source, at), **rule_reasons(severe, kinds)}
+    warnings = rule_reasons([rule for rule in source.rules if rule.severity == "warn"], kinds)
     judged = tokenised.select("*", _names_of(reasons).alias(REASONS), _names_of(warnings).alias(WARNINGS))
 
     made = {

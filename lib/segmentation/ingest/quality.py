@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import reduce
 from operator import or_
 
@@ -44,12 +44,17 @@ def contract_reasons(source: Source, at: datetime) -> dict[str, Column]:
     }
 
 
-def rule_reasons(rules: Sequence[QualityRule]) -> dict[str, Column]:
-    """Reason -> whether a mapped row breaks a rule that gives it."""
+def rule_reasons(rules: Sequence[QualityRule], identifiers: Sequence[str]) -> dict[str, Column]:
+    """Reason -> whether a mapped row breaks a rule that gives it.
+
+    `identifiers` are the types that the source maps, each a column `identifiers.TYPE` with the value as it is compared:
+    a personal one in clear, of which nothing but the answer goes on.
+    """
     broken: dict[str, list[Column]] = {}
     for rule in rules:
+        value = _value(rule.column, identifiers)
         for check, reason in rule.checks().items():
-            broken.setdefault(reason, []).append(_applies(rule) & _is_broken(rule, check))
+            broken.setdefault(reason, []).append(_applies(rule) & _is_broken(rule, check, value))
     return {reason: F.coalesce(reduce(or_, found), F.lit(False)) for reason, found in broken.items()}
 
 
@@ -58,27 +63,31 @@ def _applies(rule: QualityRule) -> Column:
     return readable & F.col("event_name").isin(*rule.events) if rule.events else readable
 
 
-def _is_broken(rule: QualityRule, check: str) -> Column:
-    value = _value(rule.column)
+def _is_broken(rule: QualityRule, check: str, value: Column) -> Column:
     match check:
         case "required":
             return value.isNull()
         case "allowed":
             return value.isNotNull() & ~value.cast("string").isin(*(rule.allowed or ()))
         case "min":
-            return _number(value) < F.lit(rule.min)
+            return value.isNotNull() & ~F.coalesce(_measured(value, rule.min) >= F.lit(rule.min), F.lit(False))
         case "max":
-            return _number(value) > F.lit(rule.max)
+            return value.isNotNull() & ~F.coalesce(_measured(value, rule.max) <= F.lit(rule.max), F.lit(False))
         case "pattern":
             return ~value.cast("string").rlike(f"^(?:{rule.pattern})$")
         case _:
             raise AssertionError(f"the rules have no check '{check}'")
 
 
-def _number(value: Column) -> Column:
-    return value.cast("string").try_cast("double")
+def _measured(value: Column, bound: float | date | None) -> Column:
+    """The value as what it is compared with: a day, or a number; null where it is none."""
+    if isinstance(bound, date):
+        return F.to_date(value)
+    return F.nanvl(value.cast("string").try_cast("double"), F.lit(None).cast("double"))
 
 
-def _value(column: str) -> Column:
+def _value(column: str, identifiers: Sequence[str]) -> Column:
     group, dot, name = column.partition(".")
+    if group == "identifiers":
+        return F.col(f"`{column}`") if name in identifiers else F.lit(None).cast("string")
     return F.col(group)[name] if dot else F.col(column)

@@ -152,6 +152,54 @@ def test_rules_refuse_or_warn_and_only_for_their_events(spark: SparkSession, tmp
     }
 
 
+def test_what_is_no_number_breaks_a_range_and_times_have_ranges_of_days(spark: SparkSession, tmp_path: Path) -> None:
+    rules = [
+        {"column": "properties.quantity", "min": 0, "max": 9},
+        {"column": "event_ts", "min": "2026-03-01", "max": "2026-03-02"},
+    ]
+    lines = [
+        line(1, ts="2026-03-02 23:59:59"),
+        line(2, price="", quantity="two"),
+        line(3, price="", quantity="NaN"),
+        line(4, price="", quantity=""),
+        line(5, ts="2026-02-28 23:59:59"),
+        line(6, ts="2026-03-03 00:00:00"),
+    ]
+    path = write_csv(tmp_path / "a.csv", lines)
+    found = _conform(spark, settings(tmp_path, source(path, rules=rules)))
+    assert {row["event_id"]: row[REASONS] for row in found} == {
+        "e1": [],
+        "e2": ["quantity_below_min", "quantity_above_max"],
+        "e3": ["quantity_below_min", "quantity_above_max"],
+        "e4": [],
+        "e5": ["event_ts_below_min"],
+        "e6": ["event_ts_above_max"],
+    }
+
+
+def test_rules_on_personal_identifiers_see_the_value_and_nobody_else_does(spark: SparkSession, tmp_path: Path) -> None:
+    rules = [
+        {"column": "identifiers.email", "pattern": "[a-z]+@example\\.com", "required": True},
+        {"column": "identifiers.email", "events": ["login"], "allowed": ["anna@example.com"], "name": "other_login"},
+    ]
+    lines = [
+        line(1, email="Anna@example.com", event="login"),
+        line(2, email="bob@example.org"),
+        line(3, email="bob@example.com", event="login"),
+        line(4, email=""),
+    ]
+    path = write_csv(tmp_path / "a.csv", lines)
+    columns = {"identifiers": {"email": "email", "user_id": "uid"}}
+    found = _conform(spark, settings(tmp_path, source(path, columns=columns, rules=rules)), KEY)
+    assert {row["event_id"]: row[REASONS] for row in found} == {
+        "e1": [],
+        "e2": ["email_malformed"],
+        "e3": ["other_login"],
+        "e4": ["email_missing"],
+    }
+    assert not any("bob" in (row[RAW_JSON] or "") for row in found)
+
+
 def test_personal_values_are_tokens_everywhere_but_for_the_vault(spark: SparkSession, tmp_path: Path) -> None:
     columns = {"identifiers": {"email": "email", "user_id": "uid"}}
     lines = [
