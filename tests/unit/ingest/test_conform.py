@@ -200,6 +200,20 @@ def test_rules_on_personal_identifiers_see_the_value_and_nobody_else_does(spark:
     assert not any("bob" in (row[RAW_JSON] or "") for row in found)
 
 
+def test_composed_and_decomposed_are_one_and_a_look_alike_is_nobody(spark: SparkSession, tmp_path: Path) -> None:
+    lines = [
+        line(1, email="rene\u0301@example.com"),
+        line(2, email="ren\u00e9@example.com"),
+        line(3, email="ann\u0430@example.com"),
+    ]
+    path = write_csv(tmp_path / "a.csv", lines)
+    columns = {"identifiers": {"email": "email", "user_id": "uid"}}
+    found = {row["event_id"]: row for row in _conform(spark, settings(tmp_path, source(path, columns=columns)), KEY)}
+    token = token_of(KEY, "email", "ren\u00e9@example.com")
+    assert [found[one]["identifiers"].get("email") for one in ("e1", "e2", "e3")] == [token, token, None]
+    assert [found[one][WARNINGS] for one in ("e1", "e2", "e3")] == [[], [], ["look_alike_identifier"]]
+
+
 def test_personal_values_are_tokens_everywhere_but_for_the_vault(spark: SparkSession, tmp_path: Path) -> None:
     columns = {"identifiers": {"email": "email", "user_id": "uid"}}
     lines = [
