@@ -76,7 +76,7 @@ def conform_rows(
 
     severe = [rule for rule in source.rules if rule.severity != "warn"]
     kinds = mapping.identifiers(identity)
-    reasons = {**contract_reasons(source, at), **rule_reasons(severe, kinds)}
+    reasons = {**contract_reasons(source, rows.own, at), **rule_reasons(severe, kinds)}
     mild = [rule for rule in source.rules if rule.severity == "warn"]
     warnings = {LOOK_ALIKE: F.col(_IMITATES), **rule_reasons(mild, kinds)}
     judged = tokenised.select("*", _names_of(reasons).alias(REASONS), _names_of(warnings).alias(WARNINGS))

@@ -12,11 +12,12 @@ from pyspark.sql import functions as F
 
 from segmentation.config.quality import QualityRule
 from segmentation.config.sources import Source
-from segmentation.ingest.mapping import LOST
+from segmentation.ingest.mapping import LOST, RAW, quoted
 from segmentation.ingest.reading import BROKEN
 
 CONTRACT_REASONS = (
     "malformed_row",
+    "bad_encoding",
     "missing_event_name",
     "bad_event_ts",
     "bad_received_ts",
@@ -27,13 +28,21 @@ CONTRACT_REASONS = (
 )
 
 
-def contract_reasons(source: Source, at: datetime) -> dict[str, Column]:
-    """Reason -> whether a mapped row, taken in `at`, has it. A row that could not be read at all has only that one."""
+_UNDECODED = "\ufffd"
+"""What Spark puts in the place of bytes that are no character of the file's encoding."""
+
+
+def contract_reasons(source: Source, own: Sequence[str], at: datetime) -> dict[str, Column]:
+    """Reason -> whether a mapped row, taken in `at`, has it. A row that could not be read at all has only that one.
+
+    `own` are the source's columns (`_raw_*`).
+    """
     readable = F.col(BROKEN).isNull()
     latest = F.lit(at + timedelta(hours=source.future_hours))
     too_old = F.to_date("event_ts") < F.lit(source.oldest) if source.oldest else F.lit(False)
     return {
         "malformed_row": ~readable,
+        "bad_encoding": readable & _is_undecoded(source, own),
         "missing_event_name": readable & F.col("event_name").isNull(),
         "bad_event_ts": readable & F.col("event_ts").isNull(),
         "bad_received_ts": readable & F.col(f"{LOST}received_ts"),
@@ -42,6 +51,13 @@ def contract_reasons(source: Source, at: datetime) -> dict[str, Column]:
         "event_from_the_future": readable & F.coalesce(F.col("event_ts") > latest, F.lit(False)),
         "event_too_old": readable & F.coalesce(too_old, F.lit(False)),
     }
+
+
+def _is_undecoded(source: Source, own: Sequence[str]) -> Column:
+    """Whether a column of a CSV file has a character that could not be read. Other formats have one encoding, and what
+    stands there was said."""
+    texts = [F.col(quoted(RAW + column)).cast("string") for column in own if source.format == "csv"]
+    return reduce(or_, [F.coalesce(F.contains(text, F.lit(_UNDECODED)), F.lit(False)) for text in texts], F.lit(False))
 
 
 def rule_reasons(rules: Sequence[QualityRule], identifiers: Sequence[str]) -> dict[str, Column]:

@@ -214,6 +214,25 @@ def test_composed_and_decomposed_are_one_and_a_look_alike_is_nobody(spark: Spark
     assert [found[one][WARNINGS] for one in ("e1", "e2", "e3")] == [[], [], ["look_alike_identifier"]]
 
 
+def test_rows_in_another_encoding_are_refused_until_the_source_says_which(spark: SparkSession, tmp_path: Path) -> None:
+    text = "\n".join([HEADER, line(1), line(2, uid="Ren\u00e9"), line(3, email="zo\u00eb@example.com")])
+    (tmp_path / "a.csv").write_bytes(text.encode("iso-8859-1"))
+    found = _conform(spark, settings(tmp_path, source(tmp_path / "a.csv")))
+    assert {row["event_id"]: row[REASONS] for row in found} == {
+        "e1": [],
+        "e2": ["bad_encoding"],
+        "e3": ["bad_encoding"],
+    }
+
+    said = source(tmp_path / "a.csv", options={"encoding": "ISO-8859-1"})
+    found = _conform(spark, settings(tmp_path, said))
+    assert {row["event_id"]: row["identifiers"]["user_id"] for row in found if not row[REASONS]} == {
+        "e1": "u1",
+        "e2": "Ren\u00e9",
+        "e3": "u3",
+    }
+
+
 def test_personal_values_are_tokens_everywhere_but_for_the_vault(spark: SparkSession, tmp_path: Path) -> None:
     columns = {"identifiers": {"email": "email", "user_id": "uid"}}
     lines = [
