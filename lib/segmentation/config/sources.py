@@ -123,13 +123,20 @@ class Source(Section):
         description="An `event_id` that comes again with a time up to this many days away is a duplicate. Events "
         "without an id of their own are compared by content, which includes the time.",
     )
+    keep: Literal["first", "last"] = Field(
+        "first",
+        description="Which of several copies of an event that are taken in together stays: the one received first, or "
+        "last (without `received_ts`, by their own time). Of copies from several sources that of the source named "
+        "first, or with `last` that of the one named last. An event that was taken in before always stays.",
+    )
     near_duplicate_seconds: float = Field(
         0,
         ge=0,
         le=3600,
         description="Events that say the same but for their id, each within this time of the one before, are one: the "
-        "first that was taken in, else the earliest, stays. Two true events that say no more than that something was "
-        "viewed are one then, too: for sources whose events say much. 0: only equal ids are duplicates.",
+        "first that was taken in, else the earliest, stays (with `keep: last` the latest). Two true events that say no "
+        "more than that something was viewed are one then, too: for sources whose events say much. 0: only equal ids "
+        "are duplicates.",
     )
     sample: dict[str, Annotated[int, Field(ge=2, le=1_000_000)]] = Field(
         {},
