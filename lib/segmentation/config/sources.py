@@ -67,6 +67,9 @@ class Freshness(Section):
     """How old the newest event of a source may be when events are taken in, whether any came or not."""
 
     max_days: int = Field(ge=0, le=3650, description="Days from its newest event (UTC) to the run's date, or to today.")
+    events: dict[str, Annotated[int, Field(ge=0, le=3650)]] = Field(
+        {}, description="Event name -> the same for the newest event of that name."
+    )
     policy: Literal["warn", "fail"] = Field(
         "warn", description="Say so, or end with status 3 once all that came has been taken in."
     )
