@@ -38,6 +38,9 @@ class Columns(Section):
     event_name: SqlExpression = Field(description="What happened.")
     event_ts: SqlExpression = Field(description="When it happened, as a timestamp.")
     received_ts: SqlExpression | None = Field(None, description="When the source received it.")
+    sent_ts: SqlExpression | None = Field(
+        None, description="When the device sent it, by its own clock: see `clock`. It is not kept."
+    )
     platform: SqlExpression | None = Field(None, description="web, app, store, …")
     session_key: SqlExpression | None = Field(None, description="A session id that the source already has.")
     amount: SqlExpression | None = Field(None, description="Value of the event.")
@@ -165,6 +168,11 @@ class Source(Section):
         None, description="Watch how many events each day brings. Default: nobody does."
     )
     freshness: Freshness | None = Field(None, description="Watch that events keep coming. Default: nobody does.")
+    clock: Literal["device", "server"] = Field(
+        "server",
+        description="Whose clock `event_ts` is of. A device's may be wrong, and is corrected by `received_ts` less "
+        "`sent_ts` where an event has both.",
+    )
     time_zone: str = Field("UTC", description="Zone of times that do not say theirs, such as Europe/Berlin.")
 
     @model_validator(mode="after")
@@ -179,6 +187,14 @@ class Source(Section):
             raise ValueError(f"format: kafka needs the option {_SERVERS}, such as broker:9092")
         if secret := next(filter(_SECRET.search, self.options), None):
             raise ValueError(f"{secret} is secret: name an environment variable for it under options_env")
+        return self
+
+    @model_validator(mode="after")
+    def _clocks_are_told(self) -> Source:
+        if self.clock == "device" and None in (self.columns.sent_ts, self.columns.received_ts):
+            raise ValueError("clock: device needs columns.sent_ts and columns.received_ts, by which it is corrected")
+        if self.clock == "server" and self.columns.sent_ts is not None:
+            raise ValueError("columns.sent_ts goes with clock: device")
         return self
 
     @field_validator("time_zone")

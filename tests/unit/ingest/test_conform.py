@@ -115,6 +115,43 @@ def test_where_null_is_an_answer_it_is_no_lost_amount(spark: SparkSession, tmp_p
     assert found == {"e1": [], "e2": ["bad_amount"], "e3": []}
 
 
+def test_without_a_word_on_it_events_are_not_of_before_1990(spark: SparkSession, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", [line(1, ts="1989-12-31 23:59:59"), line(2, ts="1990-01-01 00:00:00")])
+    found = {row["event_id"]: row[REASONS] for row in _conform(spark, settings(tmp_path, source(path)))}
+    assert found == {"e1": ["event_too_old"], "e2": []}
+    found = {
+        row["event_id"]: row[REASONS] for row in _conform(spark, settings(tmp_path, source(path, oldest="1900-01-01")))
+    }
+    assert found == {"e1": [], "e2": []}
+
+
+def test_a_devices_clock_is_corrected_where_it_can_be(spark: SparkSession, tmp_path: Path) -> None:
+    # The columns price and quantity have the times of sending and of receipt.
+    lines = [
+        line(1, price="2026-03-01 10:30:00", quantity="2026-03-01 08:30:01"),
+        line(2, price="", quantity="2026-03-01 08:30:01"),
+        line(3, price="2026-03-01 10:30:00", quantity=""),
+        line(4, price="yesterday", quantity="2026-03-01 08:30:01"),
+        line(5, ts="x", price="2026-03-01 10:30:00", quantity="2026-03-01 08:30:01"),
+    ]
+    path = write_csv(tmp_path / "a.csv", lines)
+    columns = {
+        "amount": None,
+        "properties": None,
+        "sent_ts": "to_timestamp(price)",
+        "received_ts": "to_timestamp(quantity)",
+    }
+    found = _conform(spark, settings(tmp_path, source(path, columns=columns, clock="device")))
+    assert {row["event_id"]: row["event_ts"] for row in found} == {
+        "e1": datetime(2026, 3, 1, 8, 0, 1),
+        "e2": datetime(2026, 3, 1, 10),
+        "e3": datetime(2026, 3, 1, 10),
+        "e4": datetime(2026, 3, 1, 10),
+        "e5": None,
+    }
+    assert found[0]["event_date"] == date(2026, 3, 1)
+
+
 def test_rules_refuse_or_warn_and_only_for_their_events(spark: SparkSession, tmp_path: Path) -> None:
     rules = [
         {"column": "amount", "events": ["purchase"], "required": True, "min": 0},
