@@ -156,8 +156,9 @@ class Source(Section):
         description="Events later than this after they were taken in are quarantined (`event_from_the_future`): a "
         "clock is wrong.",
     )
-    oldest: date | None = Field(
-        None, description="Events before this date, UTC, are quarantined (`event_too_old`). Default: none are."
+    oldest: date = Field(
+        date(1990, 1, 1),
+        description="Events before this date, UTC, are quarantined (`event_too_old`): a clock is wrong.",
     )
     schema_changes: Literal["accept", "warn", "refuse"] = Field(
         "warn",

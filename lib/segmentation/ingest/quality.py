@@ -39,7 +39,6 @@ def contract_reasons(source: Source, own: Sequence[str], at: datetime) -> dict[s
     """
     readable = F.col(BROKEN).isNull()
     latest = F.lit(at + timedelta(hours=source.future_hours))
-    too_old = F.to_date("event_ts") < F.lit(source.oldest) if source.oldest else F.lit(False)
     return {
         "malformed_row": ~readable,
         "bad_encoding": readable & _is_undecoded(source, own),
@@ -49,7 +48,7 @@ def contract_reasons(source: Source, own: Sequence[str], at: datetime) -> dict[s
         "bad_amount": readable & F.col(f"{LOST}amount"),
         "no_identifier": readable & (F.size("identifiers") == 0),
         "event_from_the_future": readable & F.coalesce(F.col("event_ts") > latest, F.lit(False)),
-        "event_too_old": readable & F.coalesce(too_old, F.lit(False)),
+        "event_too_old": readable & F.coalesce(F.to_date("event_ts") < F.lit(source.oldest), F.lit(False)),
     }
 
 
