@@ -36,7 +36,9 @@ _TEXTS = ArrayType(StringType())
 _PERSONAL_TYPE = ArrayType(
     StructType([StructField(name, StringType()) for name in ("token", "identifier_type", "value")])
 )
-_ADDRESS = r"[\p{L}\p{N}._%+'-]+@[\p{L}\p{N}-]+(\.[\p{L}\p{N}-]+)+"
+_SIGN = r"\p{L}\p{M}\p{N}\x{FFFD}"
+_ADDRESS = rf"(?<![{_SIGN}._%+'-])[{_SIGN}._%+'-]++@[{_SIGN}-]++(?:\.[{_SIGN}-]++)++"
+"""From the first letter on and without going back: a field may have ten million of them and no @."""
 
 
 @dataclass(frozen=True)

@@ -260,6 +260,7 @@ def test_rows_in_another_encoding_are_refused_until_the_source_says_which(spark:
         "e2": ["bad_encoding"],
         "e3": ["bad_encoding"],
     }
+    assert all(json.loads(row[RAW_JSON])["email"] == "(e-mail)" for row in found if row[REASONS])
 
     said = source(tmp_path / "a.csv", options={"encoding": "ISO-8859-1"})
     found = _conform(spark, settings(tmp_path, said))
