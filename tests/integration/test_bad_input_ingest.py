@@ -8,13 +8,20 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from tests.deliveries import HEADER, ingest_once, line, rows, settings, source, write_csv
 
 from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.runtime.warehouse import Warehouse
 
 
 def _missing(folder: Path, spark: SparkSession) -> dict[str, Any]:
     return source(folder / "nothing/*.csv")
+
+
+def _empty_folder(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    (folder / "in").mkdir()
+    return source(folder / "in")
 
 
 def _empty(folder: Path, spark: SparkSession) -> dict[str, Any]:
@@ -53,6 +60,13 @@ def _damaged_parquet(folder: Path, spark: SparkSession) -> dict[str, Any]:
     return source(folder / "in", format="parquet")
 
 
+def _clashing_parquet(folder: Path, spark: SparkSession) -> dict[str, Any]:
+    _parquet(folder, spark)
+    clashing = spark.sql("select 'e2' id, 'view' event, '2026-03-01' ts, 'u2' uid, 2.5D price, map('a', 1) quantity")
+    clashing.coalesce(1).write.mode("append").parquet(str(folder / "in"))
+    return source(folder / "in", format="parquet")
+
+
 def _cut_gzip(folder: Path, spark: SparkSession) -> dict[str, Any]:
     import gzip
 
@@ -74,11 +88,16 @@ def _mostly_bad(folder: Path, spark: SparkSession) -> dict[str, Any]:
     ("made", "said"),
     [
         (_missing, r"no file matches '.*nothing/\*\.csv'"),
+        (_empty_folder, r"no file matches '.*in'"),
         (_empty, r"is empty: its files have no row"),
         (_without_a_header, r"without even a header"),
         (_cut_parquet, r"the file '.*cut\.parquet' is not Parquet, or was cut short \(1 of 2 files\)"),
         (_no_parquet, r"the file '.*cut\.parquet' is not Parquet, or was cut short"),
         (_damaged_parquet, r"the file '.*cut\.parquet' cannot be read as parquet"),
+        (
+            _clashing_parquet,
+            r"the column 'quantity' is .* in the file '.*parquet' and .* in '.*parquet'; nothing of",
+        ),
         (_cut_gzip, r"the file '.*cut\.csv\.gz' cannot be read as csv"),
         (_forbidden_amount, r"amount_below_min 1 of 2 rows break a rule of severity fail"),
         (_mostly_bad, r"2 of 3 rows are bad \(bad_event_ts 2\), more than max_bad_share 0\.5"),
@@ -136,3 +155,18 @@ def test_one_refused_source_leaves_no_trace_and_comes_in_when_it_is_repaired(
     write_csv(path, [line(1), line(2)])
     assert ingest_once(spark, configured).rows_out == 2
     assert rows(spark, configured, "ingest_batches", "batch_seq", "status", "accepted") == [(1, "done", 2)]
+
+
+def test_ten_megabytes_in_one_field_are_an_event_or_a_refused_row_like_any_other(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    long = "x" * 10_000_000
+    dots = "a@" + "b." * 5_000_000
+    lines = [line(1), line(2, price="1", quantity=long), line(3, uid=long), line(4, uid=dots), line(5, ts=long)]
+    shop = source(write_csv(tmp_path / "a.csv", lines), columns={"amount": "price", "identifiers": {"user_id": "uid"}})
+    configured = settings(tmp_path / "warehouse", shop)
+    outcome = ingest_once(spark, configured)
+    assert (outcome.rows_out, outcome.message) == (2, "no_identifier 2, bad_event_ts 1")
+    kept = Warehouse(spark, configured.warehouse).read("events")
+    sizes = kept.select("event_id", F.length(F.col("properties")["quantity"])).collect()
+    assert sorted(map(tuple, sizes)) == [("e1", 1), ("e2", 10_000_000)]

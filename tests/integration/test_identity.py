@@ -67,7 +67,9 @@ def test_all_anew_says_how_many_rows_differ(spark: SparkSession, warehouse_path:
     assert again(rows) == ""
     assert again(rows) == "no row differs from what was there"
     # One more is known, and the one that it came with was seen once more.
-    assert again([*rows, (2, {"cookie": "b", "email": "e"})]) == "2 rows differ from what was there"
+    assert again([*rows, (2, {"cookie": "b", "email": "e"})]) == (
+        "rows differ from what was there: 2 of identity_map, 1 of identity_edges, 1 of identity_history, 1 of persons"
+    )
 
 
 FAMILY = token_of(KEY.encode(), "email", "family@example.com")

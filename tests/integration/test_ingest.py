@@ -129,6 +129,29 @@ def test_a_batch_is_taken_in_again_by_the_rules_of_now(spark: SparkSession, tmp_
     assert [row[0] for row in rows(spark, mild, "events", "event_id")] == ["e1", "e2", "e3", "e4"]
 
 
+def test_changes_of_columns_are_accepted_without_a_word_where_that_is_said(spark: SparkSession, tmp_path: Path) -> None:
+    shop = settings(tmp_path / "warehouse", source(tmp_path / "in", schema_changes="accept"))
+    write_csv(tmp_path / "in/1.csv", [line(1)])
+    ingest_once(spark, shop)
+    write_csv(tmp_path / "in/2.csv", [f"{line(2)},x"], header=f"{HEADER},coupon")
+    outcome = ingest_once(spark, shop)
+    assert (outcome.rows_out, outcome.message) == (1, "")
+    assert rows(spark, shop, "ingest_batches", "batch_seq", "schema_changes") == [(1, []), (2, [])]
+
+
+def test_an_id_that_comes_again_days_later_is_the_same_event_up_to_duplicate_days(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    shop = settings(tmp_path / "warehouse", source(tmp_path / "in", duplicate_days=2))
+    write_csv(tmp_path / "in/1.csv", [line(1), line(2)])
+    ingest_once(spark, shop)
+    write_csv(tmp_path / "in/2.csv", [line(1, ts="2026-03-03 23:00:00")])
+    assert ingest_once(spark, shop).figures["duplicates"] == 1
+    write_csv(tmp_path / "in/3.csv", [line(2, ts="2026-03-04 00:00:00")])
+    assert ingest_once(spark, shop).figures["duplicates"] == 0
+    assert rows(spark, shop, "events", "event_id", "batch_seq") == [("e1", 1), ("e2", 1), ("e2", 3)]
+
+
 def test_copies_a_moment_apart_are_one_event_and_unusual_days_are_told(spark: SparkSession, tmp_path: Path) -> None:
     days = [f"2026-03-{day:02d}" for day in (1, 8, 15, 22, 29)]
     lines = [line(n + 100 * k, ts=f"{day} 10:00:00") for k, day in enumerate(days) for n in range(5)]

@@ -38,6 +38,9 @@ class Columns(Section):
     event_name: SqlExpression = Field(description="What happened.")
     event_ts: SqlExpression = Field(description="When it happened, as a timestamp.")
     received_ts: SqlExpression | None = Field(None, description="When the source received it.")
+    sent_ts: SqlExpression | None = Field(
+        None, description="When the device sent it, by its own clock: see `clock`. It is not kept."
+    )
     platform: SqlExpression | None = Field(None, description="web, app, store, …")
     session_key: SqlExpression | None = Field(None, description="A session id that the source already has.")
     amount: SqlExpression | None = Field(None, description="Value of the event.")
@@ -67,6 +70,9 @@ class Freshness(Section):
     """How old the newest event of a source may be when events are taken in, whether any came or not."""
 
     max_days: int = Field(ge=0, le=3650, description="Days from its newest event (UTC) to the run's date, or to today.")
+    events: dict[str, Annotated[int, Field(ge=0, le=3650)]] = Field(
+        {}, description="Event name -> the same for the newest event of that name."
+    )
     policy: Literal["warn", "fail"] = Field(
         "warn", description="Say so, or end with status 3 once all that came has been taken in."
     )
@@ -123,13 +129,20 @@ class Source(Section):
         description="An `event_id` that comes again with a time up to this many days away is a duplicate. Events "
         "without an id of their own are compared by content, which includes the time.",
     )
+    keep: Literal["first", "last"] = Field(
+        "first",
+        description="Which of several copies of an event that are taken in together stays: the one received first, or "
+        "last (without `received_ts`, by their own time). Of copies from several sources that of the source named "
+        "first, or with `last` that of the one named last. An event that was taken in before always stays.",
+    )
     near_duplicate_seconds: float = Field(
         0,
         ge=0,
         le=3600,
         description="Events that say the same but for their id, each within this time of the one before, are one: the "
-        "first that was taken in, else the earliest, stays. Two true events that say no more than that something was "
-        "viewed are one then, too: for sources whose events say much. 0: only equal ids are duplicates.",
+        "first that was taken in, else the earliest, stays (with `keep: last` the latest). Two true events that say no "
+        "more than that something was viewed are one then, too: for sources whose events say much. 0: only equal ids "
+        "are duplicates.",
     )
     sample: dict[str, Annotated[int, Field(ge=2, le=1_000_000)]] = Field(
         {},
@@ -143,8 +156,9 @@ class Source(Section):
         description="Events later than this after they were taken in are quarantined (`event_from_the_future`): a "
         "clock is wrong.",
     )
-    oldest: date | None = Field(
-        None, description="Events before this date, UTC, are quarantined (`event_too_old`). Default: none are."
+    oldest: date = Field(
+        date(1990, 1, 1),
+        description="Events before this date, UTC, are quarantined (`event_too_old`): a clock is wrong.",
     )
     schema_changes: Literal["accept", "warn", "refuse"] = Field(
         "warn",
@@ -155,6 +169,11 @@ class Source(Section):
         None, description="Watch how many events each day brings. Default: nobody does."
     )
     freshness: Freshness | None = Field(None, description="Watch that events keep coming. Default: nobody does.")
+    clock: Literal["device", "server"] = Field(
+        "server",
+        description="Whose clock `event_ts` is of. A device's may be wrong, and is corrected by `received_ts` less "
+        "`sent_ts` where an event has both.",
+    )
     time_zone: str = Field("UTC", description="Zone of times that do not say theirs, such as Europe/Berlin.")
 
     @model_validator(mode="after")
@@ -169,6 +188,14 @@ class Source(Section):
             raise ValueError(f"format: kafka needs the option {_SERVERS}, such as broker:9092")
         if secret := next(filter(_SECRET.search, self.options), None):
             raise ValueError(f"{secret} is secret: name an environment variable for it under options_env")
+        return self
+
+    @model_validator(mode="after")
+    def _clocks_are_told(self) -> Source:
+        if self.clock == "device" and None in (self.columns.sent_ts, self.columns.received_ts):
+            raise ValueError("clock: device needs columns.sent_ts and columns.received_ts, by which it is corrected")
+        if self.clock == "server" and self.columns.sent_ts is not None:
+            raise ValueError("columns.sent_ts goes with clock: device")
         return self
 
     @field_validator("time_zone")

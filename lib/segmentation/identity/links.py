@@ -75,25 +75,51 @@ def rate_confidence(members: DataFrame, edges: DataFrame, one_task_edges: int) -
     """How sure it is that an identifier is its person's, where that hangs on a likely link.
 
     In: members (`replay_batches`) and `identity_edges`. Out: one identifier of a person whom a likely link holds
-    together: `node`, `confidence`. What sightings tie to the person's strongest identifier is certain; another part is
-    as sure as the likeliest link that leads to it.
+    together: `node`, `confidence`, which is that of the weakest link on the best way to the person's strongest
+    identifier. What sightings and overrides tie is certain.
     """
     guessed = (F.col("kind") == "probabilistic").alias("likely")
     active = name_ends(edges.where("status = 'active'")).select("left_node", "right_node", "confidence", guessed)
     likely = active.where("likely").localCheckpoint()
     person = members.select("node", "person_id", "rank", "batch_seq", "arrival_ts")
-    ends = likely.select(F.explode(F.array("left_node", "right_node")).alias("node"), "confidence")
+    ends = likely.select(F.explode(F.array("left_node", "right_node")).alias("node"))
     held = person.join(ends.join(person, "node").select("person_id").distinct(), "person_id", "left_semi")
     held = held.localCheckpoint()
     certain = active.where("NOT likely").join(held.select(F.col("node").alias("left_node")), "left_node", "left_semi")
     parts = label_components(certain.localCheckpoint(), one_task_edges)
     placed = held.join(parts, "node", "left").withColumn("part", F.coalesce("component", "node")).localCheckpoint()
     strongest = placed.groupBy("person_id").agg(
-        F.min(F.struct("rank", "batch_seq", "arrival_ts", "node", "part")).alias("first")
+        F.min(F.struct("rank", "batch_seq", "arrival_ts", "node", "part"))["part"].alias("part")
     )
-    sure = ends.join(placed.select("node", "part"), "node").groupBy("part").agg(F.max("confidence").alias("sure"))
+    sure = _follow_best_ways(strongest.select("part"), _ways(likely, placed))
+    return placed.join(sure, "part", "left").select("node", F.col("sure").alias("confidence"))
+
+
+def _ways(likely: DataFrame, placed: DataFrame) -> DataFrame:
+    """From likely links and the part of each identifier: `part`, `to` and `confidence`, in both directions."""
+    left, right = (placed.select(F.col("node").alias(f"{side}_node"), F.col("part").alias(side)) for side in "lr")
+    named = likely.withColumnsRenamed({"left_node": "l_node", "right_node": "r_node"})
+    between = named.join(left, "l_node").join(right, "r_node").where("l != r")
+    both = F.explode(
+        F.array(*(F.struct(F.col(a).alias("part"), F.col(b).alias("to")) for a, b in (("l", "r"), ("r", "l"))))
+    )
     return (
-        placed.join(strongest, "person_id")
-        .join(sure, "part", "left")
-        .select("node", F.when(F.col("part") == F.col("first.part"), 1.0).otherwise(F.col("sure")).alias("confidence"))
+        between.select(both.alias("way"), "confidence")
+        .groupBy("way.part", "way.to")
+        .agg(F.max("confidence").alias("confidence"))
+        .localCheckpoint()
     )
+
+
+def _follow_best_ways(first: DataFrame, ways: DataFrame) -> DataFrame:
+    """How sure each part (`part`, `sure`) is that a way leads to from one of the `first`: of the links on a way the
+    weakest counts, of several ways the best. As many rounds as the longest of these ways has links, nearly always two
+    or three."""
+    reached = front = first.withColumn("sure", F.lit(1.0)).localCheckpoint()
+    while not front.isEmpty():
+        offered = front.join(ways, "part").groupBy("to").agg(F.max(F.least("sure", "confidence")).alias("offered"))
+        better = offered.withColumnRenamed("to", "part").join(reached, "part", "left")
+        better = better.where("sure IS NULL OR offered > sure").select("part", F.col("offered").alias("sure"))
+        front = better.localCheckpoint()
+        reached = front.unionByName(reached.join(front, "part", "left_anti")).localCheckpoint()
+    return reached

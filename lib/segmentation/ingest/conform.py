@@ -15,7 +15,7 @@ from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.traffic import TrafficSettings
 from segmentation.contracts.events import EVENTS
-from segmentation.ingest.identifiers import normalise_columns
+from segmentation.ingest.identifiers import imitates, normalise_columns
 from segmentation.ingest.mapping import RAW, SCALARS, Mapping, map_rows, quoted
 from segmentation.ingest.quality import contract_reasons, rule_reasons
 from segmentation.ingest.reading import BROKEN, SourceRows
@@ -26,14 +26,19 @@ from segmentation.privacy.tokens import token_column, with_token_key
 REASONS, WARNINGS, RAW_JSON, PERSONAL = "_reasons", "_warnings", "_raw_json", "_personal"
 """Beside the columns of `events`: why not, what is odd, the row as it came, and its clear values for the vault."""
 
-_DECLARED = "_declared"
+LOOK_ALIKE = "look_alike_identifier"
+"""The warning on a row of which an identifier mixes scripts, and so is none."""
+
+_DECLARED, _IMITATES = "_declared", "_imitates"
 _SAID = "_said_"
 _MADE_LATER = {"batch_id", "batch_seq"}
 _TEXTS = ArrayType(StringType())
 _PERSONAL_TYPE = ArrayType(
     StructType([StructField(name, StringType()) for name in ("token", "identifier_type", "value")])
 )
-_ADDRESS = r"[\p{L}\p{N}._%+'-]+@[\p{L}\p{N}-]+(\.[\p{L}\p{N}-]+)+"
+_SIGN = r"\p{L}\p{M}\p{N}\x{FFFD}"
+_ADDRESS = rf"(?<![{_SIGN}._%+'-])[{_SIGN}._%+'-]++@[{_SIGN}-]++(?:\.[{_SIGN}-]++)++"
+"""From the first letter on and without going back: a field may have ten million of them and no @."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,10 @@ def conform_rows(
     tokenised = _with_maps(mapped, mapping, identity)
 
     severe = [rule for rule in source.rules if rule.severity != "warn"]
-    reasons = {**contract_reasons(source, at), **rule_reasons(severe)}
-    warnings = rule_reasons([rule for rule in source.rules if rule.severity == "warn"])
+    kinds = mapping.identifiers(identity)
+    reasons = {**contract_reasons(source, rows.own, at), **rule_reasons(severe, kinds)}
+    mild = [rule for rule in source.rules if rule.severity == "warn"]
+    warnings = {LOOK_ALIKE: F.col(_IMITATES), **rule_reasons(mild, kinds)}
     judged = tokenised.select("*", _names_of(reasons).alias(REASONS), _names_of(warnings).alias(WARNINGS))
 
     made = {
@@ -96,7 +103,8 @@ def conform_rows(
 def _with_identifiers(
     df: DataFrame, mapping: Mapping, identity: IdentitySettings, traffic: TrafficSettings
 ) -> DataFrame:
-    """Each `identifiers.TYPE` normalised, or null; and whether one of them is a declared test account."""
+    """Each `identifiers.TYPE` normalised, or null; whether one of them is a declared test account, and whether one was
+    written to look like another."""
     kinds = {f"identifiers.{kind}": kind for kind in mapping.identifiers(identity)}
     declared = {name: kind for name, kind in kinds.items() if kind in traffic.tests.identifiers}
     said = df.withColumns({_SAID + kind: F.col(f"`{name}`") for name, kind in declared.items()})
@@ -104,6 +112,8 @@ def _with_identifiers(
         is_declared(kind, F.col(_SAID + kind), F.col(f"`{name}`"), traffic.tests.identifiers[kind], identity)
         for name, kind in declared.items()
     ]
+    several = [F.coalesce(imitates(kind, F.col(f"`{name}`"), identity), F.lit(False)) for name, kind in kinds.items()]
+    said = said.withColumn(_IMITATES, reduce(or_, several, F.lit(False)))
     return normalise_columns(said, kinds, identity).withColumn(_DECLARED, reduce(or_, accounts, F.lit(False)))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from segmentation.contracts.table import check_columns
@@ -33,18 +34,20 @@ def find_suspects(good: DataFrame, earlier: DataFrame) -> Suspects:
     return Suspects(seen.where((F.col("new") > 1) | ((F.col("new") == 1) & (F.col("old") == 1))).select(_HASH))
 
 
-def split_duplicates(good: DataFrame, earlier: DataFrame, suspects: Suspects) -> tuple[DataFrame, DataFrame]:
+def split_duplicates(
+    good: DataFrame, earlier: DataFrame, suspects: Suspects, keep_last: Sequence[str] = ()
+) -> tuple[DataFrame, DataFrame]:
     """The rows of some batches that are new, one an event id, and the duplicates.
 
-    Of several rows with one id the one of the earliest batch wins, of those the one received first; where that does
-    not tell, the one whose content comes first in order, so that the choice does not depend on files or partitions.
+    An event that is there stays. Of several rows with one id the one of the earliest batch wins, of those the one
+    received first; of the sources `keep_last`, which come before others, the latest batch and the one received last.
+    Where that does not tell, the one whose content comes first in order, so that the choice does not depend on files or
+    partitions.
     """
     hashed = good.withColumn(_HASH, F.xxhash64("event_id"))
     clear = hashed.join(suspects.hashes, _HASH, "left_anti").drop(_HASH)
     order = Window.partitionBy("event_id").orderBy(
-        "batch_seq",
-        F.col("received_ts").asc_nulls_last(),
-        "event_ts",
+        *(_in_turn(value, keep_last).asc_nulls_last() for value in ("batch_seq", "received_ts", "event_ts")),
         "event_name",
         "amount",
         F.to_json("identifiers"),
@@ -65,3 +68,9 @@ def split_duplicates(good: DataFrame, earlier: DataFrame, suspects: Suspects) ->
         clear.unionByName(looked_at.where(is_new).select(*clear.columns)),
         looked_at.where(~is_new).select(*clear.columns),
     )
+
+
+def _in_turn(name: str, keep_last: Sequence[str]) -> Column:
+    """A number or time as a number, the smaller the sooner it wins."""
+    value = F.unix_micros(name) if name.endswith("_ts") else F.col(name)
+    return F.when(F.col("source").isin(*keep_last), -value).otherwise(value) if keep_last else value

@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 
 from segmentation.config.identity import IdentitySettings
 from segmentation.ingest.phones import dialled, e164
-from segmentation.ingest.placeholders import is_placeholder
+from segmentation.ingest.placeholders import is_placeholder, mixes_scripts
+from segmentation.ingest.unicode import composed
 
 EMAIL = r"^[^@\s\"(),:;<>\[\]\\]+@[^@\s\"(),:;<>\[\]\\]+\.[^@\s\"(),:;<>\[\]\\.]{2,}$"
 """What an address looks like, as a regular expression: on one line, with a domain of two parts."""
@@ -27,7 +28,8 @@ _Step = Callable[[Column], Column]
 
 
 def normalise_identifier(kind: str, value: Column, identity: IdentitySettings) -> Column:
-    """The value as it is compared and kept; null where it is empty, a placeholder, or cannot be of its type."""
+    """The value as it is compared and kept; null where it is empty, a placeholder, imitates another (`imitates`), or
+    cannot be of its type."""
     return reduce(lambda so_far, step: step(so_far), _steps(kind, identity), value)
 
 
@@ -43,11 +45,23 @@ def normalise_columns(df: DataFrame, kinds: Mapping[str, str], identity: Identit
     return df
 
 
+def imitates(kind: str, value: Column, identity: IdentitySettings) -> Column:
+    """Whether a value is written in letters of several scripts, to look like another one.
+
+    Of a phone number only digits count; what only describes (`describes`) joins nobody, and an address may well name a
+    street in one script and a country in another.
+    """
+    declared = identity.identifiers.get(kind)
+    if identity.normalisation(kind) == "phone" or (declared is not None and declared.describes):
+        return F.lit(False)
+    return mixes_scripts(value)
+
+
 def _steps(kind: str, identity: IdentitySettings) -> list[_Step]:
     declared = identity.placeholders.get(kind, [])
 
     def names_somebody(trimmed: Column) -> Column:
-        return (trimmed != "") & ~is_placeholder(kind, trimmed, declared)
+        return (trimmed != "") & ~is_placeholder(kind, trimmed, declared) & ~imitates(kind, trimmed, identity)
 
     def name(trimmed: Column) -> Column:
         return F.when(names_somebody(trimmed), trimmed)
@@ -56,14 +70,14 @@ def _steps(kind: str, identity: IdentitySettings) -> list[_Step]:
         case "none":
             return [lambda value: F.when(names_somebody(_trim(value)), value.cast("string"))]
         case "lower":
-            return [_trim, name, F.lower]
+            return [_trim, composed, name, F.lower]
         case "email":
-            return [_trim, name, _address, normalise_address]
+            return [_trim, composed, name, _address, normalise_address]
         case "phone":
             region = identity.identifiers[kind].region if kind in identity.identifiers else None
             return [_trim, name, dialled, lambda number: e164(number, region)]
         case _:
-            return [_trim, name]
+            return [_trim, composed, name]
 
 
 def _trim(value: Column) -> Column:

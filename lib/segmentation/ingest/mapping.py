@@ -32,6 +32,9 @@ from segmentation.ingest.reading import BROKEN, SourceRows
 
 SCALARS = ("event_id", "event_name", "event_ts", "received_ts", "platform", "session_key", "amount", "currency")
 """Contract columns that an expression gives one by one."""
+SENT = "sent_ts"
+"""A contract column of the mapping alone: it corrects `event_ts` and is not kept."""
+_MAPPED_TIMES = ("event_ts", "received_ts", SENT)
 RAW = "_raw_"
 """Prefix of the source's own columns, kept beside the mapped ones for the quarantine."""
 LOST = "_lost_"
@@ -100,7 +103,15 @@ def map_rows(rows: SourceRows, mapping: Mapping) -> DataFrame:
         ]
         absent = [F.lit(None).cast(_type_of(name)).alias(name) for name in SCALARS if name not in mapping.expressions]
         raw = [F.col(quoted(column)).alias(RAW + column) for column in rows.own]
-        return rows.df.select(*values, *absent, *lost, *raw, BROKEN)
+        mapped = rows.df.select(*values, *absent, *lost, *raw, BROKEN)
+        return _by_the_servers_clock(mapped) if mapping.source.clock == "device" else mapped
+
+
+def _by_the_servers_clock(mapped: DataFrame) -> DataFrame:
+    """`event_ts` corrected by as much as the device's clock was wrong when it sent the event, where that is known; what
+    an event took on its way counts as the clock's."""
+    corrected = F.col("event_ts") + (F.col("received_ts") - F.col(SENT))
+    return mapped.withColumn("event_ts", F.coalesce(corrected, "event_ts")).drop(SENT)
 
 
 def quoted(column: str) -> str:
@@ -109,7 +120,7 @@ def quoted(column: str) -> str:
 
 
 def _texts(source: Source) -> Iterator[tuple[str, str]]:
-    for name in SCALARS:
+    for name in (*SCALARS, SENT):
         if (text := getattr(source.columns, name)) is not None:
             yield name, text
     for group in ("identifiers", "properties"):
@@ -118,7 +129,7 @@ def _texts(source: Source) -> Iterator[tuple[str, str]]:
 
 
 def _type_of(name: str) -> str:
-    if name in {"event_ts", "received_ts"}:
+    if name in _MAPPED_TIMES:
         return "timestamp"
     return MONEY.simpleString() if name == "amount" else "string"
 
@@ -174,7 +185,7 @@ def _misfits(mapping: Mapping, key: str, rows: SourceRows) -> list[Problem]:
 
 def _wrong_type(name: str, found: DataType) -> str | None:
     kind = found.simpleString()
-    if name in {"event_ts", "received_ts"} and not isinstance(found, _TIMES):
+    if name in _MAPPED_TIMES and not isinstance(found, _TIMES):
         return f"must be a time and is {kind}; timestamp_seconds(…) or timestamp_millis(…) make one of a number"
     if name == "amount" and not isinstance(found, (NumericType, StringType)):
         return f"must be a number and is {kind}"

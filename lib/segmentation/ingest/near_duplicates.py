@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -10,12 +12,15 @@ from segmentation.contracts.table import check_columns
 _SAYS = ("source", "event_name", "session_key", "platform", "currency")
 
 
-def split_near_duplicates(new: DataFrame, earlier: DataFrame, seconds: float) -> tuple[DataFrame, DataFrame]:
+def split_near_duplicates(
+    new: DataFrame, earlier: DataFrame, seconds: float, keep: Literal["first", "last"] = "first"
+) -> tuple[DataFrame, DataFrame]:
     """The rows of a batch that say something new, and those that repeat another.
 
     In: rows without duplicates (`split_duplicates`), and the events of other batches that they could repeat. Events of
     one content are one as long as each is at most `seconds` after the one before: an event of another batch stays,
-    else the earliest, of two at one moment the one with the smaller id. Contents and times are shuffled, not rows.
+    else the earliest, or the latest where that is to `keep`; of two at one moment the one with the smaller id. Contents
+    and times are shuffled, not rows.
     """
     check_columns(new, {"event_id", "event_ts", "identifiers", "properties", "amount", *_SAYS}, "the accepted rows")
     told = [
@@ -31,7 +36,9 @@ def split_near_duplicates(new: DataFrame, earlier: DataFrame, seconds: float) ->
     begins = F.coalesce(F.col("at") - F.lag("at").over(in_time) > seconds * 10**6, F.lit(True))
     runs = told[0].unionByName(told[1]).withColumn("run", F.sum(begins.cast("long")).over(in_time))
     # False sorts first: an event that is there already.
-    first = Window.partitionBy("content", "run").orderBy("is_new", "at", "event_id")
+    first = Window.partitionBy("content", "run").orderBy(
+        "is_new", F.col("at") if keep == "first" else -F.col("at"), "event_id"
+    )
     repeats = (
         runs.withColumn("place", F.row_number().over(first)).where("is_new AND place > 1").select("event_id").persist()
     )

@@ -13,6 +13,8 @@ from operator import or_
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from segmentation.ingest.unicode import is_ascii
+
 LONGEST = 512
 """Characters of the longest identifier: what is longer is a text that slipped into its column."""
 
@@ -40,3 +42,11 @@ def is_placeholder(kind: str, value: Column, declared: Sequence[str] = ()) -> Co
     patterns = [value.rlike(f"(?i)^(?:{pattern})$") for pattern in (*_OF_TYPE.get(kind, ()), *declared)]
     nothing = F.btrim(value, F.lit(_ZEROS)) == ""
     return reduce(or_, patterns, F.lower(value).isin(*_WORDS) | (F.length(value) > LONGEST) | nothing)
+
+
+def mixes_scripts(value: Column) -> Column:
+    """Whether a value has Latin letters and Cyrillic or Greek ones: `аnna` with a Cyrillic а is not Anna, and looks it.
+
+    Null where the value is.
+    """
+    return ~is_ascii(value) & value.rlike(r"\p{IsLatin}") & value.rlike(r"[\p{IsCyrillic}\p{IsGreek}]")

@@ -134,7 +134,26 @@ def _read_parquet(spark: SparkSession, source: Source, files: Sequence[SourceFil
             f"({len(broken)} of {len(files)} files); nothing of this batch was taken in. "
             "Deliver it again, or take it away."
         )
-    return _reader(spark, source).load([file.path for file in files])
+    try:
+        return _reader(spark, source).load([file.path for file in files])
+    except (PySparkException, Py4JJavaError):
+        _refuse_clash(spark, source, files)
+        raise
+
+
+def _refuse_clash(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> None:
+    """Raises `InputError` where a column has different types in two of the files."""
+    seen: dict[str, tuple[str, str]] = {}
+    for file in files:
+        for field in _reader(spark, source).load(file.path).schema:
+            kind = field.dataType.simpleString()
+            first, where = seen.setdefault(field.name, (kind, file.path))
+            if first != kind:
+                raise InputError(
+                    f"Source '{source.name}': the column '{field.name}' is {first} in the file '{where}' and {kind} in "
+                    f"'{file.path}'; nothing of this batch was taken in. Deliver one of them again, with the other's "
+                    "type."
+                )
 
 
 def _with_schema(spark: SparkSession, source: Source, files: Sequence[SourceFile], schema: StructType) -> DataFrame:

@@ -20,18 +20,26 @@ def is_full(context: StageContext) -> bool:
     return bool(context.options.get("full"))
 
 
-def tell_differences(context: StageContext, name: str, where: Column | None = None) -> str:
-    """How many rows of a table, or those of a slice, that the stage has just written differ from those that it found: a
-    clause for the terminal. Nothing where that was not asked for, or where there was nothing to differ from."""
-    if not is_full(context) or name not in context.inputs:
+def tell_differences(context: StageContext, *names: str, where: Column | None = None) -> str:
+    """How many rows of some tables, or those of a slice, that the stage has just written differ from those that it
+    found: a clause for the terminal. Nothing where that was not asked for, or there was nothing to differ from."""
+    found = {}
+    for name in names if is_full(context) else ():
+        if name in context.inputs:
+            before, now = context.read(name), context.warehouse.read(name)
+            if where is not None:
+                before, now = before.where(where), now.where(where)
+                if before.isEmpty():
+                    continue
+            found[name] = count_differences(CATALOGUE[name], before, now)
+    if not found:
         return ""
-    before, now = context.read(name), context.warehouse.read(name)
-    if where is not None:
-        before, now = before.where(where), now.where(where)
-        if before.isEmpty():
-            return ""
-    found = count_differences(CATALOGUE[name], before, now)
-    return f"{found:,} rows differ from what was there" if found else "no row differs from what was there"
+    differing = [f"{count:,} of {name}" for name, count in found.items() if count]
+    return (
+        f"rows differ from what was there: {', '.join(differing)}"
+        if differing
+        else "no row differs from what was there"
+    )
 
 
 def count_differences(table: Table, before: DataFrame, now: DataFrame) -> int:

@@ -74,7 +74,7 @@ def run(context: StageContext) -> Outcome:
     warehouse.replace_slice(
         "feature_profiles", profile_rows(context.spark, profiles, settings.features, as_of), as_of=as_of
     )
-    differences = tell_differences(context, "features", F.col("as_of") == F.lit(as_of))
+    differences = tell_differences(context, "features", where=F.col("as_of") == F.lit(as_of))
     found = [f"{p.name}: {words}" for p in profiles for words in p.findings(settings.features.checks)]
     return Outcome(
         rows_in=count,

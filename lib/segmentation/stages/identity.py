@@ -61,7 +61,7 @@ def run(context: StageContext) -> Outcome:
         rows_out=mapped,
         figures=figures,
         mode="full" if found.within is None else "incremental",
-        message="; ".join(filter(None, (tell_differences(context, "identity_map"), unusual))),
+        message="; ".join(filter(None, (tell_differences(context, *_REWRITTEN), unusual))),
     )
 
 
@@ -183,6 +183,9 @@ _TABLES = (
     "identity_quality",
 )
 """What the stage writes, and reads of what it left last time."""
+
+_REWRITTEN = ("identity_map", "identity_edges", "identity_history", "persons", "person_attributes")
+"""Those that are worked out from the events and overrides each time."""
 
 STAGE = Stage(
     name="identity",

@@ -19,7 +19,7 @@ from segmentation.ingest.conform import conform_rows
 from segmentation.ingest.deliveries import Delivery, needed_key
 from segmentation.ingest.drift import find_changes, refuse_changes
 from segmentation.ingest.erased import turn_away_erased
-from segmentation.ingest.freshness import find_stale, refuse_stale
+from segmentation.ingest.freshness import find_recent, find_stale, refuse_stale
 from segmentation.ingest.reading import explained
 from segmentation.privacy.key import load_key
 from segmentation.runtime.plans import settled
@@ -89,7 +89,8 @@ def _outcome(context: StageContext, ledger: Ledger, groups: list[Taken]) -> Outc
     for one in batches:
         if last := one.counts.last:
             newest[one.batch.source] = max(last, newest.get(one.batch.source, last))
-    stale = find_stale(sources, newest, context.as_of_option or context.now.date())
+    today = context.as_of_option or context.now.date()
+    stale = find_stale(sources, newest, today, find_recent(context.warehouse.read_or_empty("events"), sources, today))
     refuse_stale(sources, stale)
     quiet = [f"{source}: {said}" for source, said in stale.items()]
     if not batches:

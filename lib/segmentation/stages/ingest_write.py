@@ -230,13 +230,15 @@ def _without_duplicates(context: StageContext, group: Group, good: DataFrame) ->
     suspects = find_suspects(good, earlier).hashes.localCheckpoint()
     new, found = good, {}
     if suspects.count():
-        new, duplicates = split_duplicates(good, earlier, Suspects(suspects))
+        keep_last = [source.name for source in sources if source.keep == "last"]
+        new, duplicates = split_duplicates(good, earlier, Suspects(suspects), keep_last)
         found = _count_by_batch(duplicates)
     for source in sources:
         if source.near_duplicate_seconds:
             of_source = F.col("source") == source.name
             own = _events_around(context, group, {source.name: 1}).where(of_source)
-            once, repeats = split_near_duplicates(new.where(of_source), own, source.near_duplicate_seconds)
+            near = source.near_duplicate_seconds
+            once, repeats = split_near_duplicates(new.where(of_source), own, near, source.keep)
             new = new.where(~of_source).unionByName(once)
             for batch_id, count in _count_by_batch(repeats).items():
                 found[batch_id] = found.get(batch_id, 0) + count

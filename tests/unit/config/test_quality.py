@@ -28,6 +28,9 @@ def test_each_check_is_a_reason() -> None:
     [
         ({"column": "amount"}, "has no check"),
         ({"column": "amount", "min": 2, "max": 1}, "min is above max"),
+        ({"column": "event_ts", "min": 20}, "min and max of event_ts are dates"),
+        ({"column": "properties.age", "max": "2020-01-01"}, "min and max of properties.age are numbers"),
+        ({"column": "event_ts", "min": "2020-01-02", "max": "2020-01-01"}, "min is above max"),
         ({"column": "price", "min": 2}, "'price' is none of"),
         ({"column": "currency", "pattern": "("}, "not a regular expression"),
         ({"column": "currency", "sql": "1 = 1"}, "Extra inputs"),

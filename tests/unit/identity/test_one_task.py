@@ -132,6 +132,15 @@ def test_ids_do_not_change_when_strangers_arrive() -> None:
     assert [change for change in more if change[0] in alone] == told
 
 
+def test_a_value_of_ten_thousand_people_ties_none_of_them() -> None:
+    people = [f"u{n}" for n in range(10_000)]
+    sightings: list[Sighting] = [(1 + n % 3, {"user_id": user, "cookie": "kiosk"}) for n, user in enumerate(people)]
+    owners, told = history([*sightings, (4, {"user_id": "u7", "cookie": "own"})], identity_settings())
+    assert len({owners[user] for user in people} | {owners["kiosk"]}) == 10_001
+    assert owners["own"] == owners["u7"]
+    assert {change for _, change, _ in told} == {"new"}
+
+
 TWO: list[Sighting] = [(1, {"email": "anna", "cookie": "a"}), (1, {"email": "ben", "cookie": "b"})]
 
 

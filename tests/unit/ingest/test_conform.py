@@ -115,6 +115,43 @@ def test_where_null_is_an_answer_it_is_no_lost_amount(spark: SparkSession, tmp_p
     assert found == {"e1": [], "e2": ["bad_amount"], "e3": []}
 
 
+def test_without_a_word_on_it_events_are_not_of_before_1990(spark: SparkSession, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", [line(1, ts="1989-12-31 23:59:59"), line(2, ts="1990-01-01 00:00:00")])
+    found = {row["event_id"]: row[REASONS] for row in _conform(spark, settings(tmp_path, source(path)))}
+    assert found == {"e1": ["event_too_old"], "e2": []}
+    found = {
+        row["event_id"]: row[REASONS] for row in _conform(spark, settings(tmp_path, source(path, oldest="1900-01-01")))
+    }
+    assert found == {"e1": [], "e2": []}
+
+
+def test_a_devices_clock_is_corrected_where_it_can_be(spark: SparkSession, tmp_path: Path) -> None:
+    # The columns price and quantity have the times of sending and of receipt.
+    lines = [
+        line(1, price="2026-03-01 10:30:00", quantity="2026-03-01 08:30:01"),
+        line(2, price="", quantity="2026-03-01 08:30:01"),
+        line(3, price="2026-03-01 10:30:00", quantity=""),
+        line(4, price="yesterday", quantity="2026-03-01 08:30:01"),
+        line(5, ts="x", price="2026-03-01 10:30:00", quantity="2026-03-01 08:30:01"),
+    ]
+    path = write_csv(tmp_path / "a.csv", lines)
+    columns = {
+        "amount": None,
+        "properties": None,
+        "sent_ts": "to_timestamp(price)",
+        "received_ts": "to_timestamp(quantity)",
+    }
+    found = _conform(spark, settings(tmp_path, source(path, columns=columns, clock="device")))
+    assert {row["event_id"]: row["event_ts"] for row in found} == {
+        "e1": datetime(2026, 3, 1, 8, 0, 1),
+        "e2": datetime(2026, 3, 1, 10),
+        "e3": datetime(2026, 3, 1, 10),
+        "e4": datetime(2026, 3, 1, 10),
+        "e5": None,
+    }
+    assert found[0]["event_date"] == date(2026, 3, 1)
+
+
 def test_rules_refuse_or_warn_and_only_for_their_events(spark: SparkSession, tmp_path: Path) -> None:
     rules = [
         {"column": "amount", "events": ["purchase"], "required": True, "min": 0},
@@ -149,6 +186,88 @@ def test_rules_refuse_or_warn_and_only_for_their_events(spark: SparkSession, tmp
         "e6": ([], ["odd_quantity"]),
         "e7": ([], ["odd_quantity"]),
         "e8": (["amount_missing"], []),
+    }
+
+
+def test_what_is_no_number_breaks_a_range_and_times_have_ranges_of_days(spark: SparkSession, tmp_path: Path) -> None:
+    rules = [
+        {"column": "properties.quantity", "min": 0, "max": 9},
+        {"column": "event_ts", "min": "2026-03-01", "max": "2026-03-02"},
+    ]
+    lines = [
+        line(1, ts="2026-03-02 23:59:59"),
+        line(2, price="", quantity="two"),
+        line(3, price="", quantity="NaN"),
+        line(4, price="", quantity=""),
+        line(5, ts="2026-02-28 23:59:59"),
+        line(6, ts="2026-03-03 00:00:00"),
+    ]
+    path = write_csv(tmp_path / "a.csv", lines)
+    found = _conform(spark, settings(tmp_path, source(path, rules=rules)))
+    assert {row["event_id"]: row[REASONS] for row in found} == {
+        "e1": [],
+        "e2": ["quantity_below_min", "quantity_above_max"],
+        "e3": ["quantity_below_min", "quantity_above_max"],
+        "e4": [],
+        "e5": ["event_ts_below_min"],
+        "e6": ["event_ts_above_max"],
+    }
+
+
+def test_rules_on_personal_identifiers_see_the_value_and_nobody_else_does(spark: SparkSession, tmp_path: Path) -> None:
+    rules = [
+        {"column": "identifiers.email", "pattern": "[a-z]+@example\\.com", "required": True},
+        {"column": "identifiers.email", "events": ["login"], "allowed": ["anna@example.com"], "name": "other_login"},
+    ]
+    lines = [
+        line(1, email="Anna@example.com", event="login"),
+        line(2, email="bob@example.org"),
+        line(3, email="bob@example.com", event="login"),
+        line(4, email=""),
+    ]
+    path = write_csv(tmp_path / "a.csv", lines)
+    columns = {"identifiers": {"email": "email", "user_id": "uid"}}
+    found = _conform(spark, settings(tmp_path, source(path, columns=columns, rules=rules)), KEY)
+    assert {row["event_id"]: row[REASONS] for row in found} == {
+        "e1": [],
+        "e2": ["email_malformed"],
+        "e3": ["other_login"],
+        "e4": ["email_missing"],
+    }
+    assert not any("bob" in (row[RAW_JSON] or "") for row in found)
+
+
+def test_composed_and_decomposed_are_one_and_a_look_alike_is_nobody(spark: SparkSession, tmp_path: Path) -> None:
+    lines = [
+        line(1, email="rene\u0301@example.com"),
+        line(2, email="ren\u00e9@example.com"),
+        line(3, email="ann\u0430@example.com"),
+    ]
+    path = write_csv(tmp_path / "a.csv", lines)
+    columns = {"identifiers": {"email": "email", "user_id": "uid"}}
+    found = {row["event_id"]: row for row in _conform(spark, settings(tmp_path, source(path, columns=columns)), KEY)}
+    token = token_of(KEY, "email", "ren\u00e9@example.com")
+    assert [found[one]["identifiers"].get("email") for one in ("e1", "e2", "e3")] == [token, token, None]
+    assert [found[one][WARNINGS] for one in ("e1", "e2", "e3")] == [[], [], ["look_alike_identifier"]]
+
+
+def test_rows_in_another_encoding_are_refused_until_the_source_says_which(spark: SparkSession, tmp_path: Path) -> None:
+    text = "\n".join([HEADER, line(1), line(2, uid="Ren\u00e9"), line(3, email="zo\u00eb@example.com")])
+    (tmp_path / "a.csv").write_bytes(text.encode("iso-8859-1"))
+    found = _conform(spark, settings(tmp_path, source(tmp_path / "a.csv")))
+    assert {row["event_id"]: row[REASONS] for row in found} == {
+        "e1": [],
+        "e2": ["bad_encoding"],
+        "e3": ["bad_encoding"],
+    }
+    assert all(json.loads(row[RAW_JSON])["email"] == "(e-mail)" for row in found if row[REASONS])
+
+    said = source(tmp_path / "a.csv", options={"encoding": "ISO-8859-1"})
+    found = _conform(spark, settings(tmp_path, said))
+    assert {row["event_id"]: row["identifiers"]["user_id"] for row in found if not row[REASONS]} == {
+        "e1": "u1",
+        "e2": "Ren\u00e9",
+        "e3": "u3",
     }
 
 

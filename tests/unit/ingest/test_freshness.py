@@ -34,6 +34,23 @@ def test_only_what_is_watched_and_older_than_it_may_be_is_found() -> None:
         refuse_stale([_source("late", max_days=2, policy="fail")], stale)
 
 
+def test_an_event_may_have_a_limit_of_its_own(spark: SparkSession, tmp_path: Path) -> None:
+    lines = [
+        line(1),
+        line(2, event="return", ts="2026-03-04 10:00:00"),
+        line(3, event="view", ts="2026-03-07 10:00:00"),
+    ]
+    freshness = {"max_days": 30, "events": {"purchase": 7, "return": 3, "refund": 9}}
+    watched = settings(tmp_path / "warehouse", source(write_csv(tmp_path / "a.csv", lines), freshness=freshness))
+    said = ingest_once(spark, watched, datetime(2026, 3, 8, tzinfo=UTC))
+    assert said.message == "shop: no return since 2026-03-05, no refund since 2026-02-27"
+    assert said.figures["warnings"] == 1
+    late = [_source("late", max_days=9, events={"purchase": 2}, policy="fail")]
+    stale = find_stale(late, {"late": TODAY}, TODAY)
+    with pytest.raises(InputError, match=r"'late': no purchase since 2026-03-08, and .*max_days is 9, events.purchase"):
+        refuse_stale(late, stale)
+
+
 def test_a_run_without_new_files_says_that_a_source_has_gone_quiet(spark: SparkSession, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "shop.csv", [line(1), line(2, ts="2026-03-05 10:00:00")])
     watched = settings(tmp_path / "warehouse", source(path, freshness={"max_days": 3}))

@@ -20,6 +20,7 @@ IDENTITY = IdentitySettings.model_validate(
             "email": {},
             "phone": {"region": "GB"},
             "name": {},
+            "city": {"describes": True},
         },
         "placeholders": {"user_id": ["kiosk-\\d+"]},
     }
@@ -77,6 +78,19 @@ CASES = [
     ("phone", "12", None),
     ("phone", "call me", None),
     ("name", "Anna Berg", "Anna Berg"),
+    ("user_id", "Rene\u0301", "Ren\u00e9"),
+    ("user_id", "Ren\u00e9", "Ren\u00e9"),
+    ("user_id", "\u212bsa", "\u00c5sa"),
+    ("exact", "Rene\u0301", "Rene\u0301"),
+    ("email", "Rene\u0301@example.com", "ren\u00e9@example.com"),
+    ("name", "Bjo\u0308rn Berg", "Bj\u00f6rn Berg"),
+    ("user_id", "\u0430nna", None),  # a Cyrillic a
+    ("email", "ann\u0430@example.com", None),
+    ("exact", "\u03bfscar", None),  # a Greek o
+    ("user_id", "\u0430\u043d\u043d\u0430-7", "\u0430\u043d\u043d\u0430-7"),
+    ("user_id", "\u00fcber-\u00b5", "\u00fcber-\u00b5"),  # the micro sign is no letter of Greek
+    ("phone", "\u0442\u0435\u043b. 020 7946 0018 ext. 5", "+442079460018"),
+    ("city", "\u0391\u03b8\u03ae\u03bd\u03b1 (Athens)", "\u0391\u03b8\u03ae\u03bd\u03b1 (Athens)"),
     ("name", "Test User", None),
     ("name", "--", None),
 ]

@@ -33,3 +33,10 @@ def test_a_run_of_copies_is_the_first_that_was_there(spark: SparkSession) -> Non
         new, repeats = split_near_duplicates(event_rows(spark, rows).repartition(3), earlier, 1)
         assert {row.event_id for row in new.collect()} == stays
         assert {row.event_id for row in repeats.collect()} == {str(row["event_id"]) for row in batch} - stays
+
+
+def test_where_the_last_is_to_stay_it_does_unless_one_was_there(spark: SparkSession) -> None:
+    batch = event_rows(spark, [at("a", 0), at("b", 0.8), at("c", 1.6), at("before one that is there", 99.5)])
+    new, repeats = split_near_duplicates(batch, event_rows(spark, [at("there", 100)]), 1, "last")
+    assert {row.event_id for row in new.collect()} == {"c"}
+    assert repeats.count() == 3

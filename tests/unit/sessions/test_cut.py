@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -98,6 +99,41 @@ def test_bounce_duration_and_conversion(cut: list[Any]) -> None:
     assert not by_case["across midnight"][0]["is_bounce"]
     assert by_case["across midnight"][0]["duration_s"] == 120
     assert by_case["one event alone"][0]["duration_s"] == 0
+
+
+@pytest.mark.parametrize(
+    ("day", "sessions"),
+    [(date(2026, 3, 29), [2]), (date(2026, 10, 25), [1, 1]), (date(2026, 6, 1), [1, 1])],
+    ids=["an hour is left out", "an hour comes twice", "any other day"],
+)
+def test_gaps_are_those_that_passed_and_not_those_of_the_clock_on_the_wall(
+    spark: SparkSession, day: date, sessions: list[int]
+) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    walls = [datetime(day.year, day.month, day.day, *at, tzinfo=berlin) for at in ((1, 50), (3, 10))]
+    events = event_rows(spark, [{"event_ts": wall.astimezone(UTC).replace(tzinfo=None)} for wall in walls])
+    found = cut_sessions(events, SessionSettings(), date(2026, 12, 31), TRUST).orderBy("session_start").collect()
+    assert [session["events"] for session in found] == sessions
+    assert [session["duration_s"] for session in found] == ([20 * 60] if sessions == [2] else [0, 0])
+
+
+def test_a_session_keeps_its_id_when_people_turn_out_to_be_one(spark: SparkSession) -> None:
+    rows = [
+        {"person_id": "p", "event_ts": _at(0)},
+        {"person_id": "q", "event_ts": _at(10)},
+        {"person_id": "p", "event_ts": _at(200)},
+        {"person_id": "q", "event_ts": _at(400)},
+    ]
+
+    def ids(owner: str | None) -> dict[datetime, str]:
+        events = event_rows(spark, [{**row, "person_id": owner or row["person_id"]} for row in rows])
+        found = cut_sessions(events, SessionSettings(), AS_OF, TRUST)
+        return {session["session_start"]: session["session_id"] for session in found.collect()}
+
+    before, after = ids(None), ids("p")
+    # The second joins the first, which keeps its id; the others were there alone and are.
+    assert len(set(before.values())) == 4
+    assert after == {start: before[start] for start in (_at(0), _at(200), _at(400))}
 
 
 def test_the_rows_are_the_tables(spark: SparkSession) -> None:

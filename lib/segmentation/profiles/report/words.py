@@ -24,6 +24,7 @@ CAUSES = {
 
 QUARANTINE_REASONS = {
     "malformed_row": "the row is broken",
+    "bad_encoding": "it is written in another encoding than the source says",
     "missing_event_name": "it does not say what happened",
     "bad_event_ts": "its time cannot be read",
     "bad_received_ts": "the time it was received cannot be read",
