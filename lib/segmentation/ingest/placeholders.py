@@ -37,6 +37,10 @@ _OF_TYPE: dict[str, tuple[str, ...]] = {
 }
 
 
+_OTHERS = r"[\p{IsCyrillic}\p{IsGreek}]"
+_TWO_SCRIPTS = rf"\p{{IsLatin}}\p{{M}}*{_OTHERS}|{_OTHERS}\p{{M}}*\p{{IsLatin}}"
+
+
 def is_placeholder(kind: str, value: Column, declared: Sequence[str] = ()) -> Column:
     """Whether a trimmed value of this identifier type names nobody. `declared` are further patterns."""
     patterns = [value.rlike(f"(?i)^(?:{pattern})$") for pattern in (*_OF_TYPE.get(kind, ()), *declared)]
@@ -45,8 +49,7 @@ def is_placeholder(kind: str, value: Column, declared: Sequence[str] = ()) -> Co
 
 
 def mixes_scripts(value: Column) -> Column:
-    """Whether a value has Latin letters and Cyrillic or Greek ones: `аnna` with a Cyrillic а is not Anna, and looks it.
-
-    Null where the value is.
+    """Whether Latin letters stand beside Cyrillic or Greek ones: `аnna` with a Cyrillic а is not Anna, and looks it; a
+    Cyrillic name at `example.com` is one. Null where the value is.
     """
-    return ~is_ascii(value) & value.rlike(r"\p{IsLatin}") & value.rlike(r"[\p{IsCyrillic}\p{IsGreek}]")
+    return ~is_ascii(value) & value.rlike(_TWO_SCRIPTS)

@@ -86,6 +86,7 @@ CASES = [
     ("name", "Bjo\u0308rn Berg", "Bj\u00f6rn Berg"),
     ("user_id", "\u0430nna", None),  # a Cyrillic a
     ("email", "ann\u0430@example.com", None),
+    ("email", "\u0430\u043d\u043d\u0430@example.com", "\u0430\u043d\u043d\u0430@example.com"),
     ("exact", "\u03bfscar", None),  # a Greek o
     ("user_id", "\u0430\u043d\u043d\u0430-7", "\u0430\u043d\u043d\u0430-7"),
     ("user_id", "\u00fcber-\u00b5", "\u00fcber-\u00b5"),  # the micro sign is no letter of Greek
