@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -55,6 +55,20 @@ LibraryName = Literal[
     "night_share",
     "platforms",
     "platform_entropy",
+    "monday_share",
+    "tuesday_share",
+    "wednesday_share",
+    "thursday_share",
+    "friday_share",
+    "saturday_share",
+    "sunday_share",
+    "channels",
+    "channel_entropy",
+    "devices",
+    "device_entropy",
+    "category_affinity",
+    "category_entropy",
+    "discount_share",
     "funnel_stage",
     "clv_frequency",
     "clv_recency",
@@ -81,6 +95,23 @@ DEFAULT_LIBRARY: list[LibraryName] = [
     "evening_share",
 ]
 
+NEEDED: dict[LibraryName, tuple[str, str]] = {
+    "funnel_stage": ("funnel", "the events in order"),
+    "weighted_engagement": ("event_weights", "what events weigh"),
+    "category_affinity": ("category", "the field that says what was bought"),
+    "category_entropy": ("category", "the field that says what was bought"),
+    "discount_share": ("discount", "which purchases are at a discount"),
+}
+"""Shipped features that are made from a setting of their own: its key, and what it says."""
+
+SHIPPED_MIXES: dict[str, dict[str, str]] = {
+    "channel": {"table": "sessions", "field": "channel"},
+    "device": {"table": "sessions", "field": "device"},
+    "first_touch": {"table": "sessions", "field": "channel", "touch": "first"},
+    "last_touch": {"table": "sessions", "field": "channel", "touch": "last"},
+}
+"""What a mix of this name is of, where it does not say so itself."""
+
 Aggregate = Literal[
     "count",
     "sum",
@@ -102,6 +133,7 @@ Aggregate = Literal[
 _NUMERIC = {"sum", "mean", "min", "max", "median", "first", "last"}
 _MAY_WEIGH = {"share", "trend", "decayed"}
 _OVER_VALUES = {"distinct", "entropy", "top_share"}
+_OF_THE_CLOCK = {"hour", "weekday"}
 _OF_AGGREGATES = ("of", "where", "among", "window_days", "half_life_days", "sketch")
 _COMBINATIONS = ("ratio", "difference", "total", "product")
 
@@ -198,7 +230,11 @@ class Mix(Section):
     feature a value."""
 
     name: Name = Field(description="Columns are called NAME_VALUE_share, and NAME_entropy; with `touch`, NAME_VALUE.")
-    field: str = Field(description="A column, `properties.NAME` or `identifiers.NAME` of `events`.")
+    table: RuleTable = Field("events", description="Whose rows are shared out.")
+    field: str = Field(
+        description="A column with text, `properties.NAME` or `identifiers.NAME`; `hour` or `weekday`. May be left out "
+        f"where `name` is one of {', '.join(SHIPPED_MIXES)}: these are of the `channel` or `device` of sessions."
+    )
     of: Literal["rows", "amount"] = Field("rows", description="Whether rows or (positive) amounts are shared out.")
     values: list[str] = Field(min_length=1, max_length=100, description="The values that get a column.")
     touch: Literal["first", "last"] | None = Field(
@@ -212,11 +248,23 @@ class Mix(Section):
         True, description="Add NAME_entropy (bits; undeclared values count as one): 0 for people who keep to one value."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _shipped_is_filled_in(cls, data: Any) -> Any:
+        """What is measured is said in full, so that a hash of it says all."""
+        if not isinstance(data, dict) or "field" in data:
+            return data
+        return {**SHIPPED_MIXES.get(str(data.get("name")), {}), **data}
+
     @model_validator(mode="after")
     def _is_whole(self) -> Mix:
-        if field_kind(self.field, "events") != "text":
-            raise ValueError(f"'{self.name}': a mix needs a text field of events, and {self.field} is none")
-        if self.where is not None and (problem := check_rule(self.where, "events")):
+        if field_kind(self.field, self.table) != "text" and self.field not in _OF_THE_CLOCK:
+            raise ValueError(
+                f"'{self.name}': a mix needs a text field of {self.table}, hour or weekday, and {self.field} is none"
+            )
+        if self.field in _OF_THE_CLOCK and not all(value.isdecimal() for value in self.values):
+            raise ValueError(f"'{self.name}': {self.field} is a number, and so are its values")
+        if self.where is not None and (problem := check_rule(self.where, self.table)):
             raise ValueError(f"'{self.name}': {problem}")
         if self.touch and self.model_fields_set & {"of", "entropy"}:
             raise ValueError(f"'{self.name}': of and entropy go with shares, and `touch` is of one row")
@@ -260,6 +308,10 @@ class FeatureSettings(Section):
         {}, description="For weighted_engagement: what one event of this name weighs; others weigh nothing."
     )
     funnel: list[str] = Field([], description="For funnel_stage: events in the order in which people come to buy.")
+    category: str | None = Field(
+        None, description="For category_affinity and category_entropy: the field of purchases that says what of."
+    )
+    discount: Rule | None = Field(None, description="For discount_share: which purchases are at a discount.")
     fill: dict[Name, float] = Field({}, description="Feature -> what it is where there is nothing to measure.")
     define: list[FeatureDefinition] = Field([], description="Features of one's own.")
     mixes: list[Mix] = Field([], description="Shares of the values of a field.")
@@ -300,8 +352,9 @@ class FeatureSettings(Section):
                     follow(part)
 
         follow(name)
+        own_settings = {NEEDED[shipped][0] for shipped in self.library if shipped in seen and shipped in NEEDED}
         shared = self.model_dump(
-            mode="json", include={"purchase", "before", "passive_events", "half_life_days", "event_weights", "funnel"}
+            mode="json", include={"purchase", "before", "passive_events", "half_life_days", *own_settings}
         )
         return hashlib.sha256(json.dumps([seen, shared], sort_keys=True).encode()).hexdigest()[:16]
 
@@ -318,7 +371,7 @@ class FeatureSettings(Section):
             raise ValueError("a weight is a number from 0 to 1000000")
         return weights
 
-    @field_validator("purchase", "before")
+    @field_validator("purchase", "before", "discount")
     @classmethod
     def _is_of_events(cls, rule: Rule | None) -> Rule | None:
         if rule is not None and (problem := check_rule(rule, "events")):
@@ -341,10 +394,12 @@ class FeatureSettings(Section):
             yield f"two features are called '{twice[0]}': every name stands once among {among}"
         if reserved:
             yield f"'{min(reserved)}' is a column of the table features: call the feature something else"
-        if "funnel_stage" in counts and not self.funnel:
-            yield "funnel_stage needs features.funnel, the events in order"
-        if "weighted_engagement" in counts and not self.event_weights:
-            yield "weighted_engagement needs features.event_weights"
+        for shipped in self.library:
+            key, what = NEEDED.get(shipped, ("", ""))
+            if key and not getattr(self, key):
+                yield f"{shipped} needs features.{key}, {what}"
+        if self.category is not None and field_kind(self.category, "events") != "text":
+            yield f"category must be a text field of events, and '{self.category}' is none"
         for name in self.fill:
             if name not in counts:
                 yield f"fill names '{name}', which is no feature here"

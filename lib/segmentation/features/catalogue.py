@@ -64,15 +64,15 @@ def _journey_infos(journeys: JourneySettings) -> Iterator[FeatureInfo]:
 
 
 def _mix_infos(mix: Mix) -> list[FeatureInfo]:
-    what = "amount" if mix.of == "amount" else "events"
-    label = mix.name.replace("_", " ")
+    what = "amount" if mix.of == "amount" else mix.table
+    label, row = mix.name.replace("_", " "), mix.table.removesuffix("s")
     if mix.touch:
         return [
             FeatureInfo(
                 name=mix.column(value),
                 label=f"{label} {value.lower()}",
                 unit="share",
-                description=f"1 where the {mix.touch} event that says {mix.field} says {value}, else 0.",
+                description=f"1 where the {mix.touch} {row} that says {mix.field} says {value}, else 0.",
                 family=mix.name,
                 high=f"{value.lower()}-{'acquired' if mix.touch == 'first' else 'returning'}",
                 low=f"not-{value.lower()}",

@@ -80,6 +80,11 @@ WRONG = [
         "sessions have no event",
     ),
     ({"mixes": [{"name": "m", "field": "amount", "values": ["a"]}]}, "features.mixes.0", "needs a text field"),
+    ({"mixes": [{"name": "m", "values": ["a"]}]}, "features.mixes.0.field", "is missing"),
+    ({"mixes": [{"name": "m", "field": "weekday", "values": ["Mon"]}]}, "features.mixes.0", "weekday is a number"),
+    ({"library": ["category_affinity"]}, "features", "needs features.category"),
+    ({"library": ["discount_share"]}, "features", "needs features.discount"),
+    ({"category": "amount"}, "features", "category must be a text field of events"),
 ]
 
 

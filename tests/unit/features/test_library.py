@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from tests.factories import event_rows
 
 from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.features.build import measure_features
@@ -24,6 +25,8 @@ SETTINGS = FeatureSettings(
     half_life_days=10,
     event_weights={"view": 1, "buy": 2.5},
     funnel=["view", "cart", "buy"],
+    category="properties.category",
+    discount=Rule(field="properties.coupon", exists=True),
 )
 
 
@@ -34,11 +37,16 @@ def _at(day: int, hour: int = 12, minute: int = 0) -> datetime:
 PEOPLE: dict[str, list[dict[str, Any]]] = {
     # Three baskets on days 1, 11 and 31, one of them of two lines, and a return; a Sunday (1) and two weekdays.
     "buyer": [
-        {"event_ts": _at(1, 9), "event_name": "buy", "amount": 10, "session_key": "a", "platform": "web"},
-        {"event_ts": _at(1, 9, 1), "event_name": "buy", "amount": 5.5, "session_key": "a", "platform": "web"},
-        {"event_ts": _at(11, 19), "event_name": "view", "platform": "app"},
-        {"event_ts": _at(11, 19, 5), "event_name": "buy", "amount": 20, "session_key": "b", "platform": "app"},
-        {"event_ts": _at(21, 23), "event_name": "return", "amount": -4, "session_key": "c", "platform": "web"},
+        {"event_ts": _at(1, 9), "event_name": "buy", "amount": 10, "session_key": "a", "platform": "web",
+         "properties": {"category": "tea", "coupon": "X", "channel": "mail", "device": "phone"}},
+        {"event_ts": _at(1, 9, 1), "event_name": "buy", "amount": 5.5, "session_key": "a", "platform": "web",
+         "properties": {"category": "cups"}},
+        {"event_ts": _at(11, 19), "event_name": "view", "platform": "app",
+         "properties": {"category": "rice", "coupon": "Y", "channel": "ads", "device": "laptop"}},
+        {"event_ts": _at(11, 19, 5), "event_name": "buy", "amount": 20, "session_key": "b", "platform": "app",
+         "properties": {"category": "tea"}},
+        {"event_ts": _at(21, 23), "event_name": "return", "amount": -4, "session_key": "c", "platform": "web",
+         "properties": {"category": "cups", "channel": "ads", "device": "phone"}},
         {"event_ts": _at(31, 3), "event_name": "buy", "amount": 30.25, "platform": None},
     ],
     "looker": [
@@ -47,13 +55,15 @@ PEOPLE: dict[str, list[dict[str, Any]]] = {
         {"event_ts": _at(30, 12), "event_name": "mail_sent"},
     ],
     "only mailed": [{"event_ts": _at(30, 12), "event_name": "mail_sent"}],
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def measured(spark: SparkSession) -> dict[str, dict[str, Any]]:
     events = event_rows(spark, [{"person_id": who, **row} for who, rows in PEOPLE.items() for row in rows])
-    params = SessionSettings(conversion_events=["buy"], passive_events=["mail_sent"])
+    params = SessionSettings(
+        conversion_events=["buy"], passive_events=["mail_sent"], channel_property="channel", device_property="device"
+    )
     sessions = cut_sessions(events, params, AS_OF, ("user_id",))
     rows = measure_features(events, sessions, SETTINGS, AS_OF).collect()
     return {row["person_id"]: row.asDict() for row in rows}
@@ -90,6 +100,20 @@ BUYER = {
     "night_share": 2 / 6,
     "platforms": 2,
     "platform_entropy": -(0.6 * log2(0.6) + 0.4 * log2(0.4)),
+    "monday_share": 0,
+    "tuesday_share": 1 / 6,
+    "wednesday_share": 2 / 6,
+    "thursday_share": 0,
+    "friday_share": 0,
+    "saturday_share": 1 / 6,
+    "sunday_share": 2 / 6,
+    "channels": 2,
+    "channel_entropy": -(log2(1 / 3) / 3 + log2(2 / 3) * 2 / 3),
+    "devices": 2,
+    "device_entropy": -(log2(1 / 3) / 3 + log2(2 / 3) * 2 / 3),
+    "category_affinity": 2 / 3,
+    "category_entropy": -(log2(1 / 3) / 3 + log2(2 / 3) * 2 / 3),
+    "discount_share": 1 / 4,
     "funnel_stage": 3,
     "clv_frequency": 2,
     "clv_recency": 30,
@@ -115,6 +139,11 @@ LOOKER = {
     "afternoon_share": 1,
     "platforms": 0,
     "platform_entropy": 0,
+    "saturday_share": 1,
+    "channels": 0,
+    "device_entropy": 0,
+    "category_affinity": 0,
+    "discount_share": 0,
     "funnel_stage": 2,
     "clv_frequency": 0,
     "clv_monetary": 0,
@@ -197,3 +226,36 @@ def test_a_touch_has_neither_shares_nor_an_entropy() -> None:
     assert FeatureSettings.model_validate({"library": [], "mixes": [touch]}).names() == ["c_web"]
     with pytest.raises(ValidationError, match="of and entropy go with shares"):
         FeatureSettings.model_validate({"library": [], "mixes": [{**touch, "entropy": True}]})
+
+
+def test_mixes_of_sessions_and_of_the_clock(spark: SparkSession) -> None:
+    came = [(1, "mail", "phone"), (2, "ads", "phone"), (3, None, "laptop"), (4, "ads", "phone"), (9, "web", "tv")]
+    events = event_rows(
+        spark,
+        [
+            {"event_ts": _at(day), "properties": {"channel": channel, "device": device} if channel else {}}
+            for day, channel, device in came
+        ],
+    )
+    named = [{"name": name, "values": ["ads", "mail"]} for name in ("channel", "first_touch", "last_touch")]
+    mixes = [*named, {"name": "device", "values": ["phone"]}, {"name": "day", "field": "weekday", "values": ["1", "7"]}]
+    settings = FeatureSettings.model_validate({"library": [], "mixes": mixes})
+    params = SessionSettings(channel_property="channel", device_property="device")
+    sessions = cut_sessions(events, params, AS_OF, ("user_id",))
+    (row,) = measure_features(events, sessions, settings, AS_OF).collect()
+    assert {name: row[name] for name in settings.names()} == pytest.approx(
+        {
+            "channel_ads_share": 2 / 4,
+            "channel_mail_share": 1 / 4,
+            "channel_entropy": 1.5,
+            "first_touch_ads": 0,
+            "first_touch_mail": 1,
+            "last_touch_ads": 0,
+            "last_touch_mail": 0,
+            "device_phone_share": 3 / 4,
+            "device_entropy": -(log2(3 / 4) * 3 / 4 + log2(1 / 4) / 4),
+            "day_1_share": 2 / 5,
+            "day_7_share": 1 / 5,
+            "day_entropy": -(log2(2 / 5) * 2 / 5 * 2 + log2(1 / 5) / 5),
+        }
+    )

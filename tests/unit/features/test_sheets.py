@@ -23,7 +23,13 @@ def _sheets(settings: dict[str, object], used_by: dict[str, list[str]] | None = 
 
 def test_every_shipped_feature_says_what_it_is_made_of(spark: SparkSession) -> None:
     sheets = _sheets(
-        {"library": list(get_args(LibraryName)), "funnel": ["view", "buy"], "event_weights": {"buy": 3, "view": 1}}
+        {
+            "library": list(get_args(LibraryName)),
+            "funnel": ["view", "buy"],
+            "event_weights": {"buy": 3, "view": 1},
+            "category": "properties.category",
+            "discount": {"field": "properties.coupon", "exists": True},
+        }
     )
     assert all(sheet.made_of and sheet.columns and len(sheet.definition) == 16 for sheet in sheets.values())
     assert sheets["monetary"].made_of == ("sum of “amount” of purchases and returns",)
@@ -78,6 +84,9 @@ def test_a_definition_changes_with_what_it_depends_on_and_nothing_else() -> None
     filled = FeatureSettings.model_validate({**base, "fill": {"monetary": 1}})
     assert [first.definition(name) == further.definition(name) for name in first.names()] == [True] * 3
     assert [first.definition(name) == filled.definition(name) for name in first.names()] == [False, True, False]
+    staged = FeatureSettings.model_validate({"library": ["monetary", "funnel_stage"], "funnel": ["view", "buy"]})
+    other = staged.model_copy(update={"funnel": ["view", "cart", "buy"]})
+    assert [staged.definition(name) == other.definition(name) for name in staged.names()] == [True, False]
 
 
 def test_the_page_shows_figures_and_findings_and_escapes_what_was_configured(spark: SparkSession) -> None:
