@@ -83,7 +83,8 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
     monkeypatch.setenv("SEGMENTATION_KEY", KEY)
     audience = {"name": "at_risk", "who": {"rfm": ["At risk", "Cannot lose them"]}}
     journeys = {"follows": [["page_view", "(end)"]], "pause_hours": 24}
-    config = str(finished_shop.copy_to(tmp_path, features={"rfm": {}, "journeys": journeys}, audiences=[audience]))
+    features = {"rfm": {"engagement": {"recency": "recency"}}, "journeys": journeys}
+    config = str(finished_shop.copy_to(tmp_path, features=features, audiences=[audience]))
     assert run_command(["audiences", "--config", config]) == 3, "nobody is scored yet"
     assert run_command(["run", "--config", config, "--stages", "features,audiences,report"]) == 0
 
@@ -91,6 +92,8 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
     scored = warehouse.read("rfm")
     bought = warehouse.read("features").where("as_of = '2026-03-31' AND frequency > 0")
     assert scored.count() == bought.count() > 0
+    active = warehouse.read("features").where("as_of = '2026-03-31' AND days_active > 0")
+    assert warehouse.read("rfm_engagement").count() == active.count() >= scored.count()
     names = {row["rfm_segment"]: row["count"] for row in scored.groupBy("rfm_segment").count().collect()}
     members = warehouse.read("audience_members").where("left_as_of IS NULL").count()
     assert members == names["At risk"] + names.get("Cannot lose them", 0) > 0

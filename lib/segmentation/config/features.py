@@ -403,7 +403,8 @@ class FeatureSettings(Section):
         for name in self.fill:
             if name not in counts:
                 yield f"fill names '{name}', which is no feature here"
-        for name in self.rfm.features.values() if self.rfm else ():
+        grids = [grid for grid in (self.rfm, self.rfm and self.rfm.engagement) if grid]
+        for name in (name for grid in grids for name in grid.features.values()):
             if name not in counts:
                 yield f"rfm scores '{name}', which is no feature here: add it to library or define"
         parts = {d.name: d.combination[1] for d in self.define if d.combination}

@@ -120,6 +120,23 @@ RFM = Table(
     ),
 )
 
+RFM_ENGAGEMENT = Table(
+    name="rfm_engagement",
+    grain="one person at one date, whether they bought or not, who did anything",
+    keys=("person_id", "as_of"),
+    partition_by=("as_of",),
+    aged_by="as_of",
+    unindexed=("person_id",),
+    columns=(
+        Col("person_id", STRING, "who", required=True),
+        Col("as_of", DATE, "the date of the features that were scored", required=True),
+        Col("recency_score", LONG, "from 1; the highest for those who were seen last", required=True),
+        Col("frequency_score", LONG, "from 1; the highest for those who are active most often", required=True),
+        Col("monetary_score", LONG, "from 1; the highest for those who do most", required=True),
+        Col("rfm_segment", STRING, "name of the cell of recency and frequency in the usual grid of five scores"),
+    ),
+)
+
 JOURNEY_STEPS = Table(
     name="journey_steps",
     grain="one step and the one that followed it, at one date",
@@ -152,4 +169,4 @@ JOURNEY_PATHS = Table(
     ),
 )
 
-TABLES = (SESSIONS, FEATURE_DAYS, FEATURES, FEATURE_PROFILES, RFM, JOURNEY_STEPS, JOURNEY_PATHS)
+TABLES = (SESSIONS, FEATURE_DAYS, FEATURES, FEATURE_PROFILES, RFM, RFM_ENGAGEMENT, JOURNEY_STEPS, JOURNEY_PATHS)
