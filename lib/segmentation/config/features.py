@@ -133,6 +133,9 @@ Aggregate = Literal[
 _NUMERIC = {"sum", "mean", "min", "max", "median", "first", "last"}
 _MAY_WEIGH = {"share", "trend", "decayed"}
 _OVER_VALUES = {"distinct", "entropy", "top_share"}
+PERSON_FIELDS = ("identifier_count", "first_seen", "last_seen")
+"""What is known of a person at any date, by the events up to it."""
+
 _OF_THE_CLOCK = {"hour", "weekday"}
 _OF_AGGREGATES = ("of", "where", "among", "window_days", "half_life_days", "sketch")
 _COMBINATIONS = ("ratio", "difference", "total", "product")
@@ -156,7 +159,11 @@ class FeatureDefinition(Words):
     """One feature of one's own: an aggregate over the rows of a table, or a combination of other features."""
 
     name: Name = Field(description="Its column in `features`.")
-    table: RuleTable = Field("events", description="Whose rows it is made from.")
+    table: RuleTable | Literal["persons"] = Field(
+        "events",
+        description="Whose rows it is made from. Of `persons`, who have one row each: `identifier_count`, and "
+        "`first_seen` and `last_seen` in days before the date, all by the events up to it.",
+    )
     aggregate: Aggregate | None = Field(None, description="What is made of the rows.")
     of: str | None = Field(
         None,
@@ -200,6 +207,8 @@ class FeatureDefinition(Words):
         return self
 
     def _misfit(self) -> str | None:
+        if self.table == "persons":
+            return self._misfit_of_persons()
         if self.of is None and self.aggregate in _NUMERIC | _OVER_VALUES:
             return f"{self.aggregate} needs `of`, the field to aggregate"
         if self.of is not None:
@@ -223,6 +232,18 @@ class FeatureDefinition(Words):
         return next(
             (problem for rule in (self.where, self.among) if rule and (problem := check_rule(rule, self.table))), None
         )
+
+    def _misfit_of_persons(self) -> str | None:
+        named = [self.of, *(rule.field for rule in (self.where, self.among) if rule)]
+        if told := next((name for name in named if name and name.startswith("attributes.")), None):
+            return (
+                f"{told} is known as it is now, and may have been another at an earlier date: take what events said "
+                "by then, by a mix with `touch: last` over the property"
+            )
+        if self.of not in PERSON_FIELDS or self.aggregate not in _NUMERIC:
+            return f"of persons, a numeric aggregate of one of {', '.join(PERSON_FIELDS)} can be taken"
+        used = [key for key in _OF_AGGREGATES if key != "of" and getattr(self, key)]
+        return f"persons have one row each: {used[0]} goes with events and sessions" if used else None
 
 
 class Mix(Section):

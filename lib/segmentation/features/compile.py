@@ -58,8 +58,18 @@ def combination_levels(settings: FeatureSettings) -> Iterator[list[str]]:
 def _defined(definition: FeatureDefinition, source: Source) -> Feature:
     if definition.combination:
         return Feature(definition.name, _combine(*definition.combination), definition.fill, over_features=True)
+    if definition.table == "persons":
+        return Feature(definition.name, _of_the_person(definition.of, source), definition.fill)
     column = _aggregate(definition, source.of_table(definition.table), source.settings)
     return Feature(definition.name, column, definition.fill)
+
+
+def _of_the_person(field: str | None, source: Source) -> Column:
+    """What is known of a person at the date: by the events up to it, since the table of persons is of now."""
+    if field == "identifier_count":
+        return source.events.identifiers()
+    seen = source.events.first_day() if field == "first_seen" else source.events.last_day()
+    return F.datediff(F.lit(source.as_of), seen)
 
 
 def _aggregate(d: FeatureDefinition, m: Measures, settings: FeatureSettings) -> Column:

@@ -138,6 +138,13 @@ class Measures:
         day = self._day("set", values, _different_of, field, where)
         return F.size(self._total("different", day, window, _different_of))
 
+    def identifiers(self) -> Column:
+        """How many different identifiers the rows carry. Kept as numbers that say nothing of whose they are."""
+        told = F.transform(F.map_entries("identifiers"), lambda entry: F.xxhash64(entry["key"], entry["value"]))
+        of_rows = F.array_distinct(F.flatten(F.collect_set(told)))
+        day = self._day("identifiers", of_rows, _different_of, "identifiers", None)
+        return F.size(self._total("different", day, None, _different_of))
+
     def distinct_sketched(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """About how many different values of a field: by a sketch a day, whatever their number."""
         value = field_column(field, self.table).cast("string")

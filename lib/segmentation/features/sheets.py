@@ -35,6 +35,7 @@ _MADE = {
     ("last", "last text"): "{field} of the last of {rows} that has one",
     ("flat", "list"): "each {field} of {rows}",
     ("different", "set"): "each different {field} of {rows}",
+    ("different", "identifiers"): "each different identifier of {rows}",
     ("sketch", "sketch"): "each different {field} of {rows}, counted by a sketch (standard error 1.6 %)",
     ("days", "count"): "days with {rows}",
     ("first day", "count"): "first day with {rows}",

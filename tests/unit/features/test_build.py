@@ -132,6 +132,10 @@ DEFINED: list[tuple[dict[str, Any], Callable[[list[Row]], float]]] = [
     ({"total": ["defined_24", "defined_8", 2.5]}, lambda rows: DEFINED[24][1](rows) + DEFINED[8][1](rows) + 2.5),
     ({"difference": ["defined_25", "defined_0"]}, lambda rows: DEFINED[25][1](rows) - DEFINED[0][1](rows)),
     ({"product": ["defined_0", 0.5]}, lambda rows: DEFINED[0][1](rows) * 0.5),
+    ({"table": "persons", "aggregate": "last", "of": "identifier_count"},
+     lambda rows: 1 + len({row["identifiers"]["cookie"] for row in rows})),
+    ({"table": "persons", "aggregate": "last", "of": "first_seen"}, lambda rows: (AS_OF - min(map(_day, rows))).days),
+    ({"table": "persons", "aggregate": "max", "of": "last_seen"}, lambda rows: (AS_OF - max(map(_day, rows))).days),
     # Of a few values a sketch is exact.
     ({"aggregate": "distinct", "of": "properties.dept", "window_days": 5, "sketch": True},
      lambda rows: len({_dept(row) for row in _last(rows, 5)} - {None})),
@@ -155,6 +159,7 @@ def _history(seed: int) -> list[Row]:
                 "event_id": f"{draw.random():.12f}",
                 "event_ts": datetime(2026, 2, 20) + timedelta(minutes=draw.randrange(57_000)),
                 "event_name": name,
+                "identifiers": {"user_id": "u", "cookie": f"c{number % 40}"},
                 "amount": draw.choice([3.1, 12.25, 0.07, -2.5]) if name == "buy" and draw.random() < 0.9 else None,
                 "session_key": f"s{number // 3}" if draw.random() < 0.5 else None,
                 "properties": {

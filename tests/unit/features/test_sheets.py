@@ -59,6 +59,13 @@ def test_every_aggregate_has_words(spark: SparkSession, aggregate: str) -> None:
     assert sheet.window == ("all days" if aggregate == "decayed" else "last 28 days")
 
 
+def test_what_is_known_of_a_person_says_by_which_events(spark: SparkSession) -> None:
+    own = {"name": "keys", "table": "persons", "aggregate": "last", "of": "identifier_count"}
+    sheet = _sheets({"library": [], "define": [own]})["keys"]
+    assert sheet.made_of == ("each different identifier of events",)
+    assert sheet.columns == ("events.event_date", "events.identifiers")
+
+
 def test_a_touch_says_of_which_row_it_is(spark: SparkSession) -> None:
     mix = {"name": "channel", "field": "properties.channel", "touch": "last", "values": ["ads"], "window_days": 30}
     sheet = _sheets({"library": [], "mixes": [mix]})["channel_ads"]
