@@ -137,7 +137,7 @@ PERSON_FIELDS = ("identifier_count", "first_seen", "last_seen")
 """What is known of a person at any date, by the events up to it."""
 
 _OF_THE_CLOCK = {"hour", "weekday"}
-_OF_AGGREGATES = ("of", "where", "among", "window_days", "half_life_days", "sketch")
+_OF_AGGREGATES = ("of", "where", "among", "window_days", "last_sessions", "half_life_days", "sketch")
 _COMBINATIONS = ("ratio", "difference", "total", "product")
 
 
@@ -172,6 +172,9 @@ class FeatureDefinition(Words):
     where: Rule | None = Field(None, description="Which rows count.")
     among: Rule | None = Field(None, description="Of which rows a `share` is taken. Default: all.")
     window_days: int | None = Field(None, ge=1, le=36_500, description="The last so many days. Default: all.")
+    last_sessions: int | None = Field(
+        None, ge=1, le=10_000, description="Of `sessions`: the person's last so many; of these, which `where` takes."
+    )
     half_life_days: float | None = Field(None, gt=0, description="For `decayed`. Default: `features.half_life_days`.")
     sketch: bool = Field(
         False,
@@ -223,6 +226,8 @@ class FeatureDefinition(Words):
             return "among goes with share"
         if self.aggregate == "share" and self.where is None:
             return "share needs `where`: which rows the share is of"
+        if self.last_sessions and self.table != "sessions":
+            return "last_sessions goes with table: sessions"
         if self.sketch and self.aggregate != "distinct":
             return "sketch goes with distinct"
         if self.half_life_days is not None and self.aggregate != "decayed":

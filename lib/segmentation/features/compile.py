@@ -60,7 +60,10 @@ def _defined(definition: FeatureDefinition, source: Source) -> Feature:
         return Feature(definition.name, _combine(*definition.combination), definition.fill, over_features=True)
     if definition.table == "persons":
         return Feature(definition.name, _of_the_person(definition.of, source), definition.fill)
-    column = _aggregate(definition, source.of_table(definition.table), source.settings)
+    rows = source.of_table(definition.table)
+    if definition.last_sessions:
+        rows = rows.of_last(definition.last_sessions)
+    column = _aggregate(definition, rows, source.settings)
     return Feature(definition.name, column, definition.fill)
 
 

@@ -158,6 +158,8 @@ def _words(figure: Figure, known: Mapping[str, str]) -> str:
         said = f"{rows} that nothing followed"
     else:
         said = _MADE[figure.over_days, figure.of_a_day].format(rows=rows, field=field)
+    if figure.last is not None:
+        said = f"{said}, among the last {figure.last} {figure.table}"
     return said if figure.window is None else f"{said}, in the last {figure.window} days"
 
 
@@ -187,6 +189,9 @@ def _rule_columns(rule: Rule | None) -> Iterator[str]:
 
 
 def _window(figures: Iterable[Figure]) -> str:
+    figures = list(figures)
+    if lasts := {figure.last for figure in figures if figure.last is not None}:
+        return f"last {max(lasts)} sessions"
     windows = {figure.window for figure in figures}
     longest = max((window for window in windows if window is not None), default=None)
     return "all days" if None in windows or longest is None else f"last {longest} days"

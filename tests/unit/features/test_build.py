@@ -11,6 +11,7 @@ from math import log2
 from statistics import median
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
@@ -217,6 +218,52 @@ def test_order_partitioning_and_the_future_change_no_bit(
     future = [{**row, "event_id": f"later {row['event_id']}", "event_ts": datetime(2026, 4, 1)} for row in history[:50]]
     again = _measure(event_rows(spark, [*shuffled, *future]).repartition(5, "event_name"))
     assert {row["person_id"]: row.asDict() for row in again.collect()} == measured
+
+
+VISITS: list[tuple[dict[str, Any], Callable[[list[Row]], float]]] = [
+    ({"aggregate": "count", "where": {"field": "is_bounce", "equals": True}},
+     lambda visits: sum(visit["is_bounce"] for visit in visits)),
+    ({"aggregate": "sum", "of": "amount", "window_days": 10},
+     lambda visits: sum(float(visit["amount"] or 0) for visit in visits if _age(visit) < 10)),
+    ({"aggregate": "median", "of": "duration_s"},
+     lambda visits: median([visit["duration_s"] for visit in visits] or [0])),
+    ({"aggregate": "distinct", "of": "entry_event"}, lambda visits: len({visit["entry_event"] for visit in visits})),
+    ({"aggregate": "share", "where": {"field": "hour", "less_than": 12}},
+     lambda visits: _ratio(sum(visit["session_start"].hour < 12 for visit in visits), len(visits))),
+    ({"aggregate": "trend", "window_days": 28}, lambda visits: _trend(visits, 4)),
+    ({"aggregate": "count", "last_sessions": 3}, lambda visits: min(3, len(visits))),
+    ({"aggregate": "mean", "of": "events", "last_sessions": 3},
+     lambda visits: _ratio(sum(visit["events"] for visit in visits[-3:]), len(visits[-3:]))),
+    ({"aggregate": "share", "where": {"field": "is_bounce", "equals": True}, "last_sessions": 2},
+     lambda visits: _ratio(sum(visit["is_bounce"] for visit in visits[-2:]), len(visits[-2:]))),
+    ({"aggregate": "last", "of": "events", "last_sessions": 1, "window_days": 3},
+     lambda visits: visits[-1]["events"] if _age(visits[-1]) < 3 else 0),
+]  # fmt: skip
+
+
+def _age(visit: Row) -> int:
+    return (AS_OF - visit["session_start"].date()).days
+
+
+def _trend(visits: list[Row], weeks: int) -> float:
+    """Slope of a least-squares line through the weekly counts, by their mean."""
+    counts = [0] * weeks
+    for visit in visits:
+        if _age(visit) < weeks * 7:
+            counts[weeks - 1 - _age(visit) // 7] += 1
+    return float(np.polyfit(range(weeks), counts, 1)[0] / np.mean(counts)) if sum(counts) else 0.0
+
+
+def test_features_of_sessions_are_what_they_say(spark: SparkSession, history: list[Row]) -> None:
+    define = [{"name": f"of_visits_{n}", "table": "sessions", **own} for n, (own, _) in enumerate(VISITS)]
+    settings = FeatureSettings.model_validate({"library": [], "define": define})
+    events = keep_behaviour(event_rows(spark, history), AS_OF, minimal_settings())
+    sessions = cut_sessions(events, SessionSettings(), AS_OF, ("user_id",)).persist()
+    cut = sorted((row.asDict() for row in sessions.collect()), key=lambda v: (v["session_start"], v["session_id"]))
+    for figures in measure_features(events, sessions, settings, AS_OF).collect():
+        visits = [visit for visit in cut if visit["person_id"] == figures["person_id"]]
+        for number, (own, reckon) in enumerate(VISITS):
+            assert figures[f"of_visits_{number}"] == pytest.approx(float(reckon(visits)), abs=1e-9), own
 
 
 def test_more_features_make_no_more_scans(spark: SparkSession, tmp_path: Any, history: list[Row]) -> None:

@@ -91,6 +91,7 @@ WRONG = [
         "features.define.0",
         "window_days goes with events and sessions",
     ),
+    (_defined(aggregate="count", last_sessions=3), "features.define.0", "last_sessions goes with table: sessions"),
     ({"mixes": [{"name": "m", "field": "amount", "values": ["a"]}]}, "features.mixes.0", "needs a text field"),
     ({"mixes": [{"name": "m", "values": ["a"]}]}, "features.mixes.0.field", "is missing"),
     ({"mixes": [{"name": "m", "field": "weekday", "values": ["Mon"]}]}, "features.mixes.0", "weekday is a number"),

@@ -66,6 +66,13 @@ def test_what_is_known_of_a_person_says_by_which_events(spark: SparkSession) -> 
     assert sheet.columns == ("events.event_date", "events.identifiers")
 
 
+def test_what_is_of_the_last_sessions_says_so(spark: SparkSession) -> None:
+    own = {"name": "usual", "table": "sessions", "aggregate": "max", "of": "duration_s", "last_sessions": 5}
+    sheet = _sheets({"library": [], "define": [own]})["usual"]
+    assert sheet.made_of == ("largest “duration_s” of sessions, among the last 5 sessions",)
+    assert sheet.window == "last 5 sessions"
+
+
 def test_a_touch_says_of_which_row_it_is(spark: SparkSession) -> None:
     mix = {"name": "channel", "field": "properties.channel", "touch": "last", "values": ["ads"], "window_days": 30}
     sheet = _sheets({"library": [], "mixes": [mix]})["channel_ads"]
