@@ -104,6 +104,9 @@ NEEDED: dict[LibraryName, tuple[str, str]] = {
 }
 """Shipped features that are made from a setting of their own: its key, and what it says."""
 
+IN_PERIODS: tuple[LibraryName, ...] = ("clv_frequency", "clv_recency", "clv_age", "clv_monetary")
+"""Shipped features that are counted in periods of `clv_period_days`."""
+
 SHIPPED_MIXES: dict[str, dict[str, str]] = {
     "channel": {"table": "sessions", "field": "channel"},
     "device": {"table": "sessions", "field": "device"},
@@ -334,6 +337,13 @@ class FeatureSettings(Section):
         {}, description="For weighted_engagement: what one event of this name weighs; others weigh nothing."
     )
     funnel: list[str] = Field([], description="For funnel_stage: events in the order in which people come to buy.")
+    clv_period_days: int = Field(
+        1,
+        ge=1,
+        le=366,
+        description="For clv_frequency, clv_recency, clv_age and clv_monetary: purchases within so many days, counted "
+        "back from the date, are one, and all of these are in such periods.",
+    )
     category: str | None = Field(
         None, description="For category_affinity and category_entropy: the field of purchases that says what of."
     )
@@ -378,7 +388,9 @@ class FeatureSettings(Section):
                     follow(part)
 
         follow(name)
-        own_settings = {NEEDED[shipped][0] for shipped in self.library if shipped in seen and shipped in NEEDED}
+        taken = [shipped for shipped in self.library if shipped in seen]
+        own_settings = {NEEDED[shipped][0] for shipped in taken if shipped in NEEDED}
+        own_settings |= {"clv_period_days" for shipped in taken if shipped in IN_PERIODS}
         shared = self.model_dump(
             mode="json", include={"purchase", "before", "passive_events", "half_life_days", *own_settings}
         )

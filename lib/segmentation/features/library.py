@@ -140,10 +140,19 @@ def _discount_share(s: Source) -> Column:
     return ratio(s.events.count(Rule(all=[s.settings.discount, s.bought])), s.events.count(s.bought))
 
 
+def _repeats(s: Source) -> Column:
+    """Periods with a purchase after the first such."""
+    return s.events.periods(s.bought, s.settings.clv_period_days) - 1
+
+
+def _periods_since(s: Source, day: Column) -> Column:
+    return F.floor(_days_since(s, day) / s.settings.clv_period_days)
+
+
 def _later_value(s: Source) -> Column:
-    """Mean value of a purchase day after the first."""
-    later = s.events.total("amount", s.bought) - s.events.first_day_total("amount", s.bought)
-    return ratio(later, s.events.days(s.bought) - 1)
+    """Mean value of a period with a purchase after the first such."""
+    first = s.events.first_period_total("amount", s.bought, s.settings.clv_period_days)
+    return ratio(s.events.total("amount", s.bought) - first, _repeats(s))
 
 
 SHIPPED: Mapping[LibraryName, Shipped] = {
@@ -192,8 +201,10 @@ SHIPPED: Mapping[LibraryName, Shipped] = {
     "category_entropy": Shipped(lambda s: _over_categories(s)["entropy"]),
     "discount_share": Shipped(_discount_share),
     "funnel_stage": Shipped(_funnel_stage),
-    "clv_frequency": Shipped(lambda s: F.greatest(s.events.days(s.bought) - 1, F.lit(0))),
-    "clv_recency": Shipped(lambda s: F.datediff(s.events.last_day(s.bought), s.events.first_day(s.bought))),
-    "clv_age": Shipped(lambda s: _days_since(s, s.events.first_day(s.bought))),
+    "clv_frequency": Shipped(lambda s: F.greatest(_repeats(s), F.lit(0))),
+    "clv_recency": Shipped(
+        lambda s: _periods_since(s, s.events.first_day(s.bought)) - _periods_since(s, s.events.last_day(s.bought))
+    ),
+    "clv_age": Shipped(lambda s: _periods_since(s, s.events.first_day(s.bought))),
     "clv_monetary": Shipped(_later_value),
 }

@@ -194,6 +194,26 @@ class Measures:
         """The last day with such a row. DATE."""
         return self._total("last day", self._day_count(where), None, lambda c: F.max(F.when(c > 0, F.col("day"))))
 
+    def periods(self, where: Rule, length: int) -> Column:
+        """In how many periods of `length` days, counted back from the date, there was such a row."""
+        if length == 1:
+            return self.days(where)
+        count = self._day_count(where)
+        period, before = self._period(length), self._period(length, self._day_before(count))
+        starts = before.isNull() | (before != period)
+        return self._total(f"periods {length}", count, None, lambda c: F.count_if((c > 0) & starts))
+
+    def first_period_total(self, field: str, where: Rule, length: int) -> Column:
+        """Sum of a field in the first such period with such a row."""
+        if length == 1:
+            return self.first_day_total(field, where)
+        total, count = self._day_sum(field, number_column(field, self.table), where), self._day_count(where)
+        everything = Window.partitionBy("person_id")
+        first = f"first_{count}"
+        self._before[first] = F.min(F.when(F.col(count) > 0, F.col("day"))).over(everything)
+        is_first = self._period(length) == self._period(length, first)
+        return self._total(f"first-period {length}", total, None, lambda c: F.sum(F.when(is_first, c)))
+
     def first_day_total(self, field: str, where: Rule) -> Column:
         """Sum of a field on the first day with such a row."""
         total, count = self._day_sum(field, number_column(field, self.table), where), F.col(self._day_count(where))
@@ -202,10 +222,7 @@ class Measures:
     def squared_gaps(self, where: Rule) -> Column:
         """Sum of the squares of the days from each day with such a row to the next one."""
         count = self._day_count(where)
-        order = Window.partitionBy("person_id").orderBy("day").rowsBetween(Window.unboundedPreceding, -1)
-        before = f"before_{count}"
-        self._before[before] = F.last(F.when(F.col(count) > 0, F.col("day")), ignorenulls=True).over(order)
-        gap = F.datediff("day", before).cast("long")
+        gap = F.datediff("day", self._day_before(count)).cast("long")
         return self._total("gaps", count, None, lambda c: F.sum(F.when(c > 0, gap * gap)))
 
     def decayed(self, field: str | None, where: Rule | None, half_life: float) -> Column:
@@ -311,6 +328,17 @@ class Measures:
 
     def _age(self) -> Column:
         return F.datediff(F.lit(self._as_of), "day")
+
+    def _period(self, length: int, day: str = "day") -> Column:
+        """Which period of `length` days a day is in: 0 is the last, which ends with the date."""
+        return F.floor(F.datediff(F.lit(self._as_of), day) / length)
+
+    def _day_before(self, count: str) -> str:
+        """The column with the day before of which a count is not 0."""
+        order = Window.partitionBy("person_id").orderBy("day").rowsBetween(Window.unboundedPreceding, -1)
+        before = f"before_{count}"
+        self._before[before] = F.last(F.when(F.col(count) > 0, F.col("day")), ignorenulls=True).over(order)
+        return before
 
     def _day_count(self, where: Rule | None) -> str:
         return self._day("count", _added(self._when(where, F.col(_TIMES))), F.sum, "", where)

@@ -151,6 +151,10 @@ def _words(figure: Figure, known: Mapping[str, str]) -> str:
         summed = f"number of {rows}" if figure.of_a_day == "count" else f"sum of {field} of {rows}"
         ending = f", half as much after each {float(number):g} days" if what == "decayed" else ", week by week"
         said = summed + ending
+    elif what == "periods":
+        said = f"periods of {number} days with {rows}"
+    elif what == "first-period":
+        said = f"sum of {field} in the first period of {number} days with {rows}"
     elif figure.over_days == "journeys":
         kind, _, steps = figure.of_a_day.partition(" ")
         said = f"how often the last followed of {steps}" if kind == "follows" else f"journeys with {steps}"

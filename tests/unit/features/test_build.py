@@ -334,7 +334,7 @@ def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSessio
     library = list(get_args(LibraryName))
     words = {"library": library, "funnel": ["view", "cart", "buy"], "event_weights": {"view": 1.5}}
     bought_as = {"category": "properties.dept", "discount": Rule(field="properties.price", at_most=5)}
-    settings = SETTINGS.model_copy(update={**words, **bought_as})
+    settings = SETTINGS.model_copy(update={**words, **bought_as, "clv_period_days": 7})
     events = keep_behaviour(event_rows(spark, history), AS_OF, minimal_settings())
     sessions = cut_sessions(events, SessionSettings(), AS_OF, ("user_id",))
     plan = FeaturePlan(settings, AS_OF)

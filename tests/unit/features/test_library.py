@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from math import log2
+from random import Random
 from typing import Any, get_args
 
 import pytest
@@ -16,6 +17,7 @@ from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.features.build import measure_features
+from segmentation.features.catalogue import feature_catalogue
 from segmentation.sessions.cut import cut_sessions
 
 AS_OF = date(2026, 3, 31)
@@ -185,6 +187,45 @@ def test_trends_are_slopes_over_weeks_by_their_mean(measured: dict[str, dict[str
 def test_nobody_has_a_gap_where_a_number_belongs(measured: dict[str, dict[str, Any]]) -> None:
     assert set(measured) == set(PEOPLE)
     assert all(value is not None for row in measured.values() for value in row.values())
+
+
+def _clv(rows: list[dict[str, Any]], length: int) -> dict[str, float]:
+    """x, t_x, T and the mean value of Fader, Hardie and Lee, with the purchases within a period taken as one."""
+    spent: dict[int, float] = {}
+    for row in rows:
+        if (row.get("amount") or 0) > 0:
+            back = (AS_OF - row["event_ts"].date()).days // length
+            spent[back] = spent.get(back, 0) + row["amount"]
+    if not spent:
+        return dict.fromkeys(("clv_frequency", "clv_recency", "clv_age", "clv_monetary"), 0)
+    later = [value for back, value in spent.items() if back != max(spent)]
+    return {
+        "clv_frequency": len(later),
+        "clv_recency": max(spent) - min(spent),
+        "clv_age": max(spent),
+        "clv_monetary": sum(later) / len(later) if later else 0,
+    }
+
+
+@pytest.mark.parametrize("length", [1, 7, 21])
+def test_purchases_within_a_period_are_one(spark: SparkSession, length: int) -> None:
+    draw = Random(4)
+    people = {
+        f"p{number}": [
+            {"event_ts": _at(draw.randint(1, 31)), "amount": draw.choice([None, -3, 2.5, 8])}
+            for _ in range(draw.randint(1, 9))
+        ]
+        for number in range(40)
+    }
+    events = event_rows(spark, [{"person_id": who, **row} for who, rows in people.items() for row in rows])
+    library = ["clv_frequency", "clv_recency", "clv_age", "clv_monetary"]
+    settings = FeatureSettings.model_validate({"library": library, "clv_period_days": length})
+    sessions = spark.createDataFrame([], CATALOGUE["sessions"].schema)
+    for row in measure_features(events, sessions, settings, AS_OF).collect():
+        assert {name: row[name] for name in library} == pytest.approx(_clv(people[row["person_id"]], length))
+    unit = "days" if length == 1 else "periods"
+    words = feature_catalogue(settings)["clv_age"]
+    assert (words.label, words.unit) == (f"{unit} since first purchase", unit)
 
 
 def test_the_channel_that_came_first_and_the_one_that_came_last(spark: SparkSession) -> None:

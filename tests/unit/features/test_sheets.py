@@ -73,6 +73,12 @@ def test_what_is_of_the_last_sessions_says_so(spark: SparkSession) -> None:
     assert sheet.window == "last 5 sessions"
 
 
+def test_what_is_counted_in_periods_says_of_how_many_days(spark: SparkSession) -> None:
+    sheets = _sheets({"library": ["clv_frequency", "clv_monetary"], "clv_period_days": 7})
+    assert sheets["clv_frequency"].made_of == ("periods of 7 days with purchases",)
+    assert "sum of “amount” in the first period of 7 days with purchases" in sheets["clv_monetary"].made_of
+
+
 def test_a_touch_says_of_which_row_it_is(spark: SparkSession) -> None:
     mix = {"name": "channel", "field": "properties.channel", "touch": "last", "values": ["ads"], "window_days": 30}
     sheet = _sheets({"library": [], "mixes": [mix]})["channel_ads"]
