@@ -349,6 +349,11 @@ class FeatureSettings(Section):
     )
     discount: Rule | None = Field(None, description="For discount_share: which purchases are at a discount.")
     fill: dict[Name, float] = Field({}, description="Feature -> what it is where there is nothing to measure.")
+    words: dict[Name, Words] = Field(
+        {},
+        description="Feature of library, mixes or journeys -> how it is spoken of, who answers for it and how it must "
+        "be handled, where that is not as shipped. Of those in define it stands there.",
+    )
     define: list[FeatureDefinition] = Field([], description="Features of one's own.")
     mixes: list[Mix] = Field([], description="Shares of the values of a field.")
     journeys: JourneySettings | None = Field(
@@ -363,7 +368,19 @@ class FeatureSettings(Section):
     def definitions(self) -> FeatureSettings:
         """The part that says what is measured, and not what is looked for in it."""
         journeys = self.journeys.measured if self.journeys else None
-        return self.model_copy(update={"checks": FeatureChecks(), "rfm": None, "journeys": journeys})
+        unasked: dict[str, object] = {"checks": FeatureChecks(), "rfm": None, "words": {}}
+        return self.model_copy(update={**unasked, "journeys": journeys})
+
+    def said_of(self, name: str) -> Words:
+        """What the configuration says of a feature beside what is measured."""
+        own = next((definition for definition in self.define if definition.name == name), None)
+        return own or self.words.get(name) or Words()
+
+    @property
+    def sensitive(self) -> set[str]:
+        """The features that must not be told by others."""
+        said = {**self.words, **{definition.name: definition for definition in self.define}}
+        return {name for name, words in said.items() if words.sensitivity == "sensitive"}
 
     @property
     def activity(self) -> Rule | None:
@@ -441,6 +458,12 @@ class FeatureSettings(Section):
         for name in self.fill:
             if name not in counts:
                 yield f"fill names '{name}', which is no feature here"
+        defined = {definition.name for definition in self.define}
+        for name in self.words:
+            if name not in counts:
+                yield f"words names '{name}', which is no feature here"
+            if name in defined:
+                yield f"words names '{name}', which is declared in define: say it there"
         grids = [grid for grid in (self.rfm, self.rfm and self.rfm.engagement) if grid]
         for name in (name for grid in grids for name in grid.features.values()):
             if name not in counts:

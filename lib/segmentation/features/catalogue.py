@@ -17,7 +17,14 @@ def feature_catalogue(settings: FeatureSettings) -> dict[str, FeatureInfo]:
     infos += [info for mix in settings.mixes for info in _mix_infos(mix)]
     infos += _journey_infos(settings.journeys) if settings.journeys else []
     infos += [_definition_info(definition) for definition in settings.define]
-    return {info.name: info for info in infos}
+    return {info.name: _said_otherwise(info, settings) for info in infos}
+
+
+def _said_otherwise(info: FeatureInfo, settings: FeatureSettings) -> FeatureInfo:
+    """With the words that the configuration has for it in place of its own."""
+    own = settings.words.get(info.name)
+    said = own.model_dump(exclude={"owner", "sensitivity"}, exclude_none=True) if own else {}
+    return replace(info, **said)
 
 
 def _library_info(name: LibraryName, period_days: int) -> FeatureInfo:

@@ -164,7 +164,7 @@ def _look_for_likeness(
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     """Feature -> twins declared before it, and feature -> sensitive things that it tells."""
     checks = settings.checks
-    sensitive = {definition.name for definition in settings.define if definition.sensitivity == "sensitive"}
+    sensitive = settings.sensitive
     twins: dict[str, dict[str, float]] = {}
     proxies: dict[str, dict[str, float]] = {}
     beyond = min(checks.twins.above, checks.proxies.above if sensitive else 1.0)

@@ -82,8 +82,8 @@ def write_sheets(settings: FeatureSettings, used_by: Mapping[str, Iterable[str]]
                 columns=tuple(sorted({f"{f.table}.{column}" for f in figures for column in _columns(f)})),
                 window=_window(figures),
                 fill=fill,
-                owner=own.owner if own else None,
-                sensitivity=own.sensitivity if own else "none",
+                owner=settings.said_of(name).owner,
+                sensitivity=settings.said_of(name).sensitivity,
                 definition=settings.definition(name),
                 used_by=tuple(takers[name]),
             )

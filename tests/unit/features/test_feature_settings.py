@@ -92,6 +92,12 @@ WRONG = [
         "window_days goes with events and sessions",
     ),
     (_defined(aggregate="count", last_sessions=3), "features.define.0", "last_sessions goes with table: sessions"),
+    ({"words": {"recencyy": {"owner": "CRM"}}}, "features", "words names 'recencyy', which is no feature here"),
+    (
+        {**_defined(aggregate="count"), "words": {"mine": {"owner": "CRM"}}},
+        "features",
+        "words names 'mine', which is declared in define",
+    ),
     ({"mixes": [{"name": "m", "field": "amount", "values": ["a"]}]}, "features.mixes.0", "needs a text field"),
     ({"mixes": [{"name": "m", "values": ["a"]}]}, "features.mixes.0.field", "is missing"),
     ({"mixes": [{"name": "m", "field": "weekday", "values": ["Mon"]}]}, "features.mixes.0", "weekday is a number"),

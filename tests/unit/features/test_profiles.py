@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from scipy.stats import spearmanr
 
-from segmentation.config.features import FeatureSettings
+from segmentation.config.features import FeatureSettings, Words
 from segmentation.features.profiles import (
     FeatureProfile,
     dropped_features,
@@ -75,6 +75,12 @@ def test_each_feature_is_described_and_what_is_odd_is_said(spark: SparkSession) 
     assert said["frequency"] == {}
     assert [words.split(" (")[0] for words in said["recency"]] == ["tells minors", "tells gender"]
     assert [words.split(" (")[0] for words in said["minors"]] == ["tells gender"]
+
+
+def test_a_shipped_feature_that_is_said_to_be_sensitive_must_not_be_told_either(spark: SparkSession) -> None:
+    settings = SETTINGS.model_copy(update={"words": {"frequency": Words(sensitivity="sensitive")}})
+    found = {p.name: p.proxies for p in profile_features(_people(spark), _persons(spark), {}, settings)}
+    assert "frequency" in (found["monetary"] or {})
 
 
 def test_correlations_are_rank_correlations(spark: SparkSession) -> None:

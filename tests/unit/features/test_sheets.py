@@ -9,7 +9,8 @@ from typing import get_args
 import pytest
 from pyspark.sql import SparkSession
 
-from segmentation.config.features import Aggregate, FeatureSettings, LibraryName
+from segmentation.config.features import Aggregate, FeatureSettings, LibraryName, Words
+from segmentation.features.build import feature_set
 from segmentation.features.sheets import FeatureSheet, shared_rules, write_sheets
 from segmentation.profiles.feature_page import Measured, build_feature_page, histogram
 
@@ -77,6 +78,21 @@ def test_what_is_counted_in_periods_says_of_how_many_days(spark: SparkSession) -
     sheets = _sheets({"library": ["clv_frequency", "clv_monetary"], "clv_period_days": 7})
     assert sheets["clv_frequency"].made_of == ("periods of 7 days with purchases",)
     assert "sum of “amount” in the first period of 7 days with purchases" in sheets["clv_monetary"].made_of
+
+
+def test_what_is_said_of_a_shipped_feature_can_be_said_otherwise(spark: SparkSession) -> None:
+    mix = {"name": "channel", "field": "properties.channel", "values": ["ads"]}
+    words = {
+        "monetary": {"owner": "CRM", "label": "revenue"},
+        "channel_ads_share": {"sensitivity": "personal", "high": "ad-led"},
+    }
+    plain = FeatureSettings.model_validate({"library": ["monetary"], "mixes": [mix]})
+    sheets = _sheets({"library": ["monetary"], "mixes": [mix], "words": words})
+    monetary, ads = sheets["monetary"], sheets["channel_ads_share"]
+    assert (monetary.owner, monetary.info.label, monetary.info.high) == ("CRM", "revenue", "high-value")
+    assert (ads.sensitivity, ads.info.high, ads.info.low) == ("personal", "ad-led", "ads-light")
+    assert monetary.definition == plain.definition("monetary"), "nothing else is measured"
+    assert feature_set(plain) == feature_set(plain.model_copy(update={"words": {"monetary": Words(owner="CRM")}}))
 
 
 def test_a_touch_says_of_which_row_it_is(spark: SparkSession) -> None:
