@@ -95,7 +95,7 @@ FEATURE_PROFILES = Table(
         Col("zeros", DOUBLE, "share of them with 0, 0 to 1", required=True),
         Col("percentiles", ArrayType(DOUBLE), "0th to 100th, to three significant digits; null: nobody has a value"),
         Col("stability_index", DOUBLE, "population stability index against `compared_with`; null: nothing to compare"),
-        Col("compared_with", DATE, "the date before of which there are profiles by the same definition"),
+        Col("compared_with", DATE, "that of the last three dates by the same definition from which it moved most"),
         Col("twins", DOUBLE_MAP, "feature declared before it that says nearly the same -> rank correlation"),
         Col("proxies", DOUBLE_MAP, "sensitive attribute or feature that it tells -> association, 0 to 1"),
         Col("findings", STRINGS, "what is odd about it, in words", required=True),
