@@ -98,8 +98,23 @@ def find_users(settings: Settings) -> dict[str, list[str]]:
     for name in model.features or settings.features.names():
         if name not in model.exclude:
             found[name].append("the segments' model")
-    for condition in settings.segments.scope:
-        found[condition.feature].append("the segments' scope")
+    for attribute, how in model.attributes.items():
+        if how.target:
+            found[how.target].append(f"the segments' model, as the mean of people with the same {attribute}")
+    if model.transform.cohorts and model.transform.cohorts.feature:
+        found[model.transform.cohorts.feature].append("the cohorts within which features count")
+    conditions = [
+        ("the segments' scope", settings.segments.scope),
+        ("whom a model is always fitted on", model.always_in),
+    ]
+    conditions += [(f"segment rule {rule.name}", rule.when) for rule in settings.segments.rules]
+    for words, bounds in conditions:
+        for name in dict.fromkeys(bound.feature for bound in bounds):
+            found[name].append(words)
+    rfm = settings.features.rfm
+    for words, grid in (("RFM scores", rfm), ("RFM scores by engagement", rfm and rfm.engagement)):
+        for name in dict.fromkeys(grid.features.values()) if grid else ():
+            found[name].append(words)
     for audience in settings.audiences:
         for name in {rule.feature for _, rule in audience.who.walk("who") if rule.feature}:
             found[name].append(f"audience {audience.name}")

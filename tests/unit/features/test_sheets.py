@@ -8,10 +8,11 @@ from typing import get_args
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.factories import minimal_settings
 
 from segmentation.config.features import Aggregate, FeatureSettings, LibraryName, Words
 from segmentation.features.build import feature_set
-from segmentation.features.sheets import FeatureSheet, shared_rules, write_sheets
+from segmentation.features.sheets import FeatureSheet, find_users, shared_rules, write_sheets
 from segmentation.profiles.feature_page import Measured, build_feature_page, histogram
 
 OF = {"sum", "mean", "min", "max", "median", "first", "last", "distinct", "entropy", "top_share"}
@@ -111,6 +112,38 @@ def test_what_is_made_of_features_says_so_and_they_say_who_takes_them(spark: Spa
     assert (sheet.owner, sheet.sensitivity) == ("CRM", "personal")
     assert sheets["sessions"].used_by == ("audience keen", "feature per_visit")
     assert sheets["monetary"].used_by == ("feature per_visit",)
+
+
+def test_everything_that_takes_a_feature_is_named() -> None:
+    settings = minimal_settings(
+        features={"rfm": {"engagement": {"recency": "recency"}}},
+        clustering={
+            "features": ["frequency"],
+            "attributes": {"city": {"encode": "target", "target": "monetary"}},
+            "transform": {"cohorts": {"feature": "tenure", "edges": [30]}},
+            "always_in": [{"feature": "monetary", "at_least": 5000}],
+        },
+        segments={
+            "scope": [{"feature": "days_active", "at_least": 1}],
+            "rules": [
+                {"name": "vip", "when": [{"feature": "monetary", "at_least": 9000, "at_most": 9e9}], "into": "vip"}
+            ],
+        },
+        audiences=[{"name": "keen", "who": {"feature": "engagement", "at_least": 5}}],
+    )
+    assert find_users(settings) == {
+        "frequency": ["the segments' model", "RFM scores"],
+        "monetary": [
+            "the segments' model, as the mean of people with the same city",
+            "whom a model is always fitted on",
+            "segment rule vip",
+            "RFM scores",
+        ],
+        "tenure": ["the cohorts within which features count"],
+        "days_active": ["the segments' scope", "RFM scores by engagement"],
+        "recency": ["RFM scores", "RFM scores by engagement"],
+        "engagement": ["RFM scores by engagement", "audience keen"],
+    }
 
 
 def test_a_definition_changes_with_what_it_depends_on_and_nothing_else() -> None:
