@@ -62,6 +62,15 @@ def _ratio(above: float, below: float) -> float:
     return above / below if below else 0.0
 
 
+def _trend(sizes: list[tuple[int, float]], weeks: int) -> float:
+    """Slope of a least-squares line through the weekly sums of sizes so many days ago, by their mean."""
+    sums = [0.0] * weeks
+    for days, size in sizes:
+        if days < weeks * 7:
+            sums[weeks - 1 - days // 7] += size
+    return float(np.polyfit(range(weeks), sums, 1)[0] / np.mean(sums)) if sum(sums) else 0.0
+
+
 def _by_dept(rows: list[Row]) -> Counter[str]:
     sizes: Counter[str] = Counter()
     for row in rows:
@@ -137,6 +146,10 @@ DEFINED: list[tuple[dict[str, Any], Callable[[list[Row]], float]]] = [
      lambda rows: 1 + len({row["identifiers"]["cookie"] for row in rows})),
     ({"table": "persons", "aggregate": "last", "of": "first_seen"}, lambda rows: (AS_OF - min(map(_day, rows))).days),
     ({"table": "persons", "aggregate": "max", "of": "last_seen"}, lambda rows: (AS_OF - max(map(_day, rows))).days),
+    ({"aggregate": "trend", "where": {"event": "view"}, "window_days": 30},
+     lambda rows: _trend([((AS_OF - _day(row)).days, row["event_name"] == "view") for row in rows], 4)),
+    ({"aggregate": "trend", "of": "amount", "where": BOUGHT, "window_days": 21},
+     lambda rows: _trend([((AS_OF - _day(row)).days, row["amount"]) for row in _buys(rows) if row["amount"] > 0], 3)),
     # Of a few values a sketch is exact.
     ({"aggregate": "distinct", "of": "properties.dept", "window_days": 5, "sketch": True},
      lambda rows: len({_dept(row) for row in _last(rows, 5)} - {None})),
@@ -230,7 +243,7 @@ VISITS: list[tuple[dict[str, Any], Callable[[list[Row]], float]]] = [
     ({"aggregate": "distinct", "of": "entry_event"}, lambda visits: len({visit["entry_event"] for visit in visits})),
     ({"aggregate": "share", "where": {"field": "hour", "less_than": 12}},
      lambda visits: _ratio(sum(visit["session_start"].hour < 12 for visit in visits), len(visits))),
-    ({"aggregate": "trend", "window_days": 28}, lambda visits: _trend(visits, 4)),
+    ({"aggregate": "trend", "window_days": 28}, lambda visits: _trend([(_age(visit), 1) for visit in visits], 4)),
     ({"aggregate": "count", "last_sessions": 3}, lambda visits: min(3, len(visits))),
     ({"aggregate": "mean", "of": "events", "last_sessions": 3},
      lambda visits: _ratio(sum(visit["events"] for visit in visits[-3:]), len(visits[-3:]))),
@@ -243,15 +256,6 @@ VISITS: list[tuple[dict[str, Any], Callable[[list[Row]], float]]] = [
 
 def _age(visit: Row) -> int:
     return (AS_OF - visit["session_start"].date()).days
-
-
-def _trend(visits: list[Row], weeks: int) -> float:
-    """Slope of a least-squares line through the weekly counts, by their mean."""
-    counts = [0] * weeks
-    for visit in visits:
-        if _age(visit) < weeks * 7:
-            counts[weeks - 1 - _age(visit) // 7] += 1
-    return float(np.polyfit(range(weeks), counts, 1)[0] / np.mean(counts)) if sum(counts) else 0.0
 
 
 def test_features_of_sessions_are_what_they_say(spark: SparkSession, history: list[Row]) -> None:
