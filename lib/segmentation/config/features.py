@@ -398,7 +398,8 @@ class FeatureSettings(Section):
             if self.journeys and feature in self.journeys.names:
                 said = self.journeys.definition(feature)
             else:
-                said = (own or mix or Section()).model_dump(mode="json")
+                declared = own or mix or Section()
+                said = declared.model_dump(mode="json", exclude=set(Words.model_fields), exclude_defaults=True)
             seen[feature] = said, self.fill.get(feature)
             for part in own.combination[1] if own and own.combination else ():
                 if isinstance(part, str) and part not in seen:

@@ -153,6 +153,11 @@ def test_a_definition_changes_with_what_it_depends_on_and_nothing_else() -> None
     filled = FeatureSettings.model_validate({**base, "fill": {"monetary": 1}})
     assert [first.definition(name) == further.definition(name) for name in first.names()] == [True] * 3
     assert [first.definition(name) == filled.definition(name) for name in first.names()] == [False, True, False]
+    own = {"name": "views", "aggregate": "count"}
+    plain, named = (
+        FeatureSettings.model_validate({"define": [{**own, **words}]}) for words in ({}, {"label": "looks"})
+    )
+    assert plain.definition("views") == named.definition("views"), "the same under another label"
     staged = FeatureSettings.model_validate({"library": ["monetary", "funnel_stage"], "funnel": ["view", "buy"]})
     other = staged.model_copy(update={"funnel": ["view", "cart", "buy"]})
     assert [staged.definition(name) == other.definition(name) for name in staged.names()] == [True, False]
