@@ -19,8 +19,8 @@ STEPS = 100
 def place_sql(value: str, quantiles: Sequence[float]) -> str:
     """The place as Spark SQL over an expression that is nowhere beyond the first and the last quantile."""
     values = sorted(set(quantiles))
-    first = [quantiles.index(value) / STEPS for value in values]
-    last = [1 - list(reversed(quantiles)).index(value) / STEPS for value in values]
+    first = [quantiles.index(each) / STEPS for each in values]
+    last = [1 - list(reversed(quantiles)).index(each) / STEPS for each in values]
     at = [0.0, *((low + high) / 2 for low, high in zip(first[1:-1], last[1:-1], strict=True)), 1.0]
     rise = [(first[place + 1] - last[place]) / (values[place + 1] - values[place]) for place in range(len(values) - 1)]
     knots = _array(values)
