@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.factories import event_values, identity_values, minimal_settings, write_table
-from tests.finished import KEY, LAST_WEEK, FinishedShop
+from tests.finished import KEY, LAST_WEEK, TODAY, FinishedShop
 
 from segmentation import open_warehouse
+from segmentation.config.settings import load_settings
 from segmentation.contracts.errors import InputError
+from segmentation.features.people import measure_people
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.runner import Request, run_stages
@@ -77,13 +80,28 @@ def test_a_feature_that_is_dropped_for_a_finding_enters_no_model(
     assert all(f"{name}: says nearly the same as" in model["params"]["left_out"] for name in dropped)
 
 
+def test_some_people_measured_from_their_own_events_are_the_rows_of_the_stage(
+    spark: SparkSession, finished_shop: FinishedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    settings = load_settings(finished_shop.folder / "shop.yml")
+    warehouse = Warehouse(spark, str(finished_shop.warehouse))
+    owners = warehouse.read("identity_map").where("person_id < 'p8'")
+    found = measure_people(warehouse.read("events"), owners, settings, TODAY)
+    written = warehouse.read("features").where((F.col("as_of") == F.lit(TODAY)) & (F.col("person_id") < "p8"))
+    assert 0 < written.count() < 90
+    same = {"ignore_row_order": True, "ignore_nullable": True, "ignore_metadata": True}
+    assert_df_equality(found, written.select(found.columns), **same)
+
+
 def test_scores_and_journeys_are_told_and_can_be_asked_for(
     spark: SparkSession, finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEGMENTATION_KEY", KEY)
     audience = {"name": "at_risk", "who": {"rfm": ["At risk", "Cannot lose them"]}}
     journeys = {"follows": [["page_view", "(end)"]], "pause_hours": 24}
-    config = str(finished_shop.copy_to(tmp_path, features={"rfm": {}, "journeys": journeys}, audiences=[audience]))
+    features = {"rfm": {"engagement": {"recency": "recency"}}, "journeys": journeys}
+    config = str(finished_shop.copy_to(tmp_path, features=features, audiences=[audience]))
     assert run_command(["audiences", "--config", config]) == 3, "nobody is scored yet"
     assert run_command(["run", "--config", config, "--stages", "features,audiences,report"]) == 0
 
@@ -91,6 +109,8 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
     scored = warehouse.read("rfm")
     bought = warehouse.read("features").where("as_of = '2026-03-31' AND frequency > 0")
     assert scored.count() == bought.count() > 0
+    active = warehouse.read("features").where("as_of = '2026-03-31' AND days_active > 0")
+    assert warehouse.read("rfm_engagement").count() == active.count() >= scored.count()
     names = {row["rfm_segment"]: row["count"] for row in scored.groupBy("rfm_segment").count().collect()}
     members = warehouse.read("audience_members").where("left_as_of IS NULL").count()
     assert members == names["At risk"] + names.get("Cannot lose them", 0) > 0

@@ -91,7 +91,7 @@ def _levels(
         return []
     shares = [people / everyone for _, people in levels]
     # All together differ as much as one feature does.
-    unit = 1.0 if transform.scale == "range" else sqrt(sum(share * (1 - share) for share in shares))
+    unit = 1.0 if transform.scale in ("range", "quantile") else sqrt(sum(share * (1 - share) for share in shares))
     return [Level(name, value, place, unit) for place, (value, _) in enumerate(levels, 1)]
 
 

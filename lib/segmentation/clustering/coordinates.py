@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segmentation.clustering.cohorts import Shift
+from segmentation.clustering.places import place_sql, value_at
 from segmentation.clustering.power import power_sql, raise_to, undo
 from segmentation.clustering.sql import is_known, look_up, number, text
 
@@ -33,11 +34,13 @@ class PreparedFeature:
     """What counts as one, on the scale that is cut."""
     shift: Shift | None = None
     """How it counts within a person's cohort, where it does."""
+    quantiles: tuple[float, ...] = ()
+    """By which a value is taken as its place among the people, where it is; the scale is that of places then."""
 
     @property
     def origin(self) -> float:
         """Where the coordinate is 0: the lowest value, on the scale that is cut."""
-        return raise_to(self.low, self.power)
+        return 0.0 if self.quantiles else raise_to(self.low, self.power)
 
     @property
     def column(self) -> str:
@@ -48,14 +51,19 @@ class PreparedFeature:
         """The coordinate as Spark SQL over the feature's column."""
         own = f"CASE WHEN {is_known(self.name)} THEN `{self.name}` END"
         drawn_in = f"least(greatest(coalesce({own}, {number(self.fill)}), {number(self.low)}), {number(self.high)})"
-        value = f"({power_sql(drawn_in, self.power, self.low)})"
+        value = f"({self.on_scale(drawn_in)})"
         if self.shift:
             value = f"({self.shift.expression(value)})"
         return f"({value} - {number(self.origin)}) * {number(1 / self.unit)}"
 
     def original(self, coordinate: float) -> float:
         """The value in the feature's own unit that has this coordinate; with cohorts, in one that is like everyone."""
-        return undo(coordinate * self.unit + self.origin, self.power)
+        scaled = coordinate * self.unit + self.origin
+        return value_at(scaled, self.quantiles) if self.quantiles else undo(scaled, self.power)
+
+    def on_scale(self, drawn_in: str) -> str:
+        """A value between the lowest and the highest, on the scale that is cut, as Spark SQL."""
+        return place_sql(drawn_in, self.quantiles) if self.quantiles else power_sql(drawn_in, self.power, self.low)
 
 
 @dataclass(frozen=True)

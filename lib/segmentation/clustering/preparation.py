@@ -31,6 +31,7 @@ from segmentation.clustering.coordinates import (
     PreparedFeature,
 )
 from segmentation.clustering.outliers import SET_ASIDE, Fences, fence
+from segmentation.clustering.places import STEPS, place_sql
 from segmentation.clustering.power import fit_power, power_sql, raise_to
 from segmentation.clustering.rotation import Rotation, fit_rotation
 from segmentation.clustering.sql import number
@@ -136,7 +137,9 @@ def fit_preparation(
         deviation = found["deviation"] if power == 1 else found["raised_deviation"]
         if deviation > 0:
             unit = limit.unit(power, deviation, transform)
-            prepared.append(PreparedFeature(name, limit.fill, limit.low, limit.high, power, unit))
+            prepared.append(
+                PreparedFeature(name, limit.fill, limit.low, limit.high, power, unit, quantiles=limit.quantiles)
+            )
         else:
             dropped[name] = f"{name}: its values do not differ enough to be told apart"
     flags = _flags(prepared, moments) if transform.missing_flags else ()
@@ -168,8 +171,8 @@ def _within_cohorts(
 ) -> Preparation:
     raised, everyone = {}, {}
     for feature in found.features:
-        raised[feature.name] = power_sql(limits[feature.name].draw_in(feature.name), feature.power, feature.low)
-        side = "raised_" if feature.power != 1 else ""
+        raised[feature.name] = feature.on_scale(limits[feature.name].draw_in(feature.name))
+        side = "raised_" if feature.power != 1 or feature.quantiles else ""
         everyone[feature.name] = tuple(moments[feature.name][f"{side}{figure}"] for figure in ("mean", "deviation"))
     cohorts = fit_cohorts(sample, column, raised, everyone, settings)
     shifted = (replace(feature, shift=cohorts.shifts[feature.name]) for feature in found.features)
@@ -213,12 +216,20 @@ class _Limits:
     fill: float
     quartiles: tuple[float, float]
     power: float
+    quantiles: tuple[float, ...] = ()
+    """Of the values that are drawn in, where a value counts by its place among the people."""
 
     def draw_in(self, name: str) -> str:
         return f"least(greatest(coalesce(`{name}`, {number(self.fill)}), {number(self.low)}), {number(self.high)})"
 
+    def on_scale(self, value: str) -> str:
+        """A value that is drawn in, by its place or without its skew, as Spark SQL."""
+        return place_sql(value, self.quantiles) if self.quantiles else power_sql(value, self.power, self.low)
+
     def unit(self, power: float, deviation: float, transform: Transform) -> float:
         """What counts as one, on the scale of the power."""
+        if transform.scale == "quantile":
+            return 1.0
         if transform.scale == "deviation":
             return deviation
         ends = self.quartiles if transform.scale == "interquartile" else (self.low, self.high)
@@ -228,7 +239,8 @@ class _Limits:
 
 def _spread(name: str, transform: Transform) -> Column:
     share = transform.winsorise
-    points = [step / _STEPS for step in range(_STEPS + 1)] if transform.skewed == "yeo_johnson" else []
+    steps = STEPS if transform.scale == "quantile" else _STEPS if transform.skewed == "yeo_johnson" else None
+    points = [step / steps for step in range(steps + 1)] if steps else []
     wanted = F.array(*map(F.lit, (share, 0.25, 0.5, 0.75, 1 - share, *points)))
     return F.struct(F.percentile(name, wanted).alias("quantiles"))
 
@@ -236,6 +248,9 @@ def _spread(name: str, transform: Transform) -> Column:
 def _limits(name: str, spread: Row, transform: Transform) -> _Limits:
     low, first, median, third, high, *others = spread["quantiles"]
     fill = transform.fill.get(name, median if transform.missing == "median" else 0.0)
+    if transform.scale == "quantile":
+        drawn_in = tuple(min(max(value, low), high) for value in others)
+        return _Limits(low, high, fill, (first, third), 1.0, drawn_in)
     power = {"log": 0.0 if low >= 0 else 1.0, "as_is": 1.0}.get(transform.skewed)
     if power is None:
         power = fit_power([min(max(value, low), high) for value in others])
@@ -244,7 +259,7 @@ def _limits(name: str, spread: Row, transform: Transform) -> _Limits:
 
 def _moments(name: str, limit: _Limits) -> Column:
     value = limit.draw_in(name)
-    raised = F.expr(power_sql(value, limit.power, limit.low))
+    raised = F.expr(limit.on_scale(value))
     return F.struct(
         F.skewness(F.expr(value)).alias("skewness"),
         F.avg(F.expr(value)).alias("mean"),

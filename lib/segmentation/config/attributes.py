@@ -10,9 +10,10 @@ from segmentation.contracts.errors import Problem
 
 
 def check_attributes(raw: Mapping[str, Any]) -> list[Problem]:
-    """Attributes that `segments.fairness` and `clustering` of a configuration file name, and that there are not.
+    """Attributes that `segments.fairness`, `clustering` and `features.checks` of a configuration file name, and that
+    there are not.
 
-    A gate that judges nothing would let everything through, and a model would be fitted on gaps.
+    A gate that judges nothing would let everything through, and so would a check; a model would be fitted on gaps.
     """
     known = _at(raw, "identity", "attributes") or {}
     if not isinstance(known, dict):
@@ -29,9 +30,9 @@ def check_attributes(raw: Mapping[str, Any]) -> list[Problem]:
 
 
 def _named(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    fairness = _at(raw, "segments", "fairness", "attributes")
-    if isinstance(fairness, list):
-        yield from ((f"segments.fairness.attributes.{number}", name) for number, name in enumerate(fairness))
+    for key in ("segments.fairness.attributes", "features.checks.proxies.attributes"):
+        if isinstance(judged := _at(raw, *key.split(".")), list):
+            yield from ((f"{key}.{number}", name) for number, name in enumerate(judged))
     encoded = _at(raw, "clustering", "attributes")
     if isinstance(encoded, dict):
         yield from ((f"clustering.attributes.{name}", name) for name in encoded)

@@ -100,10 +100,11 @@ class Transform(Section):
         description="`log`: log(1 + x), where a feature is never negative. `yeo_johnson`: the power that takes most of "
         "the skew away, to either side and of either sign, found on the people who are fitted on. `as_is`: no change.",
     )
-    scale: Literal["deviation", "interquartile", "range"] = Field(
+    scale: Literal["deviation", "interquartile", "range", "quantile"] = Field(
         "deviation",
         description="What counts as one: the standard deviation, the distance of the quartiles (where they coincide, "
-        "the standard deviation), or that from the lowest to the highest value.",
+        "the standard deviation), or that from the lowest to the highest value. `quantile`: a value counts by its "
+        "place among the people, from 0 to 1, whatever its skew, by the 101 percentiles.",
     )
     missing: Literal["median", "zero"] = Field("median", description="What stands in for a missing value.")
     fill: dict[Name, float] = Field({}, description="Feature -> what stands in for a missing value of it instead.")
@@ -203,6 +204,12 @@ class ClusteringSettings(Section):
         30, ge=1, le=1000, description="Most passes of one fit (of one level, in bisecting k-means)."
     )
     seed: int = Field(17, description="Of sampling and of the fits.")
+
+    @model_validator(mode="after")
+    def _can_be_far_out(self) -> ClusteringSettings:
+        if self.outliers and self.transform.scale == "quantile":
+            raise ValueError("outliers: with transform.scale: quantile nobody is far out; choose another scale")
+        return self
 
     @property
     def attributes_read(self) -> list[str]:

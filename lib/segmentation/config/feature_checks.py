@@ -28,7 +28,7 @@ class Missing(Section):
 
 
 class Drift(Section):
-    """People are spread over its values otherwise than at the date before, by the same definition."""
+    """People are spread over its values otherwise than at one of the last three dates, by the same definition."""
 
     policy: Policy = Field("warn", description=_POLICY)
     above: float = Field(
@@ -60,6 +60,6 @@ class FeatureChecks(Section):
 
     constant: Constant = Field(Constant(), description="Next to all people have the same value.")
     missing: Missing = Field(Missing(), description="Many people have no value.")
-    drift: Drift = Field(Drift(), description="Its values have moved since the date before.")
+    drift: Drift = Field(Drift(), description="Its values have moved since one of the last three dates.")
     twins: Twins = Field(Twins(), description="Two features say nearly the same.")
     proxies: Proxies = Field(Proxies(), description="It tells a sensitive attribute.")

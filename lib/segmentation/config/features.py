@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -55,6 +55,20 @@ LibraryName = Literal[
     "night_share",
     "platforms",
     "platform_entropy",
+    "monday_share",
+    "tuesday_share",
+    "wednesday_share",
+    "thursday_share",
+    "friday_share",
+    "saturday_share",
+    "sunday_share",
+    "channels",
+    "channel_entropy",
+    "devices",
+    "device_entropy",
+    "category_affinity",
+    "category_entropy",
+    "discount_share",
     "funnel_stage",
     "clv_frequency",
     "clv_recency",
@@ -81,6 +95,26 @@ DEFAULT_LIBRARY: list[LibraryName] = [
     "evening_share",
 ]
 
+NEEDED: dict[LibraryName, tuple[str, str]] = {
+    "funnel_stage": ("funnel", "the events in order"),
+    "weighted_engagement": ("event_weights", "what events weigh"),
+    "category_affinity": ("category", "the field that says what was bought"),
+    "category_entropy": ("category", "the field that says what was bought"),
+    "discount_share": ("discount", "which purchases are at a discount"),
+}
+"""Shipped features that are made from a setting of their own: its key, and what it says."""
+
+IN_PERIODS: tuple[LibraryName, ...] = ("clv_frequency", "clv_recency", "clv_age", "clv_monetary")
+"""Shipped features that are counted in periods of `clv_period_days`."""
+
+SHIPPED_MIXES: dict[str, dict[str, str]] = {
+    "channel": {"table": "sessions", "field": "channel"},
+    "device": {"table": "sessions", "field": "device"},
+    "first_touch": {"table": "sessions", "field": "channel", "touch": "first"},
+    "last_touch": {"table": "sessions", "field": "channel", "touch": "last"},
+}
+"""What a mix of this name is of, where it does not say so itself."""
+
 Aggregate = Literal[
     "count",
     "sum",
@@ -102,7 +136,11 @@ Aggregate = Literal[
 _NUMERIC = {"sum", "mean", "min", "max", "median", "first", "last"}
 _MAY_WEIGH = {"share", "trend", "decayed"}
 _OVER_VALUES = {"distinct", "entropy", "top_share"}
-_OF_AGGREGATES = ("of", "where", "among", "window_days", "half_life_days", "sketch")
+PERSON_FIELDS = ("identifier_count", "first_seen", "last_seen")
+"""What is known of a person at any date, by the events up to it."""
+
+_OF_THE_CLOCK = {"hour", "weekday"}
+_OF_AGGREGATES = ("of", "where", "among", "window_days", "last_sessions", "half_life_days", "sketch")
 _COMBINATIONS = ("ratio", "difference", "total", "product")
 
 
@@ -124,7 +162,11 @@ class FeatureDefinition(Words):
     """One feature of one's own: an aggregate over the rows of a table, or a combination of other features."""
 
     name: Name = Field(description="Its column in `features`.")
-    table: RuleTable = Field("events", description="Whose rows it is made from.")
+    table: RuleTable | Literal["persons"] = Field(
+        "events",
+        description="Whose rows it is made from. Of `persons`, who have one row each: `identifier_count`, and "
+        "`first_seen` and `last_seen` in days before the date, all by the events up to it.",
+    )
     aggregate: Aggregate | None = Field(None, description="What is made of the rows.")
     of: str | None = Field(
         None,
@@ -133,6 +175,9 @@ class FeatureDefinition(Words):
     where: Rule | None = Field(None, description="Which rows count.")
     among: Rule | None = Field(None, description="Of which rows a `share` is taken. Default: all.")
     window_days: int | None = Field(None, ge=1, le=36_500, description="The last so many days. Default: all.")
+    last_sessions: int | None = Field(
+        None, ge=1, le=10_000, description="Of `sessions`: the person's last so many; of these, which `where` takes."
+    )
     half_life_days: float | None = Field(None, gt=0, description="For `decayed`. Default: `features.half_life_days`.")
     sketch: bool = Field(
         False,
@@ -168,6 +213,8 @@ class FeatureDefinition(Words):
         return self
 
     def _misfit(self) -> str | None:
+        if self.table == "persons":
+            return self._misfit_of_persons()
         if self.of is None and self.aggregate in _NUMERIC | _OVER_VALUES:
             return f"{self.aggregate} needs `of`, the field to aggregate"
         if self.of is not None:
@@ -182,6 +229,8 @@ class FeatureDefinition(Words):
             return "among goes with share"
         if self.aggregate == "share" and self.where is None:
             return "share needs `where`: which rows the share is of"
+        if self.last_sessions and self.table != "sessions":
+            return "last_sessions goes with table: sessions"
         if self.sketch and self.aggregate != "distinct":
             return "sketch goes with distinct"
         if self.half_life_days is not None and self.aggregate != "decayed":
@@ -192,13 +241,29 @@ class FeatureDefinition(Words):
             (problem for rule in (self.where, self.among) if rule and (problem := check_rule(rule, self.table))), None
         )
 
+    def _misfit_of_persons(self) -> str | None:
+        named = [self.of, *(rule.field for rule in (self.where, self.among) if rule)]
+        if told := next((name for name in named if name and name.startswith("attributes.")), None):
+            return (
+                f"{told} is known as it is now, and may have been another at an earlier date: take what events said "
+                "by then, by a mix with `touch: last` over the property"
+            )
+        if self.of not in PERSON_FIELDS or self.aggregate not in _NUMERIC:
+            return f"of persons, a numeric aggregate of one of {', '.join(PERSON_FIELDS)} can be taken"
+        used = [key for key in _OF_AGGREGATES if key != "of" and getattr(self, key)]
+        return f"persons have one row each: {used[0]} goes with events and sessions" if used else None
+
 
 class Mix(Section):
     """What share of a person's rows, or amounts, falls on each value of a field, or which value came first or last: one
     feature a value."""
 
     name: Name = Field(description="Columns are called NAME_VALUE_share, and NAME_entropy; with `touch`, NAME_VALUE.")
-    field: str = Field(description="A column, `properties.NAME` or `identifiers.NAME` of `events`.")
+    table: RuleTable = Field("events", description="Whose rows are shared out.")
+    field: str = Field(
+        description="A column with text, `properties.NAME` or `identifiers.NAME`; `hour` or `weekday`. May be left out "
+        f"where `name` is one of {', '.join(SHIPPED_MIXES)}: these are of the `channel` or `device` of sessions."
+    )
     of: Literal["rows", "amount"] = Field("rows", description="Whether rows or (positive) amounts are shared out.")
     values: list[str] = Field(min_length=1, max_length=100, description="The values that get a column.")
     touch: Literal["first", "last"] | None = Field(
@@ -212,11 +277,23 @@ class Mix(Section):
         True, description="Add NAME_entropy (bits; undeclared values count as one): 0 for people who keep to one value."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _shipped_is_filled_in(cls, data: Any) -> Any:
+        """What is measured is said in full, so that a hash of it says all."""
+        if not isinstance(data, dict) or "field" in data:
+            return data
+        return {**SHIPPED_MIXES.get(str(data.get("name")), {}), **data}
+
     @model_validator(mode="after")
     def _is_whole(self) -> Mix:
-        if field_kind(self.field, "events") != "text":
-            raise ValueError(f"'{self.name}': a mix needs a text field of events, and {self.field} is none")
-        if self.where is not None and (problem := check_rule(self.where, "events")):
+        if field_kind(self.field, self.table) != "text" and self.field not in _OF_THE_CLOCK:
+            raise ValueError(
+                f"'{self.name}': a mix needs a text field of {self.table}, hour or weekday, and {self.field} is none"
+            )
+        if self.field in _OF_THE_CLOCK and not all(value.isdecimal() for value in self.values):
+            raise ValueError(f"'{self.name}': {self.field} is a number, and so are its values")
+        if self.where is not None and (problem := check_rule(self.where, self.table)):
             raise ValueError(f"'{self.name}': {problem}")
         if self.touch and self.model_fields_set & {"of", "entropy"}:
             raise ValueError(f"'{self.name}': of and entropy go with shares, and `touch` is of one row")
@@ -260,7 +337,23 @@ class FeatureSettings(Section):
         {}, description="For weighted_engagement: what one event of this name weighs; others weigh nothing."
     )
     funnel: list[str] = Field([], description="For funnel_stage: events in the order in which people come to buy.")
+    clv_period_days: int = Field(
+        1,
+        ge=1,
+        le=366,
+        description="For clv_frequency, clv_recency, clv_age and clv_monetary: purchases within so many days, counted "
+        "back from the date, are one, and all of these are in such periods.",
+    )
+    category: str | None = Field(
+        None, description="For category_affinity and category_entropy: the field of purchases that says what of."
+    )
+    discount: Rule | None = Field(None, description="For discount_share: which purchases are at a discount.")
     fill: dict[Name, float] = Field({}, description="Feature -> what it is where there is nothing to measure.")
+    words: dict[Name, Words] = Field(
+        {},
+        description="Feature of library, mixes or journeys -> how it is spoken of, who answers for it and how it must "
+        "be handled, where that is not as shipped. Of those in define it stands there.",
+    )
     define: list[FeatureDefinition] = Field([], description="Features of one's own.")
     mixes: list[Mix] = Field([], description="Shares of the values of a field.")
     journeys: JourneySettings | None = Field(
@@ -275,7 +368,19 @@ class FeatureSettings(Section):
     def definitions(self) -> FeatureSettings:
         """The part that says what is measured, and not what is looked for in it."""
         journeys = self.journeys.measured if self.journeys else None
-        return self.model_copy(update={"checks": FeatureChecks(), "rfm": None, "journeys": journeys})
+        unasked: dict[str, object] = {"checks": FeatureChecks(), "rfm": None, "words": {}}
+        return self.model_copy(update={**unasked, "journeys": journeys})
+
+    def said_of(self, name: str) -> Words:
+        """What the configuration says of a feature beside what is measured."""
+        own = next((definition for definition in self.define if definition.name == name), None)
+        return own or self.words.get(name) or Words()
+
+    @property
+    def sensitive(self) -> set[str]:
+        """The features that must not be told by others."""
+        said = {**self.words, **{definition.name: definition for definition in self.define}}
+        return {name for name, words in said.items() if words.sensitivity == "sensitive"}
 
     @property
     def activity(self) -> Rule | None:
@@ -293,15 +398,19 @@ class FeatureSettings(Section):
             if self.journeys and feature in self.journeys.names:
                 said = self.journeys.definition(feature)
             else:
-                said = (own or mix or Section()).model_dump(mode="json")
+                declared = own or mix or Section()
+                said = declared.model_dump(mode="json", exclude=set(Words.model_fields), exclude_defaults=True)
             seen[feature] = said, self.fill.get(feature)
             for part in own.combination[1] if own and own.combination else ():
                 if isinstance(part, str) and part not in seen:
                     follow(part)
 
         follow(name)
+        taken = [shipped for shipped in self.library if shipped in seen]
+        own_settings = {NEEDED[shipped][0] for shipped in taken if shipped in NEEDED}
+        own_settings |= {"clv_period_days" for shipped in taken if shipped in IN_PERIODS}
         shared = self.model_dump(
-            mode="json", include={"purchase", "before", "passive_events", "half_life_days", "event_weights", "funnel"}
+            mode="json", include={"purchase", "before", "passive_events", "half_life_days", *own_settings}
         )
         return hashlib.sha256(json.dumps([seen, shared], sort_keys=True).encode()).hexdigest()[:16]
 
@@ -318,7 +427,7 @@ class FeatureSettings(Section):
             raise ValueError("a weight is a number from 0 to 1000000")
         return weights
 
-    @field_validator("purchase", "before")
+    @field_validator("purchase", "before", "discount")
     @classmethod
     def _is_of_events(cls, rule: Rule | None) -> Rule | None:
         if rule is not None and (problem := check_rule(rule, "events")):
@@ -341,14 +450,23 @@ class FeatureSettings(Section):
             yield f"two features are called '{twice[0]}': every name stands once among {among}"
         if reserved:
             yield f"'{min(reserved)}' is a column of the table features: call the feature something else"
-        if "funnel_stage" in counts and not self.funnel:
-            yield "funnel_stage needs features.funnel, the events in order"
-        if "weighted_engagement" in counts and not self.event_weights:
-            yield "weighted_engagement needs features.event_weights"
+        for shipped in self.library:
+            key, what = NEEDED.get(shipped, ("", ""))
+            if key and not getattr(self, key):
+                yield f"{shipped} needs features.{key}, {what}"
+        if self.category is not None and field_kind(self.category, "events") != "text":
+            yield f"category must be a text field of events, and '{self.category}' is none"
         for name in self.fill:
             if name not in counts:
                 yield f"fill names '{name}', which is no feature here"
-        for name in self.rfm.features.values() if self.rfm else ():
+        defined = {definition.name for definition in self.define}
+        for name in self.words:
+            if name not in counts:
+                yield f"words names '{name}', which is no feature here"
+            if name in defined:
+                yield f"words names '{name}', which is declared in define: say it there"
+        grids = [grid for grid in (self.rfm, self.rfm and self.rfm.engagement) if grid]
+        for name in (name for grid in grids for name in grid.features.values()):
             if name not in counts:
                 yield f"rfm scores '{name}', which is no feature here: add it to library or define"
         parts = {d.name: d.combination[1] for d in self.define if d.combination}

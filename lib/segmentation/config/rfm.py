@@ -1,8 +1,11 @@
-"""`features.rfm`: people scored by recency, frequency and money, and named by the usual grid of the scores."""
+"""`features.rfm`: people scored by recency, frequency and money, and named by the usual grid of the scores.
+
+Who never bought has no place there, and may have one by what they do (`engagement`).
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,14 +38,12 @@ class RfmEdges(Section):
     monetary: Edges | None = Field(None, description="Edges of `monetary`.")
 
 
-class RfmSettings(Section):
-    """Who gets which scores."""
+class RfmScores(Section):
+    """What is scored, and where one score ends and the next begins."""
 
     recency: Name = Field("recency", description="The feature that is scored for recency: few of it is best.")
-    frequency: Name = Field(
-        "frequency", description="For frequency. Who has 0 of it gets no scores; name `days_active`, say, to score all."
-    )
-    monetary: Name = Field("monetary", description="For money; another, such as `engagement`, where nobody pays.")
+    frequency: Name = Field("frequency", description="For frequency. Who has 0 of it gets no scores.")
+    monetary: Name = Field("monetary", description="For money.")
     scores: int = Field(5, ge=2, le=9, description="Scores go from 1 to this. The names are of a grid of 5.")
     edges: RfmEdges = Field(RfmEdges(), description="Edges of one's own, one fewer than scores.")
     interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = Field(
@@ -55,7 +56,7 @@ class RfmSettings(Section):
     )
 
     @model_validator(mode="after")
-    def _edges_fit(self) -> RfmSettings:
+    def _edges_fit(self) -> Self:
         for name in _DIMENSIONS:
             edges = getattr(self.edges, name)
             if edges is None:
@@ -71,3 +72,21 @@ class RfmSettings(Section):
     def features(self) -> dict[str, str]:
         """What is scored -> the feature."""
         return {name: getattr(self, name) for name in _DIMENSIONS}
+
+
+class EngagementRfm(RfmScores):
+    """The same of what people do, whether they buy or not."""
+
+    recency: Name = Field("inactivity", description="The feature that is scored for recency: few of it is best.")
+    frequency: Name = Field("days_active", description="For frequency. Who has 0 of it gets no scores.")
+    monetary: Name = Field("engagement", description="For how much they do, in the place of money.")
+
+
+class RfmSettings(RfmScores):
+    """Who gets which scores."""
+
+    engagement: EngagementRfm | None = Field(
+        None,
+        description="Everyone who does anything, who never bought too, is scored by this beside: in the table "
+        "`rfm_engagement`. Default: nobody.",
+    )

@@ -134,9 +134,14 @@ class Rule(Comparison):
         return self
 
 
+def is_map_field(field: str) -> bool:
+    """Whether a field is `properties.NAME` or `identifiers.NAME`."""
+    return _MAP_FIELD.match(field) is not None
+
+
 def field_kind(field: str, table: str) -> Kind | None:
     """What kind of value a field holds; None: the table has no such field."""
-    if table == "events" and _MAP_FIELD.match(field):
+    if table == "events" and is_map_field(field):
         return "text"
     return FIELDS[table].get(field)
 

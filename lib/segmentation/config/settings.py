@@ -16,6 +16,7 @@ from segmentation.config.clustering import ClusteringSettings
 from segmentation.config.consent import ConsentRule, GlobalPrivacyControl, check_purposes, check_signal
 from segmentation.config.exports import ExportSettings, check_feeds
 from segmentation.config.features import FeatureSettings
+from segmentation.config.fields import check_fields
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.maintenance import Maintenance
 from segmentation.config.model import Section
@@ -104,7 +105,7 @@ def load_settings(path: str | Path, overrides: Sequence[str] = (), base: Path | 
     raw = read_yaml(Path(path))
     for override in overrides:
         override_value(raw, override)
-    checks = (check_audiences, check_purposes, check_signal, check_feeds, check_attributes)
+    checks = (check_audiences, check_purposes, check_signal, check_feeds, check_attributes, check_fields)
     problems = [*_undeclared_identifiers(raw), *(problem for check in checks for problem in check(raw))]
     try:
         settings = Settings.model_validate(raw)

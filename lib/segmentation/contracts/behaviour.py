@@ -95,7 +95,7 @@ FEATURE_PROFILES = Table(
         Col("zeros", DOUBLE, "share of them with 0, 0 to 1", required=True),
         Col("percentiles", ArrayType(DOUBLE), "0th to 100th, to three significant digits; null: nobody has a value"),
         Col("stability_index", DOUBLE, "population stability index against `compared_with`; null: nothing to compare"),
-        Col("compared_with", DATE, "the date before of which there are profiles by the same definition"),
+        Col("compared_with", DATE, "that of the last three dates by the same definition from which it moved most"),
         Col("twins", DOUBLE_MAP, "feature declared before it that says nearly the same -> rank correlation"),
         Col("proxies", DOUBLE_MAP, "sensitive attribute or feature that it tells -> association, 0 to 1"),
         Col("findings", STRINGS, "what is odd about it, in words", required=True),
@@ -116,6 +116,23 @@ RFM = Table(
         Col("recency_score", LONG, "from 1; the highest for those who bought last", required=True),
         Col("frequency_score", LONG, "from 1; the highest for those who bought most often", required=True),
         Col("monetary_score", LONG, "from 1; the highest for those who spent most", required=True),
+        Col("rfm_segment", STRING, "name of the cell of recency and frequency in the usual grid of five scores"),
+    ),
+)
+
+RFM_ENGAGEMENT = Table(
+    name="rfm_engagement",
+    grain="one person at one date, whether they bought or not, who did anything",
+    keys=("person_id", "as_of"),
+    partition_by=("as_of",),
+    aged_by="as_of",
+    unindexed=("person_id",),
+    columns=(
+        Col("person_id", STRING, "who", required=True),
+        Col("as_of", DATE, "the date of the features that were scored", required=True),
+        Col("recency_score", LONG, "from 1; the highest for those who were seen last", required=True),
+        Col("frequency_score", LONG, "from 1; the highest for those who are active most often", required=True),
+        Col("monetary_score", LONG, "from 1; the highest for those who do most", required=True),
         Col("rfm_segment", STRING, "name of the cell of recency and frequency in the usual grid of five scores"),
     ),
 )
@@ -152,4 +169,4 @@ JOURNEY_PATHS = Table(
     ),
 )
 
-TABLES = (SESSIONS, FEATURE_DAYS, FEATURES, FEATURE_PROFILES, RFM, JOURNEY_STEPS, JOURNEY_PATHS)
+TABLES = (SESSIONS, FEATURE_DAYS, FEATURES, FEATURE_PROFILES, RFM, RFM_ENGAGEMENT, JOURNEY_STEPS, JOURNEY_PATHS)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from segmentation.config.features import FeatureDefinition, FeatureSettings, Mix
+from segmentation.config.features import IN_PERIODS, FeatureDefinition, FeatureSettings, LibraryName, Mix
 from segmentation.config.journeys import END, JourneySettings
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.words import WORDS
@@ -12,11 +13,27 @@ from segmentation.features.words import WORDS
 
 def feature_catalogue(settings: FeatureSettings) -> dict[str, FeatureInfo]:
     """Name -> what people are told about it, in the order of the columns."""
-    infos = [WORDS[name] for name in settings.library]
+    infos = [_library_info(name, settings.clv_period_days) for name in settings.library]
     infos += [info for mix in settings.mixes for info in _mix_infos(mix)]
     infos += _journey_infos(settings.journeys) if settings.journeys else []
     infos += [_definition_info(definition) for definition in settings.define]
-    return {info.name: info for info in infos}
+    return {info.name: _said_otherwise(info, settings) for info in infos}
+
+
+def _said_otherwise(info: FeatureInfo, settings: FeatureSettings) -> FeatureInfo:
+    """With the words that the configuration has for it in place of its own."""
+    own = settings.words.get(info.name)
+    said = own.model_dump(exclude={"owner", "sensitivity"}, exclude_none=True) if own else {}
+    return replace(info, **said)
+
+
+def _library_info(name: LibraryName, period_days: int) -> FeatureInfo:
+    info = WORDS[name]
+    if period_days == 1 or name not in IN_PERIODS:
+        return info
+    texts = (info.label, info.unit, info.description)
+    label, unit, said = (text.replace("Days", "Periods").replace("day", "period") for text in texts)
+    return replace(info, label=label, unit=unit, description=f"{said} Periods are of {period_days} days.")
 
 
 def _definition_info(definition: FeatureDefinition) -> FeatureInfo:
@@ -64,15 +81,15 @@ def _journey_infos(journeys: JourneySettings) -> Iterator[FeatureInfo]:
 
 
 def _mix_infos(mix: Mix) -> list[FeatureInfo]:
-    what = "amount" if mix.of == "amount" else "events"
-    label = mix.name.replace("_", " ")
+    what = "amount" if mix.of == "amount" else mix.table
+    label, row = mix.name.replace("_", " "), mix.table.removesuffix("s")
     if mix.touch:
         return [
             FeatureInfo(
                 name=mix.column(value),
                 label=f"{label} {value.lower()}",
                 unit="share",
-                description=f"1 where the {mix.touch} event that says {mix.field} says {value}, else 0.",
+                description=f"1 where the {mix.touch} {row} that says {mix.field} says {value}, else 0.",
                 family=mix.name,
                 high=f"{value.lower()}-{'acquired' if mix.touch == 'first' else 'returning'}",
                 low=f"not-{value.lower()}",

@@ -10,7 +10,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from segmentation.config.features import FeatureDefinition, FeatureSettings, Mix
-from segmentation.config.rules import Rule
+from segmentation.config.rules import Rule, field_kind
 from segmentation.features.library import SHIPPED, Source
 from segmentation.features.measures import Measures, ratio
 from segmentation.features.spread import entropy_of
@@ -37,7 +37,7 @@ def compile_features(source: Source) -> list[Feature]:
     """All features of the settings, in the order of their declaration; `source` has collected what they need."""
     settings = source.settings
     features = [Feature(name, SHIPPED[name].build(source), SHIPPED[name].fill) for name in settings.library]
-    features += [feature for mix in settings.mixes for feature in _mix_features(mix, source.events)]
+    features += [feature for mix in settings.mixes for feature in _mix_features(mix, source.of_table(mix.table))]
     features += _journey_features(source)
     features += [_defined(definition, source) for definition in settings.define]
     return [Feature(f.name, f.column, settings.fill.get(f.name, f.fill), f.over_features) for f in features]
@@ -58,8 +58,21 @@ def combination_levels(settings: FeatureSettings) -> Iterator[list[str]]:
 def _defined(definition: FeatureDefinition, source: Source) -> Feature:
     if definition.combination:
         return Feature(definition.name, _combine(*definition.combination), definition.fill, over_features=True)
-    measures = source.events if definition.table == "events" else source.sessions
-    return Feature(definition.name, _aggregate(definition, measures, source.settings), definition.fill)
+    if definition.table == "persons":
+        return Feature(definition.name, _of_the_person(definition.of, source), definition.fill)
+    rows = source.of_table(definition.table)
+    if definition.last_sessions:
+        rows = rows.of_last(definition.last_sessions)
+    column = _aggregate(definition, rows, source.settings)
+    return Feature(definition.name, column, definition.fill)
+
+
+def _of_the_person(field: str | None, source: Source) -> Column:
+    """What is known of a person at the date: by the events up to it, since the table of persons is of now."""
+    if field == "identifier_count":
+        return source.events.identifiers()
+    seen = source.events.first_day() if field == "first_seen" else source.events.last_day()
+    return F.datediff(F.lit(source.as_of), seen)
 
 
 def _aggregate(d: FeatureDefinition, m: Measures, settings: FeatureSettings) -> Column:
@@ -105,15 +118,15 @@ def _aggregate(d: FeatureDefinition, m: Measures, settings: FeatureSettings) -> 
             raise AssertionError(f"no aggregate {d.aggregate}")
 
 
-def _mix_features(mix: Mix, events: Measures) -> Iterator[Feature]:
+def _mix_features(mix: Mix, rows: Measures) -> Iterator[Feature]:
     """A share for each value, of rows that have a value at all (and, by amount, a positive one).
 
     With `touch`, whether the value is that of the one row that counts.
     """
     if mix.touch:
-        touched = events.touched(mix.touch, mix.field, mix.where, mix.window_days)
+        touched = rows.touched(mix.touch, mix.field, mix.where, mix.window_days)
         for value in mix.values:
-            yield Feature(mix.column(value), (touched == value).cast("double"), 0.0)
+            yield Feature(mix.column(value), (touched == _said(mix, value)).cast("double"), 0.0)
         return
     has = [Rule(field=mix.field, exists=True), *([mix.where] if mix.where else [])]
     if mix.of == "amount":
@@ -122,15 +135,20 @@ def _mix_features(mix: Mix, events: Measures) -> Iterator[Feature]:
 
     def size(where: Rule) -> Column:
         if mix.of == "amount":
-            return events.total("amount", where, mix.window_days)
-        return events.count(where, mix.window_days)
+            return rows.total("amount", where, mix.window_days)
+        return rows.count(where, mix.window_days)
 
-    parts = [size(Rule(all=[*has, Rule(field=mix.field, equals=value)])) for value in mix.values]
+    parts = [size(Rule(all=[*has, Rule(field=mix.field, equals=_said(mix, value))])) for value in mix.values]
     everything = size(among)
     for value, part in zip(mix.values, parts, strict=True):
         yield Feature(mix.column(value), ratio(part, everything), 0.0)
     if mix.has_entropy:
         yield Feature(f"{mix.name}_entropy", entropy_of(parts, everything), 0.0)
+
+
+def _said(mix: Mix, value: str) -> str | int:
+    """A value as its field holds it."""
+    return value if field_kind(mix.field, mix.table) == "text" else int(value)
 
 
 def _journey_features(source: Source) -> Iterator[Feature]:

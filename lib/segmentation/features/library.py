@@ -10,7 +10,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from segmentation.config.features import FeatureSettings, LibraryName
-from segmentation.config.rules import Rule
+from segmentation.config.rules import Rule, RuleTable
 from segmentation.features.journeys import JourneyFigures
 from segmentation.features.measures import Measures, ratio
 
@@ -35,6 +35,10 @@ class Source:
         return cls(
             Measures("events", as_of), Measures("sessions", as_of), JourneyFigures(settings.journeys), settings, as_of
         )
+
+    def of_table(self, table: RuleTable) -> Measures:
+        """Where figures of a table's rows are asked for."""
+        return self.events if table == "events" else self.sessions
 
     @property
     def activity(self) -> Rule | None:
@@ -100,6 +104,15 @@ def _hours(low: int, high: int) -> Rule:
 
 _NIGHT = Rule(any=[Rule(field="hour", at_least=22), Rule(field="hour", less_than=6)])
 _WEEKEND = Rule(field="weekday", at_least=6)
+_WEEKDAYS: tuple[LibraryName, ...] = (
+    "monday_share",
+    "tuesday_share",
+    "wednesday_share",
+    "thursday_share",
+    "friday_share",
+    "saturday_share",
+    "sunday_share",
+)
 _BOUNCE = Rule(field="is_bounce", equals=True)
 _CONVERTED = Rule(field="converted", equals=True)
 
@@ -112,10 +125,34 @@ def _funnel_stage(s: Source) -> Column:
     return stage
 
 
+def _on_weekday(number: int) -> Callable[[Source], Column]:
+    return lambda s: _share(s, Rule(field="weekday", equals=number))
+
+
+def _over_categories(s: Source) -> Column:
+    """How purchases are spread over the categories that they name."""
+    assert s.settings.category is not None, "the settings ask for it"
+    return s.events.spread(s.settings.category, None, s.bought, None)
+
+
+def _discount_share(s: Source) -> Column:
+    assert s.settings.discount is not None, "the settings ask for it"
+    return ratio(s.events.count(Rule(all=[s.settings.discount, s.bought])), s.events.count(s.bought))
+
+
+def _repeats(s: Source) -> Column:
+    """Periods with a purchase after the first such."""
+    return s.events.periods(s.bought, s.settings.clv_period_days) - 1
+
+
+def _periods_since(s: Source, day: Column) -> Column:
+    return F.floor(_days_since(s, day) / s.settings.clv_period_days)
+
+
 def _later_value(s: Source) -> Column:
-    """Mean value of a purchase day after the first."""
-    later = s.events.total("amount", s.bought) - s.events.first_day_total("amount", s.bought)
-    return ratio(later, s.events.days(s.bought) - 1)
+    """Mean value of a period with a purchase after the first such."""
+    first = s.events.first_period_total("amount", s.bought, s.settings.clv_period_days)
+    return ratio(s.events.total("amount", s.bought) - first, _repeats(s))
 
 
 SHIPPED: Mapping[LibraryName, Shipped] = {
@@ -155,9 +192,19 @@ SHIPPED: Mapping[LibraryName, Shipped] = {
     "night_share": Shipped(lambda s: _share(s, _NIGHT)),
     "platforms": Shipped(lambda s: s.events.distinct("platform", s.activity)),
     "platform_entropy": Shipped(lambda s: s.events.spread("platform", None, s.activity, None)["entropy"]),
+    **{name: Shipped(_on_weekday(number)) for number, name in enumerate(_WEEKDAYS, start=1)},
+    "channels": Shipped(lambda s: s.sessions.distinct("channel")),
+    "channel_entropy": Shipped(lambda s: s.sessions.spread("channel", None, None, None)["entropy"]),
+    "devices": Shipped(lambda s: s.sessions.distinct("device")),
+    "device_entropy": Shipped(lambda s: s.sessions.spread("device", None, None, None)["entropy"]),
+    "category_affinity": Shipped(lambda s: _over_categories(s)["top"]),
+    "category_entropy": Shipped(lambda s: _over_categories(s)["entropy"]),
+    "discount_share": Shipped(_discount_share),
     "funnel_stage": Shipped(_funnel_stage),
-    "clv_frequency": Shipped(lambda s: F.greatest(s.events.days(s.bought) - 1, F.lit(0))),
-    "clv_recency": Shipped(lambda s: F.datediff(s.events.last_day(s.bought), s.events.first_day(s.bought))),
-    "clv_age": Shipped(lambda s: _days_since(s, s.events.first_day(s.bought))),
+    "clv_frequency": Shipped(lambda s: F.greatest(_repeats(s), F.lit(0))),
+    "clv_recency": Shipped(
+        lambda s: _periods_since(s, s.events.first_day(s.bought)) - _periods_since(s, s.events.last_day(s.bought))
+    ),
+    "clv_age": Shipped(lambda s: _periods_since(s, s.events.first_day(s.bought))),
     "clv_monetary": Shipped(_later_value),
 }

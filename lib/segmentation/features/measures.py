@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+from operator import and_
 from typing import Literal
 
 from pyspark.sql import Column, DataFrame, Window
@@ -35,6 +38,8 @@ _DAY = {"events": "event_date", "sessions": "session_start"}
 _WEIGHT = 10**9
 _TIMES = "_times"
 """Column of the rows: how many a row stands for."""
+_PLACE = "_place"
+"""Column of the rows: 1 for a person's newest, where that is asked for."""
 WEIGHTS = "weights"
 """First word of what stands for a field where events weigh what their names say."""
 _LG_REGISTERS = 12
@@ -54,6 +59,8 @@ class Figure:
     field: str
     where: Rule | None
     window: int | None
+    last: int | None = None
+    """Of each person's last so many rows alone; None: of all."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class Measures:
         self._before: dict[str, Column] = {}
         self._totals: dict[str, tuple[str, Column]] = {}
         self._asked: dict[str, tuple[str, str, Rule | None]] = {}
+        self._last: int | None = None
+        self._lasts: set[int] = set()
         self.figures: list[Figure] = []
         """What was asked for, each figure once, in order."""
 
@@ -84,6 +93,14 @@ class Measures:
     def asked(self) -> bool:
         """Whether any feature needs this table."""
         return bool(self._totals)
+
+    def of_last(self, rows: int) -> Measures:
+        """Asks for the same of each person's last `rows` rows alone, to be computed with all the others. What is so
+        asked for needs all rows of a person together: `compute`, not `summarize`."""
+        asked = copy(self)
+        asked._last = rows
+        self._lasts.add(rows)
+        return asked
 
     def count(self, where: Rule | None = None, window: int | None = None) -> Column:
         """How many rows."""
@@ -96,17 +113,17 @@ class Measures:
     def values(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """How many rows have a value of a numeric field."""
         has = F.when(number_column(field, self.table).isNotNull(), F.col(_TIMES))
-        return self._sum(self._day("values", _added(_when(where, self.table, has)), F.sum, field, where), window)
+        return self._sum(self._day("values", _added(self._when(where, has)), F.sum, field, where), window)
 
     def least(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """Smallest value of a field."""
-        found = _when(where, self.table, number_column(field, self.table))
+        found = self._when(where, number_column(field, self.table))
         day = self._day("min", F.min(found), F.min, field, where)
         return self._total("min", day, window, F.min)
 
     def most(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """Largest value of a field."""
-        found = _when(where, self.table, number_column(field, self.table))
+        found = self._when(where, number_column(field, self.table))
         day = self._day("max", F.max(found), F.max, field, where)
         return self._total("max", day, window, F.max)
 
@@ -124,7 +141,7 @@ class Measures:
 
     def median(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """The middle value of a field, or the mean of the two in the middle. DOUBLE."""
-        found = _when(where, self.table, number_column(field, self.table))
+        found = self._when(where, number_column(field, self.table))
         day = self._day("list", F.collect_list(found), _all_of, field, where)
         ordered = F.array_sort(self._total("flat", day, window, _all_of))
         size = F.size(ordered)
@@ -134,14 +151,21 @@ class Measures:
 
     def distinct(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """How many different values of a field."""
-        values = F.collect_set(_when(where, self.table, field_column(field, self.table)))
+        values = F.collect_set(self._when(where, field_column(field, self.table)))
         day = self._day("set", values, _different_of, field, where)
         return F.size(self._total("different", day, window, _different_of))
+
+    def identifiers(self) -> Column:
+        """How many different identifiers the rows carry. Kept as numbers that say nothing of whose they are."""
+        told = F.transform(F.map_entries("identifiers"), lambda entry: F.xxhash64(entry["key"], entry["value"]))
+        of_rows = F.array_distinct(F.flatten(F.collect_set(told)))
+        day = self._day("identifiers", of_rows, _different_of, "identifiers", None)
+        return F.size(self._total("different", day, None, _different_of))
 
     def distinct_sketched(self, field: str, where: Rule | None = None, window: int | None = None) -> Column:
         """About how many different values of a field: by a sketch a day, whatever their number."""
         value = field_column(field, self.table).cast("string")
-        of_rows = F.hll_sketch_agg(_when(where, self.table, value), F.lit(_LG_REGISTERS))
+        of_rows = F.hll_sketch_agg(self._when(where, value), F.lit(_LG_REGISTERS))
         day = self._day("sketch", of_rows, F.hll_union_agg, field, where)
         sketch = self._total("sketch", day, window, F.hll_union_agg)
         # A sketch that was never put together with another also remembers in what order its values came, and its
@@ -155,7 +179,7 @@ class Measures:
         pair = F.when(
             value.isNotNull() & (size > 0), F.struct(value.alias("value"), size.cast("decimal(28,6)").alias("size"))
         )
-        day = self._day(f"pairs {weight}", F.collect_list(_when(where, self.table, pair)), _all_of, field, where)
+        day = self._day(f"pairs {weight}", F.collect_list(self._when(where, pair)), _all_of, field, where)
         return self._total("spread", day, window, lambda c: spread_of(_all_of(c)))
 
     def days(self, where: Rule | None = None, window: int | None = None) -> Column:
@@ -170,6 +194,26 @@ class Measures:
         """The last day with such a row. DATE."""
         return self._total("last day", self._day_count(where), None, lambda c: F.max(F.when(c > 0, F.col("day"))))
 
+    def periods(self, where: Rule, length: int) -> Column:
+        """In how many periods of `length` days, counted back from the date, there was such a row."""
+        if length == 1:
+            return self.days(where)
+        count = self._day_count(where)
+        period, before = self._period(length), self._period(length, self._day_before(count))
+        starts = before.isNull() | (before != period)
+        return self._total(f"periods {length}", count, None, lambda c: F.count_if((c > 0) & starts))
+
+    def first_period_total(self, field: str, where: Rule, length: int) -> Column:
+        """Sum of a field in the first such period with such a row."""
+        if length == 1:
+            return self.first_day_total(field, where)
+        total, count = self._day_sum(field, number_column(field, self.table), where), self._day_count(where)
+        everything = Window.partitionBy("person_id")
+        first = f"first_{count}"
+        self._before[first] = F.min(F.when(F.col(count) > 0, F.col("day"))).over(everything)
+        is_first = self._period(length) == self._period(length, first)
+        return self._total(f"first-period {length}", total, None, lambda c: F.sum(F.when(is_first, c)))
+
     def first_day_total(self, field: str, where: Rule) -> Column:
         """Sum of a field on the first day with such a row."""
         total, count = self._day_sum(field, number_column(field, self.table), where), F.col(self._day_count(where))
@@ -178,10 +222,7 @@ class Measures:
     def squared_gaps(self, where: Rule) -> Column:
         """Sum of the squares of the days from each day with such a row to the next one."""
         count = self._day_count(where)
-        order = Window.partitionBy("person_id").orderBy("day").rowsBetween(Window.unboundedPreceding, -1)
-        before = f"before_{count}"
-        self._before[before] = F.last(F.when(F.col(count) > 0, F.col("day")), ignorenulls=True).over(order)
-        gap = F.datediff("day", before).cast("long")
+        gap = F.datediff("day", self._day_before(count)).cast("long")
         return self._total("gaps", count, None, lambda c: F.sum(F.when(c > 0, gap * gap)))
 
     def decayed(self, field: str | None, where: Rule | None, half_life: float) -> Column:
@@ -223,7 +264,7 @@ class Measures:
         One that lasts over midnight counts on both days.
         """
         occasion = F.coalesce("session_key", F.unix_micros("event_ts").cast("string"))
-        bought_on = _when(bought, self.table, occasion)
+        bought_on = self._when(bought, occasion)
         at_once = F.count_distinct(bought_on)
         day = self._day("baskets", F.collect_set(bought_on), _different_of, "", bought, F.size, at_once)
         return self._sum(day, None)
@@ -255,6 +296,9 @@ class Measures:
         day = F.to_date(_DAY[self.table]).alias("day")
         is_weighed = self.table == "events" and "weight" in rows.columns
         rows = rows.withColumn(_TIMES, F.coalesce("weight", F.lit(1)) if is_weighed else F.lit(1))
+        if self._lasts:
+            newest_first = Window.partitionBy(*by).orderBy(*map(F.desc, _KEYS[self.table]))
+            rows = rows.withColumn(_PLACE, F.row_number().over(newest_first))
         return rows.groupBy(*by, day).agg(*figures)
 
     def _over_days(self, days: DataFrame) -> DataFrame:
@@ -271,7 +315,7 @@ class Measures:
         window: int | None,
         kind: str | None = None,
     ) -> Column:
-        found = _when(where, self.table, value)
+        found = self._when(where, value)
         entry = F.when(found.isNotNull(), F.struct(*_KEYS[self.table], found.alias("value")))
         outermost, pick = (F.min, F.min_by) if which == "first" else (F.max, F.max_by)
         day = self._day(kind or which, outermost(entry), outermost, field, where, lambda edge: edge["value"])
@@ -285,14 +329,25 @@ class Measures:
     def _age(self) -> Column:
         return F.datediff(F.lit(self._as_of), "day")
 
+    def _period(self, length: int, day: str = "day") -> Column:
+        """Which period of `length` days a day is in: 0 is the last, which ends with the date."""
+        return F.floor(F.datediff(F.lit(self._as_of), day) / length)
+
+    def _day_before(self, count: str) -> str:
+        """The column with the day before of which a count is not 0."""
+        order = Window.partitionBy("person_id").orderBy("day").rowsBetween(Window.unboundedPreceding, -1)
+        before = f"before_{count}"
+        self._before[before] = F.last(F.when(F.col(count) > 0, F.col("day")), ignorenulls=True).over(order)
+        return before
+
     def _day_count(self, where: Rule | None) -> str:
-        return self._day("count", _added(_when(where, self.table, F.col(_TIMES))), F.sum, "", where)
+        return self._day("count", _added(self._when(where, F.col(_TIMES))), F.sum, "", where)
 
     def _day_sum(self, key: str, value: Column, where: Rule | None) -> str:
         # What has an amount stands for itself alone, and so does a session.
         alone = key == "amount" or self.table != "events"
         times = value if alone else value * F.col(_TIMES).cast(DecimalType(7, 0))
-        return self._day("sum", F.sum(_when(where, self.table, times)), F.sum, key, where)
+        return self._day("sum", F.sum(self._when(where, times)), F.sum, key, where)
 
     def _day(
         self,
@@ -304,7 +359,7 @@ class Measures:
         of_the_day: Callable[[Column], Column] = lambda part: part,
         at_once: Column | None = None,
     ) -> str:
-        key = f"{kind}\0{field}\0{where.sha256() if where else ''}"
+        key = f"{kind}\0{field}\0{where.sha256() if where else ''}" + (f"\0{self._last}" if self._last else "")
         name = f"{self.table}_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         self._daily.setdefault(name, DayFigure(of_rows, of_parts, of_the_day, at_once))
         self._asked[name] = kind, field, where
@@ -318,17 +373,18 @@ class Measures:
         if key not in self._totals:
             name = f"{self.table}_t{len(self._totals)}"
             self._totals[key] = (name, merge(self._within(F.col(day), window)))
-            self.figures.append(Figure(self.table, kind, *self._asked[day], window))
+            self.figures.append(Figure(self.table, kind, *self._asked[day], window, self._last))
         return F.col(self._totals[key][0])
+
+    def _when(self, where: Rule | None, value: Column) -> Column:
+        conditions = [rule_column(where, self.table)] if where else []
+        conditions += [F.col(_PLACE) <= self._last] if self._last else []
+        return F.when(reduce(and_, conditions), value) if conditions else value
 
     def _within(self, column: Column, window: int | None) -> Column:
         if window is None:
             return column
         return F.when(F.col("day") > F.lit(self._as_of - timedelta(days=window)), column)
-
-
-def _when(where: Rule | None, table: RuleTable, value: Column) -> Column:
-    return value if where is None else F.when(rule_column(where, table), value)
 
 
 def _added(times: Column) -> Column:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
 from segmentation.config.feature_checks import FeatureChecks, Policy
@@ -17,6 +17,9 @@ from segmentation.features.build import feature_set
 from segmentation.features.quantiles import PERCENTILES, quantiles
 from segmentation.features.stability import Distribution, Shift, measure_shift
 
+_VERSIONS = 3
+"""Dates with which one is compared: what moves a little each time has moved far in the end."""
+
 _A_PASS = 200
 """Features that are profiled in one pass: the distinct values of each are counted in memory."""
 
@@ -25,8 +28,9 @@ _A_PASS = 200
 class FeatureProfile:
     """One feature of everyone at one date. Shares are of all people, 0 to 1.
 
-    `shift` and `since` compare it with the date before; `twins` are features declared before it that say nearly the
-    same, with the correlation; `proxies` are sensitive things that it tells, with the association.
+    `shift` and `since` compare it with that of the last three dates from which it has moved most; `twins` are features
+    declared before it that say nearly the same, with the correlation; `proxies` are sensitive things that it tells,
+    with the association.
     """
 
     name: str
@@ -60,12 +64,12 @@ class FeatureProfile:
 
 
 def profile_features(
-    features: DataFrame, persons: DataFrame, before: Mapping[str, Row], settings: FeatureSettings
+    features: DataFrame, persons: DataFrame, before: Mapping[str, Sequence[Row]], settings: FeatureSettings
 ) -> list[FeatureProfile]:
     """Profiles every declared feature of one date, in the order of their declaration.
 
-    In: one row a person (`person_id` and the features); `persons` with `attributes`; `before`: feature -> its row of
-    `feature_profiles` at the date that this one is compared with. One pass over the people for each 200 features, and
+    In: one row a person (`person_id` and the features); `persons` with `attributes`; `before`: feature -> its rows of
+    `feature_profiles` at the dates that this one is compared with. One pass over the people for each 200 features, and
     a look at a fixed sample of them.
     """
     names = settings.names()
@@ -115,9 +119,15 @@ def profile_rows(
     return spark.createDataFrame(rows, FEATURE_PROFILES.schema).coalesce(1)
 
 
-def profiles_before(profiles: DataFrame, as_of: date) -> dict[str, Row]:
-    """Feature -> its row at the newest date before `as_of`."""
-    return newest_profiles(profiles.where(F.col("as_of") < F.lit(as_of)))
+def profiles_before(profiles: DataFrame, as_of: date) -> dict[str, list[Row]]:
+    """Feature -> its rows at the last three dates before `as_of` by each definition, the newest first."""
+    newest_first = Window.partitionBy("feature", "definition").orderBy(F.desc("as_of"))
+    place = F.row_number().over(newest_first)
+    last = profiles.where(F.col("as_of") < F.lit(as_of)).withColumn("place", place).where(F.col("place") <= _VERSIONS)
+    found: dict[str, list[Row]] = {}
+    for row in last.orderBy(F.desc("as_of"), "feature").collect():
+        found.setdefault(row["feature"], []).append(row)
+    return found
 
 
 def newest_profiles(profiles: DataFrame) -> dict[str, Row]:
@@ -164,7 +174,7 @@ def _look_for_likeness(
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     """Feature -> twins declared before it, and feature -> sensitive things that it tells."""
     checks = settings.checks
-    sensitive = {definition.name for definition in settings.define if definition.sensitivity == "sensitive"}
+    sensitive = settings.sensitive
     twins: dict[str, dict[str, float]] = {}
     proxies: dict[str, dict[str, float]] = {}
     beyond = min(checks.twins.above, checks.proxies.above if sensitive else 1.0)
@@ -183,14 +193,17 @@ def _look_for_likeness(
 
 def _compared(
     profile: FeatureProfile,
-    before: Mapping[str, Row],
+    before: Mapping[str, Sequence[Row]],
     settings: FeatureSettings,
     twins: Mapping[str, Mapping[str, float]],
     proxies: Mapping[str, Mapping[str, float]],
 ) -> FeatureProfile:
     profile = replace(profile, twins=twins.get(profile.name), proxies=proxies.get(profile.name))
-    earlier = before.get(profile.name)
-    if earlier is None or earlier["definition"] != settings.definition(profile.name):
-        return profile
-    former = Distribution(earlier["people"], earlier["missing"], earlier["percentiles"])
-    return replace(profile, shift=measure_shift(former, profile.distribution), since=earlier["as_of"])
+    definition = settings.definition(profile.name)
+    for earlier in before.get(profile.name, ()):
+        if earlier["definition"] == definition:
+            former = Distribution(earlier["people"], earlier["missing"], earlier["percentiles"])
+            shift = measure_shift(former, profile.distribution)
+            if profile.shift is None or shift.index > profile.shift.index:
+                profile = replace(profile, shift=shift, since=earlier["as_of"])
+    return profile

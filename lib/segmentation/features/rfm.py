@@ -12,14 +12,14 @@ from operator import add
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.config.rfm import RFM_GRID, RfmSettings
+from segmentation.config.rfm import RFM_GRID, RfmScores
 from segmentation.contracts.behaviour import RFM
 from segmentation.contracts.table import check_columns
 from segmentation.features.quantiles import values_at
 
 
-def score_people(features: DataFrame, settings: RfmSettings) -> DataFrame:
-    """One row a person of one date -> the rows of `rfm`: the scores of everyone whose frequency is not 0.
+def score_people(features: DataFrame, settings: RfmScores) -> DataFrame:
+    """One row a person of one date -> rows as of `rfm`: the scores of everyone whose frequency is not 0.
 
     In: `person_id`, `as_of` and the features that the settings name. These columns are read three times: to count
     people, to find quantiles, to score.
@@ -40,7 +40,7 @@ def score_people(features: DataFrame, settings: RfmSettings) -> DataFrame:
     return rows.select(*RFM.column_names)
 
 
-def find_edges(values: DataFrame, settings: RfmSettings) -> dict[str, list[float]]:
+def find_edges(values: DataFrame, settings: RfmScores) -> dict[str, list[float]]:
     """The edges of each score: those of the settings, else quantiles. In: one row a person with the three values."""
     declared = {name: getattr(settings.edges, name) for name in settings.features}
     open_ = [name for name, edges in declared.items() if edges is None]
@@ -48,7 +48,7 @@ def find_edges(values: DataFrame, settings: RfmSettings) -> dict[str, list[float
     return {name: edges if edges is not None else found.get(name, []) for name, edges in declared.items()}
 
 
-def _quantiles(values: DataFrame, names: Sequence[str], settings: RfmSettings) -> dict[str, list[float]]:
+def _quantiles(values: DataFrame, names: Sequence[str], settings: RfmScores) -> dict[str, list[float]]:
     last = values.count() - 1
     if last < 0:
         return {}
@@ -65,7 +65,7 @@ def _around(target: int, by: int) -> tuple[int, int]:
     return target // by, -(-target // by)
 
 
-def _between(at: Mapping[int, float], target: int, settings: RfmSettings) -> float:
+def _between(at: Mapping[int, float], target: int, settings: RfmScores) -> float:
     """The value at `target`, in `scores`ths of a place, which may be between two places."""
     below, rest = divmod(target, settings.scores)
     low, high = (at[place] for place in _around(target, settings.scores))
@@ -82,7 +82,7 @@ def _between(at: Mapping[int, float], target: int, settings: RfmSettings) -> flo
     return low + (high - low) * rest / settings.scores
 
 
-def _score(value: Column, edges: Sequence[float], settings: RfmSettings) -> Column:
+def _score(value: Column, edges: Sequence[float], settings: RfmScores) -> Column:
     """1, and one more for each edge that the value is beyond."""
     beyond = [value > edge if settings.edge_belongs == "below" else value >= edge for edge in edges]
     return reduce(add, (passed.cast("int") for passed in beyond), F.lit(1))

@@ -35,6 +35,7 @@ _MADE = {
     ("last", "last text"): "{field} of the last of {rows} that has one",
     ("flat", "list"): "each {field} of {rows}",
     ("different", "set"): "each different {field} of {rows}",
+    ("different", "identifiers"): "each different identifier of {rows}",
     ("sketch", "sketch"): "each different {field} of {rows}, counted by a sketch (standard error 1.6 %)",
     ("days", "count"): "days with {rows}",
     ("first day", "count"): "first day with {rows}",
@@ -81,8 +82,8 @@ def write_sheets(settings: FeatureSettings, used_by: Mapping[str, Iterable[str]]
                 columns=tuple(sorted({f"{f.table}.{column}" for f in figures for column in _columns(f)})),
                 window=_window(figures),
                 fill=fill,
-                owner=own.owner if own else None,
-                sensitivity=own.sensitivity if own else "none",
+                owner=settings.said_of(name).owner,
+                sensitivity=settings.said_of(name).sensitivity,
                 definition=settings.definition(name),
                 used_by=tuple(takers[name]),
             )
@@ -97,8 +98,23 @@ def find_users(settings: Settings) -> dict[str, list[str]]:
     for name in model.features or settings.features.names():
         if name not in model.exclude:
             found[name].append("the segments' model")
-    for condition in settings.segments.scope:
-        found[condition.feature].append("the segments' scope")
+    for attribute, how in model.attributes.items():
+        if how.target:
+            found[how.target].append(f"the segments' model, as the mean of people with the same {attribute}")
+    if model.transform.cohorts and model.transform.cohorts.feature:
+        found[model.transform.cohorts.feature].append("the cohorts within which features count")
+    conditions = [
+        ("the segments' scope", settings.segments.scope),
+        ("whom a model is always fitted on", model.always_in),
+    ]
+    conditions += [(f"segment rule {rule.name}", rule.when) for rule in settings.segments.rules]
+    for words, bounds in conditions:
+        for name in dict.fromkeys(bound.feature for bound in bounds):
+            found[name].append(words)
+    rfm = settings.features.rfm
+    for words, grid in (("RFM scores", rfm), ("RFM scores by engagement", rfm and rfm.engagement)):
+        for name in dict.fromkeys(grid.features.values()) if grid else ():
+            found[name].append(words)
     for audience in settings.audiences:
         for name in {rule.feature for _, rule in audience.who.walk("who") if rule.feature}:
             found[name].append(f"audience {audience.name}")
@@ -150,6 +166,10 @@ def _words(figure: Figure, known: Mapping[str, str]) -> str:
         summed = f"number of {rows}" if figure.of_a_day == "count" else f"sum of {field} of {rows}"
         ending = f", half as much after each {float(number):g} days" if what == "decayed" else ", week by week"
         said = summed + ending
+    elif what == "periods":
+        said = f"periods of {number} days with {rows}"
+    elif what == "first-period":
+        said = f"sum of {field} in the first period of {number} days with {rows}"
     elif figure.over_days == "journeys":
         kind, _, steps = figure.of_a_day.partition(" ")
         said = f"how often the last followed of {steps}" if kind == "follows" else f"journeys with {steps}"
@@ -157,6 +177,8 @@ def _words(figure: Figure, known: Mapping[str, str]) -> str:
         said = f"{rows} that nothing followed"
     else:
         said = _MADE[figure.over_days, figure.of_a_day].format(rows=rows, field=field)
+    if figure.last is not None:
+        said = f"{said}, among the last {figure.last} {figure.table}"
     return said if figure.window is None else f"{said}, in the last {figure.window} days"
 
 
@@ -186,6 +208,9 @@ def _rule_columns(rule: Rule | None) -> Iterator[str]:
 
 
 def _window(figures: Iterable[Figure]) -> str:
+    figures = list(figures)
+    if lasts := {figure.last for figure in figures if figure.last is not None}:
+        return f"last {max(lasts)} sessions"
     windows = {figure.window for figure in figures}
     longest = max((window for window in windows if window is not None), default=None)
     return "all days" if None in windows or longest is None else f"last {longest} days"

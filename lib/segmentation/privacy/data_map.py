@@ -55,6 +55,7 @@ DATA_MAP: dict[str, Held] = {
     "feature_days": Held(identifiers=(_OF_AN_IDENTIFIER,), remade=True),
     "features": _OF_A_PERSON,
     "rfm": _OF_A_PERSON,
+    "rfm_engagement": _OF_A_PERSON,
     "feature_profiles": Held(nothing="figures of everyone together"),
     "journey_steps": Held(nothing="figures of everyone together"),
     "journey_paths": Held(nothing="figures of everyone together"),

@@ -283,7 +283,8 @@ def _depends_on(settings: Settings) -> object:
     # A limit is asked at publication; that there is one, here, where its figure is measured.
     gates = settings.segments.gates
     measured = [name for name in ("min_stability", "max_drift", "max_age_days") if getattr(gates, name) is not None]
-    return settings.segments.model_copy(update={"gates": Gates()}), measured, settings.features.definitions
+    features = settings.features.definitions, settings.features.words
+    return settings.segments.model_copy(update={"gates": Gates()}), measured, *features
 
 
 STAGE = Stage(

@@ -1,5 +1,5 @@
 """`segmentation features`: events, the identity map and `sessions` → `features` and `feature_profiles` at a date, and
-where they are declared `rfm`, `journey_steps` and `journey_paths`."""
+where they are declared `rfm`, `rfm_engagement`, `journey_steps` and `journey_paths`."""
 
 from __future__ import annotations
 
@@ -67,10 +67,7 @@ def run(context: StageContext) -> Outcome:
     measured = warehouse.read("features").where(F.col("as_of") == F.lit(as_of))
     before = profiles_before(context.read_or_empty("feature_profiles"), as_of)
     profiles = profile_features(measured, context.read_or_empty("persons"), before, settings.features)
-    warehouse.ensure("rfm")
-    if rfm := settings.features.rfm:
-        context.tell("scoring recency, frequency and money")
-        warehouse.replace_slice("rfm", score_people(measured, rfm), as_of=as_of)
+    _tell_scores(context, measured)
     warehouse.replace_slice(
         "feature_profiles", profile_rows(context.spark, profiles, settings.features, as_of), as_of=as_of
     )
@@ -83,6 +80,16 @@ def run(context: StageContext) -> Outcome:
         mode="incremental" if went_on else "full",
         message="; ".join(filter(None, [f"{len(profiles)} features", differences, *found[:_TOLD]])),
     )
+
+
+def _tell_scores(context: StageContext, measured: DataFrame) -> None:
+    """Writes the scores of recency, frequency and money, and of engagement, where they are declared."""
+    rfm = context.settings.features.rfm
+    for table, grid in (("rfm", rfm), ("rfm_engagement", rfm and rfm.engagement)):
+        context.warehouse.ensure(table)
+        if grid:
+            context.tell("scoring recency, frequency and money")
+            context.warehouse.replace_slice(table, score_people(measured, grid), as_of=context.as_of)
 
 
 @contextmanager
@@ -127,7 +134,7 @@ STAGE = Stage(
     name="features",
     help="Measure each person at the end of a date.",
     reads=("events", "identity_map", "identity_history", "persons", "sessions"),
-    writes=("features", "feature_days", "feature_profiles", "rfm", "journey_steps", "journey_paths"),
+    writes=("features", "feature_days", "feature_profiles", "rfm", "rfm_engagement", "journey_steps", "journey_paths"),
     state=("features", "feature_profiles"),
     many_dates=True,
     incremental=True,

@@ -233,7 +233,8 @@ def _score(context: StageContext) -> Mapping[str, float]:
 
 
 def _depends_on(settings: Settings) -> object:
-    shown = settings.features.definitions, settings.features.rfm, settings.features.journeys
+    features = settings.features
+    shown = features.definitions, features.words, features.rfm, features.journeys
     return settings.report, *shown, settings.money and settings.money.content()
 
 

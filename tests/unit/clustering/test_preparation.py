@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from pyspark.ml import PipelineModel
 from pyspark.ml.clustering import KMeans
 from pyspark.sql import DataFrame, SparkSession
 from scipy.stats import skew, yeojohnson
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import QuantileTransformer
 
 from segmentation.clustering.coordinates import PreparedFeature
 from segmentation.clustering.power import power_sql, raise_to, undo
 from segmentation.clustering.preparation import VECTOR, fit_preparation
 from segmentation.clustering.scoring import score_people
-from segmentation.config.clustering import Outliers, Transform
+from segmentation.config.clustering import ClusteringSettings, CohortSettings, Outliers, Transform
 from segmentation.config.conditions import Condition
 from segmentation.contracts.errors import ConfigError, InputError
 
@@ -116,6 +118,37 @@ def test_one_is_what_the_scale_says(sample: DataFrame) -> None:
     assert span(scale="interquartile") == pytest.approx((99 - 10) / (np.quantile(range(10, 100), 0.75) - 32.25))
 
 
+TIED = [0.0] * 37 + [float(x % 9) for x in range(40)] + [1.5**x for x in range(23)]
+
+
+@pytest.mark.parametrize("winsorise", [0, 0.05])
+def test_a_place_among_the_people_is_that_of_scikit_learn(spark: SparkSession, winsorise: float) -> None:
+    people = spark.createDataFrame(zip(VALUES, TIED, strict=True), "even double, tied double").coalesce(1)
+    preparation = fit_preparation(people, ["even", "tied"], Transform(winsorise=winsorise, scale="quantile"))
+    found = PipelineModel(preparation.transformers()).transform(people).toPandas()
+    for feature, values in zip(preparation.features, (VALUES, TIED), strict=True):
+        ends = np.quantile(values, [winsorise, 1 - winsorise])
+        drawn_in = np.clip(values, *ends).reshape(-1, 1)
+        theirs = QuantileTransformer(n_quantiles=len(values), subsample=None).fit(drawn_in)
+        assert found[feature.column].to_numpy() == pytest.approx(theirs.transform(drawn_in)[:, 0], abs=0.01)
+        # The same map to the last digits, once it goes by our 101 percentiles and not by theirs of each value.
+        theirs.references_ = np.linspace(0, 1, 101)
+        theirs.quantiles_ = np.clip(np.quantile(values, theirs.references_), *ends).reshape(-1, 1)
+        places = theirs.transform(drawn_in)
+        assert found[feature.column].to_numpy() == pytest.approx(places[:, 0])
+        back = [feature.original(place) for place in places[:, 0]]
+        assert back == pytest.approx(theirs.inverse_transform(places)[:, 0])
+
+
+def test_places_count_within_cohorts_too(spark: SparkSession) -> None:
+    rows = [(float(n % 2), float(n) + 1000 * (n % 2)) for n in range(400)]
+    people = spark.createDataFrame(rows, "kind double, spend double").coalesce(1)
+    cohorts = CohortSettings(feature="kind", edges=[1.0])
+    preparation = fit_preparation(people, ["spend"], Transform(scale="quantile", cohorts=cohorts))
+    found = PipelineModel(preparation.transformers()).transform(people).toPandas()
+    assert found.groupby("kind")["prepared_spend"].mean().to_numpy() == pytest.approx([0.5, 0.5], abs=1e-6)
+
+
 def test_where_the_quartiles_coincide_one_is_the_deviation(sample: DataFrame) -> None:
     (quartiles,) = fit_preparation(sample, ["rare"], Transform(winsorise=0, scale="interquartile")).features
     (deviation,) = fit_preparation(sample, ["rare"], Transform(winsorise=0)).features
@@ -203,3 +236,8 @@ def test_who_is_no_outlier_is_told_by_a_feature_of_the_model(sample: DataFrame) 
     assert found.fences.exempt == (rich,)
     with pytest.raises(ConfigError, match=r"always_in: with outliers, 'constant' has to be in the model"):
         fit_preparation(sample, ["even", "constant"], Transform(), Outliers(), [same])
+
+
+def test_nobody_is_far_out_by_places() -> None:
+    with pytest.raises(ValidationError, match="nobody is far out"):
+        ClusteringSettings.model_validate({"transform": {"scale": "quantile"}, "outliers": {}})

@@ -89,6 +89,27 @@ def test_a_saved_mixture_scores_batch_and_stream_alike(
     assert streamed.equals(batch)
 
 
+def test_places_among_the_people_are_kept_with_the_model_and_are_the_same_in_a_stream(
+    spark: SparkSession, features: DataFrame, tmp_path: Path
+) -> None:
+    preparation = fit_preparation(features, NAMES, Transform(scale="quantile"))
+    model = KMeans(k=3, seed=1, **COLUMNS).fit(PipelineModel(preparation.transformers()).transform(features))
+    PipelineModel([*preparation.transformers(), model]).write().save(str(tmp_path / "model"))
+    loaded = load_pipeline(spark, str(tmp_path / "model"))
+    batch = loaded.transform(features).select("person_id", *preparation.coordinates, "cluster")
+    ends = batch.selectExpr(*(f"struct(min({c}), max({c}))" for c in preparation.coordinates)).first()
+    assert ends is not None
+    assert [tuple(pair) for pair in ends] == [(0.0, 1.0)] * 3
+
+    features.write.parquet(str(tmp_path / "arriving"))
+    arriving = spark.readStream.schema(features.schema).parquet(str(tmp_path / "arriving"))
+    placed = loaded.transform(arriving).select(batch.columns)
+    query = placed.writeStream.format("memory").queryName("placed").start()
+    query.processAllAvailable()
+    query.stop()
+    assert_df_equality(spark.table("placed"), batch, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
+
+
 @pytest.mark.parametrize("algorithm", ["kmeans", "bisecting_kmeans", "gaussian_mixture"])
 def test_a_pipeline_is_loaded_as_spark_loads_it(
     spark: SparkSession, features: DataFrame, algorithm: Algorithm, tmp_path: Path

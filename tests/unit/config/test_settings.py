@@ -67,6 +67,28 @@ def test_an_identifier_type_that_is_not_declared(tmp_path: Path) -> None:
     assert "did you mean 'cookie'?" in said
 
 
+def test_a_field_that_no_source_maps(tmp_path: Path) -> None:
+    mapped = GOOD.replace("cookie: anon_id}", "cookie: anon_id}\n      properties: {department: dept}")
+    asked = """
+features:
+  purchase: {all: [{event: buy}, {field: properties.departement, exists: true}]}
+  define: [{name: keys, aggregate: distinct, of: identifiers.cookei}]
+  mixes: [{name: department, field: properties.department, values: [tea]}]
+audiences:
+  - {name: some, who: {did: {field: properties.price, at_least: 5}}}
+"""
+    said = _refused(tmp_path, mapped + asked)
+    for expected in (
+        "features.purchase.all.1.field: no source maps 'properties.departement' under columns.properties; "
+        "did you mean 'properties.department'?",
+        "features.define.0.of: no source maps 'identifiers.cookei' under columns.identifiers; "
+        "did you mean 'identifiers.cookie'?",
+        "audiences.0.who.did.field: no source maps 'properties.price'",
+    ):
+        assert expected in said
+    assert "mixes" not in said
+
+
 def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     assert "the key 'warehouse' stands twice" in _refused(tmp_path, GOOD + "warehouse: other\n")
 

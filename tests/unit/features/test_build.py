@@ -11,6 +11,7 @@ from math import log2
 from statistics import median
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
@@ -59,6 +60,15 @@ def _entropy(sizes: list[float]) -> float:
 
 def _ratio(above: float, below: float) -> float:
     return above / below if below else 0.0
+
+
+def _trend(sizes: list[tuple[int, float]], weeks: int) -> float:
+    """Slope of a least-squares line through the weekly sums of sizes so many days ago, by their mean."""
+    sums = [0.0] * weeks
+    for days, size in sizes:
+        if days < weeks * 7:
+            sums[weeks - 1 - days // 7] += size
+    return float(np.polyfit(range(weeks), sums, 1)[0] / np.mean(sums)) if sum(sums) else 0.0
 
 
 def _by_dept(rows: list[Row]) -> Counter[str]:
@@ -132,6 +142,14 @@ DEFINED: list[tuple[dict[str, Any], Callable[[list[Row]], float]]] = [
     ({"total": ["defined_24", "defined_8", 2.5]}, lambda rows: DEFINED[24][1](rows) + DEFINED[8][1](rows) + 2.5),
     ({"difference": ["defined_25", "defined_0"]}, lambda rows: DEFINED[25][1](rows) - DEFINED[0][1](rows)),
     ({"product": ["defined_0", 0.5]}, lambda rows: DEFINED[0][1](rows) * 0.5),
+    ({"table": "persons", "aggregate": "last", "of": "identifier_count"},
+     lambda rows: 1 + len({row["identifiers"]["cookie"] for row in rows})),
+    ({"table": "persons", "aggregate": "last", "of": "first_seen"}, lambda rows: (AS_OF - min(map(_day, rows))).days),
+    ({"table": "persons", "aggregate": "max", "of": "last_seen"}, lambda rows: (AS_OF - max(map(_day, rows))).days),
+    ({"aggregate": "trend", "where": {"event": "view"}, "window_days": 30},
+     lambda rows: _trend([((AS_OF - _day(row)).days, row["event_name"] == "view") for row in rows], 4)),
+    ({"aggregate": "trend", "of": "amount", "where": BOUGHT, "window_days": 21},
+     lambda rows: _trend([((AS_OF - _day(row)).days, row["amount"]) for row in _buys(rows) if row["amount"] > 0], 3)),
     # Of a few values a sketch is exact.
     ({"aggregate": "distinct", "of": "properties.dept", "window_days": 5, "sketch": True},
      lambda rows: len({_dept(row) for row in _last(rows, 5)} - {None})),
@@ -155,6 +173,7 @@ def _history(seed: int) -> list[Row]:
                 "event_id": f"{draw.random():.12f}",
                 "event_ts": datetime(2026, 2, 20) + timedelta(minutes=draw.randrange(57_000)),
                 "event_name": name,
+                "identifiers": {"user_id": "u", "cookie": f"c{number % 40}"},
                 "amount": draw.choice([3.1, 12.25, 0.07, -2.5]) if name == "buy" and draw.random() < 0.9 else None,
                 "session_key": f"s{number // 3}" if draw.random() < 0.5 else None,
                 "properties": {
@@ -212,6 +231,43 @@ def test_order_partitioning_and_the_future_change_no_bit(
     future = [{**row, "event_id": f"later {row['event_id']}", "event_ts": datetime(2026, 4, 1)} for row in history[:50]]
     again = _measure(event_rows(spark, [*shuffled, *future]).repartition(5, "event_name"))
     assert {row["person_id"]: row.asDict() for row in again.collect()} == measured
+
+
+VISITS: list[tuple[dict[str, Any], Callable[[list[Row]], float]]] = [
+    ({"aggregate": "count", "where": {"field": "is_bounce", "equals": True}},
+     lambda visits: sum(visit["is_bounce"] for visit in visits)),
+    ({"aggregate": "sum", "of": "amount", "window_days": 10},
+     lambda visits: sum(float(visit["amount"] or 0) for visit in visits if _age(visit) < 10)),
+    ({"aggregate": "median", "of": "duration_s"},
+     lambda visits: median([visit["duration_s"] for visit in visits] or [0])),
+    ({"aggregate": "distinct", "of": "entry_event"}, lambda visits: len({visit["entry_event"] for visit in visits})),
+    ({"aggregate": "share", "where": {"field": "hour", "less_than": 12}},
+     lambda visits: _ratio(sum(visit["session_start"].hour < 12 for visit in visits), len(visits))),
+    ({"aggregate": "trend", "window_days": 28}, lambda visits: _trend([(_age(visit), 1) for visit in visits], 4)),
+    ({"aggregate": "count", "last_sessions": 3}, lambda visits: min(3, len(visits))),
+    ({"aggregate": "mean", "of": "events", "last_sessions": 3},
+     lambda visits: _ratio(sum(visit["events"] for visit in visits[-3:]), len(visits[-3:]))),
+    ({"aggregate": "share", "where": {"field": "is_bounce", "equals": True}, "last_sessions": 2},
+     lambda visits: _ratio(sum(visit["is_bounce"] for visit in visits[-2:]), len(visits[-2:]))),
+    ({"aggregate": "last", "of": "events", "last_sessions": 1, "window_days": 3},
+     lambda visits: visits[-1]["events"] if _age(visits[-1]) < 3 else 0),
+]  # fmt: skip
+
+
+def _age(visit: Row) -> int:
+    return (AS_OF - visit["session_start"].date()).days
+
+
+def test_features_of_sessions_are_what_they_say(spark: SparkSession, history: list[Row]) -> None:
+    define = [{"name": f"of_visits_{n}", "table": "sessions", **own} for n, (own, _) in enumerate(VISITS)]
+    settings = FeatureSettings.model_validate({"library": [], "define": define})
+    events = keep_behaviour(event_rows(spark, history), AS_OF, minimal_settings())
+    sessions = cut_sessions(events, SessionSettings(), AS_OF, ("user_id",)).persist()
+    cut = sorted((row.asDict() for row in sessions.collect()), key=lambda v: (v["session_start"], v["session_id"]))
+    for figures in measure_features(events, sessions, settings, AS_OF).collect():
+        visits = [visit for visit in cut if visit["person_id"] == figures["person_id"]]
+        for number, (own, reckon) in enumerate(VISITS):
+            assert figures[f"of_visits_{number}"] == pytest.approx(float(reckon(visits)), abs=1e-9), own
 
 
 def test_more_features_make_no_more_scans(spark: SparkSession, tmp_path: Any, history: list[Row]) -> None:
@@ -281,7 +337,8 @@ def test_what_a_campaign_brought_does_not_count_where_that_is_asked(spark: Spark
 def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSession, history: list[Row]) -> None:
     library = list(get_args(LibraryName))
     words = {"library": library, "funnel": ["view", "cart", "buy"], "event_weights": {"view": 1.5}}
-    settings = SETTINGS.model_copy(update=words)
+    bought_as = {"category": "properties.dept", "discount": Rule(field="properties.price", at_most=5)}
+    settings = SETTINGS.model_copy(update={**words, **bought_as, "clv_period_days": 7})
     events = keep_behaviour(event_rows(spark, history), AS_OF, minimal_settings())
     sessions = cut_sessions(events, SessionSettings(), AS_OF, ("user_id",))
     plan = FeaturePlan(settings, AS_OF)

@@ -79,7 +79,31 @@ WRONG = [
         "features.define.0",
         "sessions have no event",
     ),
+    (
+        _defined(table="persons", aggregate="count", where={"field": "attributes.plan", "equals": "gold"}),
+        "features.define.0",
+        "attributes.plan is known as it is now",
+    ),
+    (_defined(table="persons", aggregate="last", of="attributes.age"), "features.define.0", "attributes.age is known"),
+    (_defined(table="persons", aggregate="sum", of="amount"), "features.define.0", "one of identifier_count, first"),
+    (
+        _defined(table="persons", aggregate="last", of="last_seen", window_days=30),
+        "features.define.0",
+        "window_days goes with events and sessions",
+    ),
+    (_defined(aggregate="count", last_sessions=3), "features.define.0", "last_sessions goes with table: sessions"),
+    ({"words": {"recencyy": {"owner": "CRM"}}}, "features", "words names 'recencyy', which is no feature here"),
+    (
+        {**_defined(aggregate="count"), "words": {"mine": {"owner": "CRM"}}},
+        "features",
+        "words names 'mine', which is declared in define",
+    ),
     ({"mixes": [{"name": "m", "field": "amount", "values": ["a"]}]}, "features.mixes.0", "needs a text field"),
+    ({"mixes": [{"name": "m", "values": ["a"]}]}, "features.mixes.0.field", "is missing"),
+    ({"mixes": [{"name": "m", "field": "weekday", "values": ["Mon"]}]}, "features.mixes.0", "weekday is a number"),
+    ({"library": ["category_affinity"]}, "features", "needs features.category"),
+    ({"library": ["discount_share"]}, "features", "needs features.discount"),
+    ({"category": "amount"}, "features", "category must be a text field of events"),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from math import log2
+from random import Random
 from typing import Any, get_args
 
 import pytest
@@ -12,9 +13,11 @@ from pyspark.sql import SparkSession
 from tests.factories import event_rows
 
 from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.features.build import measure_features
+from segmentation.features.catalogue import feature_catalogue
 from segmentation.sessions.cut import cut_sessions
 
 AS_OF = date(2026, 3, 31)
@@ -24,6 +27,8 @@ SETTINGS = FeatureSettings(
     half_life_days=10,
     event_weights={"view": 1, "buy": 2.5},
     funnel=["view", "cart", "buy"],
+    category="properties.category",
+    discount=Rule(field="properties.coupon", exists=True),
 )
 
 
@@ -34,11 +39,16 @@ def _at(day: int, hour: int = 12, minute: int = 0) -> datetime:
 PEOPLE: dict[str, list[dict[str, Any]]] = {
     # Three baskets on days 1, 11 and 31, one of them of two lines, and a return; a Sunday (1) and two weekdays.
     "buyer": [
-        {"event_ts": _at(1, 9), "event_name": "buy", "amount": 10, "session_key": "a", "platform": "web"},
-        {"event_ts": _at(1, 9, 1), "event_name": "buy", "amount": 5.5, "session_key": "a", "platform": "web"},
-        {"event_ts": _at(11, 19), "event_name": "view", "platform": "app"},
-        {"event_ts": _at(11, 19, 5), "event_name": "buy", "amount": 20, "session_key": "b", "platform": "app"},
-        {"event_ts": _at(21, 23), "event_name": "return", "amount": -4, "session_key": "c", "platform": "web"},
+        {"event_ts": _at(1, 9), "event_name": "buy", "amount": 10, "session_key": "a", "platform": "web",
+         "properties": {"category": "tea", "coupon": "X", "channel": "mail", "device": "phone"}},
+        {"event_ts": _at(1, 9, 1), "event_name": "buy", "amount": 5.5, "session_key": "a", "platform": "web",
+         "properties": {"category": "cups"}},
+        {"event_ts": _at(11, 19), "event_name": "view", "platform": "app",
+         "properties": {"category": "rice", "coupon": "Y", "channel": "ads", "device": "laptop"}},
+        {"event_ts": _at(11, 19, 5), "event_name": "buy", "amount": 20, "session_key": "b", "platform": "app",
+         "properties": {"category": "tea"}},
+        {"event_ts": _at(21, 23), "event_name": "return", "amount": -4, "session_key": "c", "platform": "web",
+         "properties": {"category": "cups", "channel": "ads", "device": "phone"}},
         {"event_ts": _at(31, 3), "event_name": "buy", "amount": 30.25, "platform": None},
     ],
     "looker": [
@@ -47,13 +57,15 @@ PEOPLE: dict[str, list[dict[str, Any]]] = {
         {"event_ts": _at(30, 12), "event_name": "mail_sent"},
     ],
     "only mailed": [{"event_ts": _at(30, 12), "event_name": "mail_sent"}],
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def measured(spark: SparkSession) -> dict[str, dict[str, Any]]:
     events = event_rows(spark, [{"person_id": who, **row} for who, rows in PEOPLE.items() for row in rows])
-    params = SessionSettings(conversion_events=["buy"], passive_events=["mail_sent"])
+    params = SessionSettings(
+        conversion_events=["buy"], passive_events=["mail_sent"], channel_property="channel", device_property="device"
+    )
     sessions = cut_sessions(events, params, AS_OF, ("user_id",))
     rows = measure_features(events, sessions, SETTINGS, AS_OF).collect()
     return {row["person_id"]: row.asDict() for row in rows}
@@ -90,6 +102,20 @@ BUYER = {
     "night_share": 2 / 6,
     "platforms": 2,
     "platform_entropy": -(0.6 * log2(0.6) + 0.4 * log2(0.4)),
+    "monday_share": 0,
+    "tuesday_share": 1 / 6,
+    "wednesday_share": 2 / 6,
+    "thursday_share": 0,
+    "friday_share": 0,
+    "saturday_share": 1 / 6,
+    "sunday_share": 2 / 6,
+    "channels": 2,
+    "channel_entropy": -(log2(1 / 3) / 3 + log2(2 / 3) * 2 / 3),
+    "devices": 2,
+    "device_entropy": -(log2(1 / 3) / 3 + log2(2 / 3) * 2 / 3),
+    "category_affinity": 2 / 3,
+    "category_entropy": -(log2(1 / 3) / 3 + log2(2 / 3) * 2 / 3),
+    "discount_share": 1 / 4,
     "funnel_stage": 3,
     "clv_frequency": 2,
     "clv_recency": 30,
@@ -115,6 +141,11 @@ LOOKER = {
     "afternoon_share": 1,
     "platforms": 0,
     "platform_entropy": 0,
+    "saturday_share": 1,
+    "channels": 0,
+    "device_entropy": 0,
+    "category_affinity": 0,
+    "discount_share": 0,
     "funnel_stage": 2,
     "clv_frequency": 0,
     "clv_monetary": 0,
@@ -158,6 +189,45 @@ def test_nobody_has_a_gap_where_a_number_belongs(measured: dict[str, dict[str, A
     assert all(value is not None for row in measured.values() for value in row.values())
 
 
+def _clv(rows: list[dict[str, Any]], length: int) -> dict[str, float]:
+    """x, t_x, T and the mean value of Fader, Hardie and Lee, with the purchases within a period taken as one."""
+    spent: dict[int, float] = {}
+    for row in rows:
+        if (row.get("amount") or 0) > 0:
+            back = (AS_OF - row["event_ts"].date()).days // length
+            spent[back] = spent.get(back, 0) + row["amount"]
+    if not spent:
+        return dict.fromkeys(("clv_frequency", "clv_recency", "clv_age", "clv_monetary"), 0)
+    later = [value for back, value in spent.items() if back != max(spent)]
+    return {
+        "clv_frequency": len(later),
+        "clv_recency": max(spent) - min(spent),
+        "clv_age": max(spent),
+        "clv_monetary": sum(later) / len(later) if later else 0,
+    }
+
+
+@pytest.mark.parametrize("length", [1, 7, 21])
+def test_purchases_within_a_period_are_one(spark: SparkSession, length: int) -> None:
+    draw = Random(4)
+    people = {
+        f"p{number}": [
+            {"event_ts": _at(draw.randint(1, 31)), "amount": draw.choice([None, -3, 2.5, 8])}
+            for _ in range(draw.randint(1, 9))
+        ]
+        for number in range(40)
+    }
+    events = event_rows(spark, [{"person_id": who, **row} for who, rows in people.items() for row in rows])
+    library = ["clv_frequency", "clv_recency", "clv_age", "clv_monetary"]
+    settings = FeatureSettings.model_validate({"library": library, "clv_period_days": length})
+    sessions = spark.createDataFrame([], CATALOGUE["sessions"].schema)
+    for row in measure_features(events, sessions, settings, AS_OF).collect():
+        assert {name: row[name] for name in library} == pytest.approx(_clv(people[row["person_id"]], length))
+    unit = "days" if length == 1 else "periods"
+    words = feature_catalogue(settings)["clv_age"]
+    assert (words.label, words.unit) == (f"{unit} since first purchase", unit)
+
+
 def test_the_channel_that_came_first_and_the_one_that_came_last(spark: SparkSession) -> None:
     day = datetime(2026, 3, 1, 12)
 
@@ -197,3 +267,36 @@ def test_a_touch_has_neither_shares_nor_an_entropy() -> None:
     assert FeatureSettings.model_validate({"library": [], "mixes": [touch]}).names() == ["c_web"]
     with pytest.raises(ValidationError, match="of and entropy go with shares"):
         FeatureSettings.model_validate({"library": [], "mixes": [{**touch, "entropy": True}]})
+
+
+def test_mixes_of_sessions_and_of_the_clock(spark: SparkSession) -> None:
+    came = [(1, "mail", "phone"), (2, "ads", "phone"), (3, None, "laptop"), (4, "ads", "phone"), (9, "web", "tv")]
+    events = event_rows(
+        spark,
+        [
+            {"event_ts": _at(day), "properties": {"channel": channel, "device": device} if channel else {}}
+            for day, channel, device in came
+        ],
+    )
+    named = [{"name": name, "values": ["ads", "mail"]} for name in ("channel", "first_touch", "last_touch")]
+    mixes = [*named, {"name": "device", "values": ["phone"]}, {"name": "day", "field": "weekday", "values": ["1", "7"]}]
+    settings = FeatureSettings.model_validate({"library": [], "mixes": mixes})
+    params = SessionSettings(channel_property="channel", device_property="device")
+    sessions = cut_sessions(events, params, AS_OF, ("user_id",))
+    (row,) = measure_features(events, sessions, settings, AS_OF).collect()
+    assert {name: row[name] for name in settings.names()} == pytest.approx(
+        {
+            "channel_ads_share": 2 / 4,
+            "channel_mail_share": 1 / 4,
+            "channel_entropy": 1.5,
+            "first_touch_ads": 0,
+            "first_touch_mail": 1,
+            "last_touch_ads": 0,
+            "last_touch_mail": 0,
+            "device_phone_share": 3 / 4,
+            "device_entropy": -(log2(3 / 4) * 3 / 4 + log2(1 / 4) / 4),
+            "day_1_share": 2 / 5,
+            "day_7_share": 1 / 5,
+            "day_entropy": -(log2(2 / 5) * 2 / 5 * 2 + log2(1 / 5) / 5),
+        }
+    )

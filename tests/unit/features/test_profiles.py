@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import reduce
 from random import Random
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from scipy.stats import spearmanr
 
-from segmentation.config.features import FeatureSettings
+from segmentation.config.features import FeatureSettings, Words
 from segmentation.features.profiles import (
     FeatureProfile,
     dropped_features,
@@ -54,7 +55,7 @@ def _persons(spark: SparkSession) -> DataFrame:
 
 
 def _profiles(
-    spark: SparkSession, shift: float = 0.0, before: dict[str, Row] | None = None
+    spark: SparkSession, shift: float = 0.0, before: dict[str, list[Row]] | None = None
 ) -> dict[str, FeatureProfile]:
     found = profile_features(_people(spark, shift), _persons(spark), before or {}, SETTINGS)
     return {profile.name: profile for profile in found}
@@ -75,6 +76,12 @@ def test_each_feature_is_described_and_what_is_odd_is_said(spark: SparkSession) 
     assert said["frequency"] == {}
     assert [words.split(" (")[0] for words in said["recency"]] == ["tells minors", "tells gender"]
     assert [words.split(" (")[0] for words in said["minors"]] == ["tells gender"]
+
+
+def test_a_shipped_feature_that_is_said_to_be_sensitive_must_not_be_told_either(spark: SparkSession) -> None:
+    settings = SETTINGS.model_copy(update={"words": {"frequency": Words(sensitivity="sensitive")}})
+    found = {p.name: p.proxies for p in profile_features(_people(spark), _persons(spark), {}, settings)}
+    assert "frequency" in (found["monetary"] or {})
 
 
 def test_correlations_are_rank_correlations(spark: SparkSession) -> None:
@@ -100,6 +107,20 @@ def test_a_feature_that_moved_is_found_against_the_date_before(spark: SparkSessi
     other = SETTINGS.model_copy(update={"half_life_days": 7.0})
     changed = profile_features(_people(spark, 10), _persons(spark), before, other)
     assert [profile.shift for profile in changed] == [None] * 5
+
+
+def test_the_largest_move_since_one_of_the_last_three_dates_is_told(spark: SparkSession) -> None:
+    moved = {20: 40.0, 22: 0.0, 24: 6.0, 26: 3.0}
+    rows = [
+        profile_rows(spark, _profiles(spark, by).values(), SETTINGS, date(2026, 3, day)) for day, by in moved.items()
+    ]
+    table = reduce(DataFrame.unionByName, rows)
+    recency = _profiles(spark, shift=10, before=profiles_before(table, DAY))["recency"]
+    assert recency.since == date(2026, 3, 22), "of the one before nothing is asked any more"
+    last = _profiles(spark, shift=10, before=profiles_before(rows[-1], DAY))["recency"]
+    assert recency.shift is not None
+    assert last.shift is not None
+    assert recency.shift.index > last.shift.index > 0
 
 
 def test_rows_hold_the_findings_and_what_is_dropped(spark: SparkSession) -> None:

@@ -66,6 +66,24 @@ def test_people_are_scored_among_those_who_bought(spark: SparkSession) -> None:
     assert score_people(_frame(spark, rows[:1]), RfmSettings()).count() == 0
 
 
+def test_who_never_bought_is_scored_by_what_they_do(spark: SparkSession) -> None:
+    rows = [(f"p{n}", AS_OF, 0.0, float(30 - n), float(n), float(2 * n)) for n in range(6)]
+    columns = "person_id string, as_of date, frequency double, inactivity double, days_active double, engagement double"
+    engagement = RfmSettings.model_validate({"engagement": {}}).engagement
+    assert engagement is not None
+    found = {
+        row["person_id"]: tuple(row[2:])
+        for row in score_people(spark.createDataFrame(rows, columns), engagement).collect()
+    }
+    assert found == {
+        "p1": (1, 1, 1, "Hibernating"),
+        "p2": (2, 2, 2, "Hibernating"),
+        "p3": (3, 3, 3, "Need attention"),
+        "p4": (4, 4, 4, "Loyal"),
+        "p5": (5, 5, 5, "Champions"),
+    }, "p0 did nothing"
+
+
 @pytest.mark.parametrize(("belongs", "expected"), [("below", [1, 1, 2, 3]), ("above", [1, 2, 3, 3])])
 def test_an_edge_of_ones_own_belongs_where_it_is_said_to(
     spark: SparkSession, belongs: str, expected: list[int]

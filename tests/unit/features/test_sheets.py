@@ -8,9 +8,11 @@ from typing import get_args
 
 import pytest
 from pyspark.sql import SparkSession
+from tests.factories import minimal_settings
 
-from segmentation.config.features import Aggregate, FeatureSettings, LibraryName
-from segmentation.features.sheets import FeatureSheet, shared_rules, write_sheets
+from segmentation.config.features import Aggregate, FeatureSettings, LibraryName, Words
+from segmentation.features.build import feature_set
+from segmentation.features.sheets import FeatureSheet, find_users, shared_rules, write_sheets
 from segmentation.profiles.feature_page import Measured, build_feature_page, histogram
 
 OF = {"sum", "mean", "min", "max", "median", "first", "last", "distinct", "entropy", "top_share"}
@@ -23,7 +25,13 @@ def _sheets(settings: dict[str, object], used_by: dict[str, list[str]] | None = 
 
 def test_every_shipped_feature_says_what_it_is_made_of(spark: SparkSession) -> None:
     sheets = _sheets(
-        {"library": list(get_args(LibraryName)), "funnel": ["view", "buy"], "event_weights": {"buy": 3, "view": 1}}
+        {
+            "library": list(get_args(LibraryName)),
+            "funnel": ["view", "buy"],
+            "event_weights": {"buy": 3, "view": 1},
+            "category": "properties.category",
+            "discount": {"field": "properties.coupon", "exists": True},
+        }
     )
     assert all(sheet.made_of and sheet.columns and len(sheet.definition) == 16 for sheet in sheets.values())
     assert sheets["monetary"].made_of == ("sum of “amount” of purchases and returns",)
@@ -53,6 +61,41 @@ def test_every_aggregate_has_words(spark: SparkSession, aggregate: str) -> None:
     assert sheet.window == ("all days" if aggregate == "decayed" else "last 28 days")
 
 
+def test_what_is_known_of_a_person_says_by_which_events(spark: SparkSession) -> None:
+    own = {"name": "keys", "table": "persons", "aggregate": "last", "of": "identifier_count"}
+    sheet = _sheets({"library": [], "define": [own]})["keys"]
+    assert sheet.made_of == ("each different identifier of events",)
+    assert sheet.columns == ("events.event_date", "events.identifiers")
+
+
+def test_what_is_of_the_last_sessions_says_so(spark: SparkSession) -> None:
+    own = {"name": "usual", "table": "sessions", "aggregate": "max", "of": "duration_s", "last_sessions": 5}
+    sheet = _sheets({"library": [], "define": [own]})["usual"]
+    assert sheet.made_of == ("largest “duration_s” of sessions, among the last 5 sessions",)
+    assert sheet.window == "last 5 sessions"
+
+
+def test_what_is_counted_in_periods_says_of_how_many_days(spark: SparkSession) -> None:
+    sheets = _sheets({"library": ["clv_frequency", "clv_monetary"], "clv_period_days": 7})
+    assert sheets["clv_frequency"].made_of == ("periods of 7 days with purchases",)
+    assert "sum of “amount” in the first period of 7 days with purchases" in sheets["clv_monetary"].made_of
+
+
+def test_what_is_said_of_a_shipped_feature_can_be_said_otherwise(spark: SparkSession) -> None:
+    mix = {"name": "channel", "field": "properties.channel", "values": ["ads"]}
+    words = {
+        "monetary": {"owner": "CRM", "label": "revenue"},
+        "channel_ads_share": {"sensitivity": "personal", "high": "ad-led"},
+    }
+    plain = FeatureSettings.model_validate({"library": ["monetary"], "mixes": [mix]})
+    sheets = _sheets({"library": ["monetary"], "mixes": [mix], "words": words})
+    monetary, ads = sheets["monetary"], sheets["channel_ads_share"]
+    assert (monetary.owner, monetary.info.label, monetary.info.high) == ("CRM", "revenue", "high-value")
+    assert (ads.sensitivity, ads.info.high, ads.info.low) == ("personal", "ad-led", "ads-light")
+    assert monetary.definition == plain.definition("monetary"), "nothing else is measured"
+    assert feature_set(plain) == feature_set(plain.model_copy(update={"words": {"monetary": Words(owner="CRM")}}))
+
+
 def test_a_touch_says_of_which_row_it_is(spark: SparkSession) -> None:
     mix = {"name": "channel", "field": "properties.channel", "touch": "last", "values": ["ads"], "window_days": 30}
     sheet = _sheets({"library": [], "mixes": [mix]})["channel_ads"]
@@ -71,6 +114,38 @@ def test_what_is_made_of_features_says_so_and_they_say_who_takes_them(spark: Spa
     assert sheets["monetary"].used_by == ("feature per_visit",)
 
 
+def test_everything_that_takes_a_feature_is_named() -> None:
+    settings = minimal_settings(
+        features={"rfm": {"engagement": {"recency": "recency"}}},
+        clustering={
+            "features": ["frequency"],
+            "attributes": {"city": {"encode": "target", "target": "monetary"}},
+            "transform": {"cohorts": {"feature": "tenure", "edges": [30]}},
+            "always_in": [{"feature": "monetary", "at_least": 5000}],
+        },
+        segments={
+            "scope": [{"feature": "days_active", "at_least": 1}],
+            "rules": [
+                {"name": "vip", "when": [{"feature": "monetary", "at_least": 9000, "at_most": 9e9}], "into": "vip"}
+            ],
+        },
+        audiences=[{"name": "keen", "who": {"feature": "engagement", "at_least": 5}}],
+    )
+    assert find_users(settings) == {
+        "frequency": ["the segments' model", "RFM scores"],
+        "monetary": [
+            "the segments' model, as the mean of people with the same city",
+            "whom a model is always fitted on",
+            "segment rule vip",
+            "RFM scores",
+        ],
+        "tenure": ["the cohorts within which features count"],
+        "days_active": ["the segments' scope", "RFM scores by engagement"],
+        "recency": ["RFM scores", "RFM scores by engagement"],
+        "engagement": ["RFM scores by engagement", "audience keen"],
+    }
+
+
 def test_a_definition_changes_with_what_it_depends_on_and_nothing_else() -> None:
     base = {"library": ["monetary", "sessions"], "define": [{"name": "per_visit", "ratio": ["monetary", "sessions"]}]}
     first = FeatureSettings.model_validate(base)
@@ -78,6 +153,14 @@ def test_a_definition_changes_with_what_it_depends_on_and_nothing_else() -> None
     filled = FeatureSettings.model_validate({**base, "fill": {"monetary": 1}})
     assert [first.definition(name) == further.definition(name) for name in first.names()] == [True] * 3
     assert [first.definition(name) == filled.definition(name) for name in first.names()] == [False, True, False]
+    own = {"name": "views", "aggregate": "count"}
+    plain, named = (
+        FeatureSettings.model_validate({"define": [{**own, **words}]}) for words in ({}, {"label": "looks"})
+    )
+    assert plain.definition("views") == named.definition("views"), "the same under another label"
+    staged = FeatureSettings.model_validate({"library": ["monetary", "funnel_stage"], "funnel": ["view", "buy"]})
+    other = staged.model_copy(update={"funnel": ["view", "cart", "buy"]})
+    assert [staged.definition(name) == other.definition(name) for name in staged.names()] == [True, False]
 
 
 def test_the_page_shows_figures_and_findings_and_escapes_what_was_configured(spark: SparkSession) -> None:

@@ -230,6 +230,10 @@ def test_a_gate_on_groups_says_whose() -> None:
     assert [(problem.key, problem.suggestion) for problem in check_attributes(asked)] == [
         ("segments.fairness.attributes.1", "country")
     ]
+    told = {**declared, "features": {"checks": {"proxies": {"attributes": ["countri"]}}}}
+    assert [(problem.key, problem.suggestion) for problem in check_attributes(told)] == [
+        ("features.checks.proxies.attributes.0", "country")
+    ]
     encoded = {
         "attributes": {"contry": {}},
         "transform": {"cohorts": {"attribute": "plan"}},
