@@ -11,6 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from pyspark.sql import SparkSession
+from tests.factories import identity_values
 from tests.published import AS_OF, FIRST, Shop
 
 from segmentation.contracts.errors import ConfigError, InputError
@@ -164,6 +165,36 @@ def test_some_people_are_held_out_of_every_campaign(
         Arm(15, 1, 5.0, 25.0),
         Arm(5, 0, 0.0, 0.0),
     )
+
+
+def test_people_of_both_arms_who_turn_out_to_be_one_keep_the_first(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", "0123456789abcdef" * 4)
+    audience = {"name": "all", "who": {"feature": "recency", "at_least": 0}, "holdout": 0.5}
+    shop = Shop(spark, tmp_path, audiences=[audience])
+    people = {f"p{number}": "s-1" for number in range(6)}
+    shop.publish(1, v1=people)
+    shop.measure(AS_OF, **dict.fromkeys(people, 1.0))
+    shop.happen(*({"person_id": person} for person in people))
+    shop.run(STAGE)
+    arms = {row["person_id"]: row["arm"] for row in shop.warehouse.read("holdouts").collect()}
+    control, treated = (min(who for who, arm in arms.items() if arm == one) for one in ("control", "treated"))
+
+    # The treated person has become the other, as one event of theirs told.
+    shop.put(
+        identity_map=identity_values({("user_id", who): control if who == treated else who for who in people}),
+        identity_history=[
+            {"identifier_type": "user_id", "identifier_value": treated, "person_id": treated, "change": "new"}
+            | {"valid_from": datetime(2026, 2, 1), "valid_to": datetime(2026, 2, 28, 20)}
+        ],
+    )
+    shop.measure(NEXT, **{who: 1.0 for who in people if who != treated})
+    for _ in ("the next date", "the same again"):
+        shop.run(STAGE, as_of=NEXT)
+        rows = {row["person_id"]: (row["arm"], row["other_arm"]) for row in shop.warehouse.read("holdouts").collect()}
+        one = {control: ("control", "treated")}
+        assert rows == {who: (arm, None) for who, arm in arms.items() if who != treated} | one
 
 
 def test_a_withdrawal_takes_the_person_out_of_every_audience_and_destination(
