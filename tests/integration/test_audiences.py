@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 from tests.factories import identity_values
 from tests.published import AS_OF, FIRST, Shop
 
@@ -167,18 +167,24 @@ def test_some_people_are_held_out_of_every_campaign(
     )
 
 
+def _in_arms(shop: Shop) -> list[Row]:
+    return shop.warehouse.read("holdouts").where("audience = 'all'").collect()
+
+
 def test_people_of_both_arms_who_turn_out_to_be_one_keep_the_first(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEGMENTATION_KEY", "0123456789abcdef" * 4)
     audience = {"name": "all", "who": {"feature": "recency", "at_least": 0}, "holdout": 0.5}
-    shop = Shop(spark, tmp_path, audiences=[audience])
+    mail = {"name": "mail", "audience": "all", "columns": ["person_id"]}
+    shop = Shop(spark, tmp_path, mail, audiences=[audience, {**audience, "name": "same"}])
     people = {f"p{number}": "s-1" for number in range(6)}
     shop.publish(1, v1=people)
     shop.measure(AS_OF, **dict.fromkeys(people, 1.0))
     shop.happen(*({"person_id": person} for person in people))
     shop.run(STAGE)
-    arms = {row["person_id"]: row["arm"] for row in shop.warehouse.read("holdouts").collect()}
+    shop.export()
+    arms = {row["person_id"]: row["arm"] for row in _in_arms(shop)}
     control, treated = (min(who for who, arm in arms.items() if arm == one) for one in ("control", "treated"))
 
     # The treated person has become the other, as one event of theirs told.
@@ -192,9 +198,22 @@ def test_people_of_both_arms_who_turn_out_to_be_one_keep_the_first(
     shop.measure(NEXT, **{who: 1.0 for who in people if who != treated})
     for _ in ("the next date", "the same again"):
         shop.run(STAGE, as_of=NEXT)
-        rows = {row["person_id"]: (row["arm"], row["other_arm"]) for row in shop.warehouse.read("holdouts").collect()}
+        rows = {row["person_id"]: (row["arm"], row["other_arm"]) for row in _in_arms(shop)}
         one = {control: ("control", "treated")}
         assert rows == {who: (arm, None) for who, arm in arms.items() if who != treated} | one
+
+    # What was mailed went to the one who is held out, by the id of then.
+    path = tmp_path / "conf.yml"
+    raw = shop.settings.model_dump(mode="json", exclude_none=True, exclude={"spark", "features", "clustering"})
+    path.write_text(yaml.safe_dump({**raw, "exports": [mail]}), encoding="utf-8")
+    arguments = ["measure", "--config", str(path), "--as-of", str(NEXT)]
+    text = " ".join(CliRunner().invoke(cli, arguments, catch_exceptions=False).output.split())
+    assert "turned out to be one: 1, each in the first arm; held out and delivered all the same: 1." in text
+    plain = CliRunner().invoke(cli, [*arguments, "--log-format", "json"], catch_exceptions=False).stdout
+    told = {one["audience"]: one for one in json.loads(plain)}
+    assert told["all"]["contamination"] == {"in_both_arms": 1, "controls_delivered": 1}
+    assert told["same"]["contamination"]["controls_delivered"] == 0, "the mail is not of that audience"
+    assert (told["all"]["everyone"]["control"]["people"], told["all"]["everyone"]["treated"]["people"]) == (3, 2)
 
 
 def test_a_withdrawal_takes_the_person_out_of_every_audience_and_destination(

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.table import Table
 
+from segmentation.experiments.contamination import Contamination
 from segmentation.experiments.lift import Effect
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.record import RunRecord
@@ -31,6 +32,9 @@ def measure(common: Common, audience: str | None) -> None:
     Of what people spent, the first figure is the plain difference (Welch), the second its interval by drawing again
     from the same people (bootstrap), which a few who spend very much do not upset, and the third takes out what they
     had spent before anyway (CUPED). p is of the share who bought, corrected for the number of segments (Holm).
+
+    Contamination is who was in both arms, and counts in the first, and who was held out and is at a destination of the
+    audience all the same.
     """
     settings = common.settings()
     names = find_held_out(settings, audience)
@@ -42,7 +46,7 @@ def measure(common: Common, audience: str | None) -> None:
         return
     console = open_console()
     for one in found:
-        console.print(f"{one.audience}: {_verdict(one)}")
+        console.print(f"{one.audience}: {_verdict(one)}{_mixed(one.contamination)}")
         console.print(_table(one))
 
 
@@ -59,6 +63,16 @@ def _verdict(one: Measurement) -> str:
         f"from {one.since} to {one.as_of}, {treated.rate:.1%} of {treated.people:,} treated people bought, and "
         f"{control.rate:.1%} of {control.people:,} held out: {_points(effect)}, {told}."
     )
+
+
+def _mixed(found: Contamination) -> str:
+    """What is mixed up in the arms, where anything is."""
+    told = []
+    if found.in_both_arms:
+        told.append(f"people of both arms who turned out to be one: {found.in_both_arms:,}, each in the first arm")
+    if found.controls_delivered:
+        told.append(f"held out and delivered all the same: {found.controls_delivered:,}")
+    return f" Contamination: {'; '.join(told)}." if told else ""
 
 
 def _table(one: Measurement) -> Table:
