@@ -181,7 +181,8 @@ def test_people_of_both_arms_who_turn_out_to_be_one_keep_the_first(
     people = {f"p{number}": "s-1" for number in range(6)}
     shop.publish(1, v1=people)
     shop.measure(AS_OF, **dict.fromkeys(people, 1.0))
-    shop.happen(*({"person_id": person} for person in people))
+    bought = {"person_id": "p1", "event_name": "buy", "amount": 5, "event_ts": datetime(2026, 3, 1, 9)}
+    shop.happen(*({"person_id": person} for person in people), bought)
     shop.run(STAGE)
     shop.export()
     arms = {row["person_id"]: row["arm"] for row in _in_arms(shop)}
@@ -214,6 +215,14 @@ def test_people_of_both_arms_who_turn_out_to_be_one_keep_the_first(
     assert told["all"]["contamination"] == {"in_both_arms": 1, "controls_delivered": 1}
     assert told["same"]["contamination"]["controls_delivered"] == 0, "the mail is not of that audience"
     assert (told["all"]["everyone"]["control"]["people"], told["all"]["everyone"]["treated"]["people"]) == (3, 2)
+
+    rows = [row for one in told.values() for row in (one["everyone"], *one["segments"])]
+    assert len(rows) == 4
+    for figure in ("bought", "spent", "spent_given_before", "spent_resampled"):
+        p_values = {row[figure]["p_value"] for row in rows}
+        assert None not in p_values
+        adjusted = min(row["adjusted_p_values"][figure] for row in rows)
+        assert adjusted == pytest.approx(min(1, 4 * min(p_values))), "corrected for everyone of both audiences"
 
 
 def test_a_withdrawal_takes_the_person_out_of_every_audience_and_destination(

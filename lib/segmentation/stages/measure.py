@@ -34,6 +34,8 @@ from segmentation.sessions.attach import attach_persons, keep_behaviour
 
 READS = ("holdouts", "events", "identity_map", "identity_history", "export_log", "export_members")
 EVERYONE = "everyone"
+TESTED = ("bought", "spent", "spent_resampled", "spent_given_before")
+"""Figures of a `Comparison` that come with a p-value."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Comparison:
     """The two arms of one segment, or of everyone: shares who bought, and what was spent a person, as it is (by a t
     test, and by drawing again) and given what people had spent before.
 
-    `adjusted_p_value` is of the shares, corrected for the number of segments; everyone's needs no correction.
+    `adjusted_p_values`: figure -> its p-value, corrected for all of that figure that one call of `measure` tells.
     """
 
     segment_id: str
@@ -52,7 +54,7 @@ class Comparison:
     spent_resampled: Effect
     spent_given_before: Effect
     smallest_visible: float
-    adjusted_p_value: float
+    adjusted_p_values: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def measure(context: StageContext, audiences: Sequence[str]) -> list[Measurement
     """Compares the arms of each audience by what they bought (`features.purchase`) since they were assigned.
 
     People are who they are known to be now: who was in both arms counts in the first. Events are read once for all
-    audiences. Raises `InputError` where nobody of one has an arm yet.
+    audiences, and p-values are corrected for all audiences and segments. Raises `InputError` where nobody of one has an
+    arm yet.
     """
     settings, as_of = context.settings, context.as_of
     assigned = context.read_or_empty("holdouts").where(
@@ -89,7 +92,7 @@ def measure(context: StageContext, audiences: Sequence[str]) -> list[Measurement
     for audience in audiences:
         if audience not in found:
             raise InputError(f"Nobody of '{audience}' is in a control group yet: run `segmentation audiences` first.")
-    return [_measurement(audience, as_of, found[audience], mixed[audience]) for audience in audiences]
+    return _correct([_measurement(audience, as_of, found[audience], mixed[audience]) for audience in audiences])
 
 
 def find_held_out(settings: Settings, asked: str | None = None) -> list[str]:
@@ -125,8 +128,6 @@ def _delivered(context: StageContext, audiences: Sequence[str]) -> DataFrame:
 
 
 def _measurement(audience: str, as_of: date, found: Outcomes, contamination: Contamination) -> Measurement:
-    segments = {segment_id: _compare(segment_id, groups) for segment_id, groups in found.groups.items()}
-    adjusted = adjust_p_values({segment_id: c.bought.p_value for segment_id, c in segments.items()})
     together = {arm: [g for of in found.groups.values() for g in of.get(arm, ())] for arm in (TREATED, CONTROL)}
     return Measurement(
         audience=audience,
@@ -134,21 +135,40 @@ def _measurement(audience: str, as_of: date, found: Outcomes, contamination: Con
         since=found.since,
         contamination=contamination,
         everyone=_compare(EVERYONE, together),
-        segments=[replace(one, adjusted_p_value=adjusted[segment_id]) for segment_id, one in segments.items()],
+        segments=[_compare(segment_id, groups) for segment_id, groups in found.groups.items()],
     )
 
 
 def _compare(segment_id: str, groups: Mapping[str, Sequence[Arm]]) -> Comparison:
     treated, control = (sum(groups.get(arm, ()), NOBODY) for arm in (TREATED, CONTROL))
-    bought = compare_rates(treated, control)
     return Comparison(
         segment_id=segment_id,
         treated=treated,
         control=control,
-        bought=bought,
+        bought=compare_rates(treated, control),
         spent=compare_means(treated, control),
         spent_resampled=resample_means(groups.get(TREATED, ()), groups.get(CONTROL, ())),
         spent_given_before=compare_means_given_before(treated, control),
         smallest_visible=smallest_visible(treated, control),
-        adjusted_p_value=bought.p_value,
+        adjusted_p_values={},
     )
+
+
+def _correct(found: Sequence[Measurement]) -> list[Measurement]:
+    """The same with the p-values of each figure corrected for all of its tests."""
+    rows = {(one.audience, place): row for one in found for place, row in enumerate((one.everyone, *one.segments))}
+    adjusted = {
+        figure: adjust_p_values({test: getattr(row, figure).p_value for test, row in rows.items()}) for figure in TESTED
+    }
+    told = {
+        test: replace(row, adjusted_p_values={figure: adjusted[figure][test] for figure in TESTED})
+        for test, row in rows.items()
+    }
+    return [
+        replace(
+            one,
+            everyone=told[one.audience, 0],
+            segments=[told[one.audience, place] for place in range(1, len(one.segments) + 1)],
+        )
+        for one in found
+    ]

@@ -31,7 +31,8 @@ def measure(common: Common, audience: str | None) -> None:
 
     Of what people spent, the first figure is the plain difference (Welch), the second its interval by drawing again
     from the same people (bootstrap), which a few who spend very much do not upset, and the third takes out what they
-    had spent before anyway (CUPED). p is of the share who bought, corrected for the number of segments (Holm).
+    had spent before anyway (CUPED). p is of the share who bought and of the plain difference of what was spent, each
+    corrected for all audiences and segments that are told (Holm).
 
     Contamination is who was in both arms, and counts in the first, and who was held out and is at a destination of the
     audience all the same.
@@ -55,7 +56,7 @@ def _verdict(one: Measurement) -> str:
     if isnan(effect.p_value):
         return "an arm has no people yet, so there is nothing to compare."
     told = "more than chance explains"
-    if effect.p_value >= _SIGNIFICANT:
+    if one.everyone.adjusted_p_values["bought"] >= _SIGNIFICANT:
         told = "no more than chance may explain"
         if not isnan(one.everyone.smallest_visible):
             told += f" (arms of this size show {100 * one.everyone.smallest_visible:.1f} points four times in five)"
@@ -85,7 +86,8 @@ def _table(one: Measurement) -> Table:
         "spent more (95 %)",
         "drawn again",
         "given before",
-        "p",
+        "p bought",
+        "p spent",
     ):
         table.add_column(name, justify="left" if name == "segment" else "right", overflow="fold")
     for row in (one.everyone, *one.segments):
@@ -94,10 +96,10 @@ def _table(one: Measurement) -> Table:
 
 
 def _cells(row: Comparison) -> tuple[str, ...]:
-    p_value = "" if isnan(row.adjusted_p_value) else f"{row.adjusted_p_value:.3f}"
+    p_values = ("" if isnan(p) else f"{p:.3f}" for p in (row.adjusted_p_values[name] for name in ("bought", "spent")))
     people = (f"{row.treated.people:,}", f"{row.control.people:,}")
     spent = (_money(row.spent), _range(row.spent_resampled), _money(row.spent_given_before))
-    return row.segment_id, *people, _points(row.bought), *spent, p_value
+    return row.segment_id, *people, _points(row.bought), *spent, *p_values
 
 
 def _points(effect: Effect) -> str:
