@@ -224,6 +224,25 @@ def test_people_of_both_arms_who_turn_out_to_be_one_keep_the_first(
         adjusted = min(row["adjusted_p_values"][figure] for row in rows)
         assert adjusted == pytest.approx(min(1, 4 * min(p_values))), "corrected for everyone of both audiences"
 
+    arguments += ["--plan", "all", "--rate", "0.2", "--effect", "0.1"]
+    text = " ".join(CliRunner().invoke(cli, arguments, catch_exceptions=False).output.split())
+    assert "all: of 5 people at the end of 2026-03-01, 50% are held out; 20.0% buy anyway (said)." in text
+    assert "To see 10 points more in 80% of campaigns, it takes 292 treated people and 292 held out." in text
+    plain = CliRunner().invoke(cli, [*arguments, "--log-format", "json"], catch_exceptions=False).stdout
+    assert (json.loads(plain)["plan"]["people"], json.loads(plain)["plan"]["smallest_effect"]) == (5, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--rate", "0.1"], "--rate goes with --plan."),
+        (["--plan", "all", "--audience", "all"], "Give either --audience, to measure it, or --plan."),
+        (["--plan", "all", "--power", "1"], "1.0 is not in the range 0<x<1."),
+    ],
+)
+def test_options_of_a_plan_are_checked_before_anything_is_read(options: list[str], said: str) -> None:
+    assert said in CliRunner().invoke(cli, ["measure", *options]).output
+
 
 def test_a_withdrawal_takes_the_person_out_of_every_audience_and_destination(
     spark: SparkSession, tmp_path: Path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-import pytest
 from pyspark.sql import DataFrame, SparkSession
 from tests.factories import identity_rows, table_rows
 
@@ -52,9 +51,9 @@ def test_a_person_became_who_has_the_most_trusted_of_what_the_person_had_last(sp
     assert [tuple(row) for row in found.collect()] == [("old", "heir")]
 
 
-@pytest.mark.parametrize(
-    ("rows", "kept"),
-    [
+def test_the_first_arm_stands_and_the_other_is_kept_in_mind(spark: SparkSession) -> None:
+    # Who of old, older and heir, who are one, was in which arm, since when, and in which other -> what holds.
+    cases: list[tuple[list[tuple[str, str, int, str | None]], tuple[str, str, int, str | None]]] = [
         ([("old", "control", 1, None), ("heir", "treated", 2, None)], ("control", "of old", 1, "treated")),
         ([("old", "control", 2, None), ("heir", "treated", 1, None)], ("treated", "of heir", 1, "control")),
         ([("old", "control", 2, None), ("heir", "control", 1, None)], ("control", "of heir", 1, None)),
@@ -62,24 +61,16 @@ def test_a_person_became_who_has_the_most_trusted_of_what_the_person_had_last(sp
         ([("old", "control", 2, None), ("older", "treated", 2, None)], ("control", "of old", 2, "treated")),
         ([("old", "control", 1, "treated"), ("heir", "control", 2, None)], ("control", "of old", 1, "treated")),
         ([("old", "control", 2, None)], ("control", "of old", 2, None)),
-    ],
-)
-def test_the_first_arm_stands_and_the_other_is_kept_in_mind(
-    spark: SparkSession,
-    rows: list[tuple[str, str, int, str | None]],
-    kept: tuple[str, str, int, str | None],
-) -> None:
-    other = ("b", "heir", "treated", 9, None), ("a", "somebody", "control", 9, None)
-    holdouts = _holdouts(spark, *(("a", *row) for row in rows), *other)
+        ([("heir", "treated", 9, None)], ("treated", "of heir", 9, None)),
+    ]
+    rows = [(f"a{number}", *row) for number, (people, _) in enumerate(cases) for row in people]
+    holdouts = _holdouts(spark, *rows, ("a0", "somebody", "control", 9, None))
     merged = spark.createDataFrame([("old", "heir"), ("older", "heir")], "person_id string, now string")
+    expected = {
+        (f"a{number}", "heir", arm, stratum, date(2026, 3, day), other)
+        for number, (_, (arm, stratum, day, other)) in enumerate(cases)
+    } | {("a0", "somebody", "control", "of somebody", date(2026, 3, 9), None)}
     followed = follow_merges(holdouts, merged).localCheckpoint()
-    found = {(row["audience"], row["person_id"]): tuple(row)[2:] for row in followed.collect()}
-    arm, stratum, day, other_arm = kept
-    assert found == {
-        ("a", "heir"): (arm, stratum, date(2026, 3, day), other_arm),
-        ("b", "heir"): ("treated", "of heir", date(2026, 3, 9), None),
-        ("a", "somebody"): ("control", "of somebody", date(2026, 3, 9), None),
-    }
-    assert followed.count() == 3
-    again = {(row["audience"], row["person_id"]): tuple(row)[2:] for row in follow_merges(followed, merged).collect()}
-    assert again == found, "done again"
+    found = [tuple(row) for row in followed.collect()]
+    assert (len(found), set(found)) == (len(expected), expected)
+    assert {tuple(row) for row in follow_merges(followed, merged).collect()} == expected, "done again"

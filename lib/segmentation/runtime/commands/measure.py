@@ -19,14 +19,22 @@ from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages.measure import READS, Comparison, Measurement, find_held_out
 from segmentation.stages.measure import measure as measure_audiences
+from segmentation.stages.measure_plan import DAYS, EFFECT, POWER, CampaignPlan, plan_audience
+from segmentation.stages.measure_plan import READS as PLAN_READS
 
 _SIGNIFICANT = 0.05
+_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command(epilog="\b\nExample:\n  segmentation measure --audience lapsing --config conf/example.yml")
 @click.option("--audience", metavar="NAME", help="Default: every one that has a control group, and all_campaigns.")
+@click.option("--plan", metavar="AUDIENCE", help="Say beforehand what a campaign of this audience can show.")
+@click.option("--effect", type=_SHARE, help=f"With --plan: the rise of the share to be seen. Default: {EFFECT}.")
+@click.option("--rate", type=_SHARE, help="With --plan: the share who buy anyway. Default: who bought lately.")
+@click.option("--days", type=click.IntRange(1, 36_500), help=f"With --plan: in how many days. Default: {DAYS}.")
+@click.option("--power", type=_SHARE, help=f"With --plan: how often it is to be seen. Default: {POWER}.")
 @common_options
-def measure(common: Common, audience: str | None) -> None:
+def measure(common: Common, audience: str | None, plan: str | None, **planned: Any) -> None:
     """Say what the campaigns of an audience add, against its control group, and what all add together.
 
     Of what people spent, the first figure is the plain difference (Welch), the second its interval by drawing again
@@ -36,11 +44,21 @@ def measure(common: Common, audience: str | None) -> None:
 
     Contamination is who was in both arms, and counts in the first, and who was held out and is at a destination of the
     audience all the same.
+
+    --plan says how many people it takes to tell an effect from chance, and what the audience of today can show.
     """
+    given = {name: value for name, value in planned.items() if value is not None}
+    if plan is None and given:
+        raise click.UsageError(f"--{next(iter(given))} goes with --plan.")
+    if plan is not None and audience is not None:
+        raise click.UsageError("Give either --audience, to measure it, or --plan.")
     settings = common.settings()
-    names = find_held_out(settings, audience)
-    warehouse = Warehouse(common.spark(settings), settings.warehouse)
-    context = open_context(RunRecord(warehouse), settings, READS, Request(common.as_of), common.progress().tell)
+    names = find_held_out(settings, audience or plan)
+    warehouse, reads = Warehouse(common.spark(settings), settings.warehouse), READS if plan is None else PLAN_READS
+    context = open_context(RunRecord(warehouse), settings, reads, Request(common.as_of), common.progress().tell)
+    if plan is not None:
+        _tell_plan(plan_audience(context, plan, **given), common)
+        return
     found = measure_audiences(context, names)
     if common.log_format == "json":
         click.echo(json.dumps([_plain(asdict(one)) for one in found], default=str))
@@ -49,6 +67,28 @@ def measure(common: Common, audience: str | None) -> None:
     for one in found:
         console.print(f"{one.audience}: {_verdict(one)}{_mixed(one.contamination)}")
         console.print(_table(one))
+
+
+def _tell_plan(found: CampaignPlan, common: Common) -> None:
+    if common.log_format == "json":
+        click.echo(json.dumps(_plain(asdict(found)), default=str))
+        return
+    plan = found.plan
+    by_now = f"of {plan.people:,} people at the end of {found.as_of}, {plan.holdout:.0%} are held out"
+    before = "said" if found.rate_days is None else f"in the last {found.rate_days} days"
+    console = open_console()
+    console.print(f"{found.audience}: {by_now}; {plan.rate:.1%} buy anyway ({before}).")
+    console.print(
+        f"To see {100 * plan.effect:g} points more in {plan.power:.0%} of campaigns, it takes "
+        f"{plan.needed_treated:,} treated people and {plan.needed_control:,} held out."
+    )
+    if isnan(plan.power_today):
+        console.print("So few people are in it that one of the arms would have nobody.")
+        return
+    smallest = "No rise is large enough to be seen as often as that."
+    if not isnan(plan.smallest_effect):
+        smallest = f"The smallest rise that is seen as often as that: {100 * plan.smallest_effect:.2f} points."
+    console.print(f"The audience of today shows it in {plan.power_today:.0%} of campaigns. {smallest}")
 
 
 def _verdict(one: Measurement) -> str:
