@@ -21,6 +21,8 @@ from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context
 from segmentation.stages.audiences import STAGE
 from segmentation.stages.measure import READS, find_held_out, measure
+from segmentation.stages.measure_plan import READS as PLAN_READS
+from segmentation.stages.measure_plan import plan_audience
 
 AUDIENCES: list[dict[str, Any]] = [
     {"name": "lapsing", "who": {"all": [{"segment": "s-1"}, {"feature": "recency", "at_least": 30}]}},
@@ -165,6 +167,12 @@ def test_some_people_are_held_out_of_every_campaign(
         Arm(15, 1, 5.0, 25.0),
         Arm(5, 0, 0.0, 0.0),
     )
+
+    context = open_context(RunRecord(shop.warehouse), shop.settings, PLAN_READS, Request(AS_OF), lambda _: None)
+    planned = plan_audience(context, "all_campaigns", rate=0.2)
+    assert (planned.plan.people, planned.plan.holdout, planned.rate_days) == (20, 0.25, None)
+    with pytest.raises(InputError, match="from 0 % who buy cannot be planned for"):
+        plan_audience(context, "all_campaigns")
 
 
 def _in_arms(shop: Shop) -> list[Row]:
