@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
+from tests.factories import identity_values
 from tests.published import AS_OF, FIRST, Shop
 
 from segmentation.contracts.errors import ConfigError, InputError
@@ -20,6 +21,8 @@ from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context
 from segmentation.stages.audiences import STAGE
 from segmentation.stages.measure import READS, find_held_out, measure
+from segmentation.stages.measure_plan import READS as PLAN_READS
+from segmentation.stages.measure_plan import plan_audience
 
 AUDIENCES: list[dict[str, Any]] = [
     {"name": "lapsing", "who": {"all": [{"segment": "s-1"}, {"feature": "recency", "at_least": 30}]}},
@@ -164,6 +167,89 @@ def test_some_people_are_held_out_of_every_campaign(
         Arm(15, 1, 5.0, 25.0),
         Arm(5, 0, 0.0, 0.0),
     )
+
+    context = open_context(RunRecord(shop.warehouse), shop.settings, PLAN_READS, Request(AS_OF), lambda _: None)
+    planned = plan_audience(context, "all_campaigns", rate=0.2)
+    assert (planned.plan.people, planned.plan.holdout, planned.rate_days) == (20, 0.25, None)
+    with pytest.raises(InputError, match="from 0 % who buy cannot be planned for"):
+        plan_audience(context, "all_campaigns")
+
+
+def _in_arms(shop: Shop) -> list[Row]:
+    return shop.warehouse.read("holdouts").where("audience = 'all'").collect()
+
+
+def test_people_of_both_arms_who_turn_out_to_be_one_keep_the_first(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", "0123456789abcdef" * 4)
+    audience = {"name": "all", "who": {"feature": "recency", "at_least": 0}, "holdout": 0.5}
+    mail = {"name": "mail", "audience": "all", "columns": ["person_id"]}
+    shop = Shop(spark, tmp_path, mail, audiences=[audience, {**audience, "name": "same"}])
+    people = {f"p{number}": "s-1" for number in range(6)}
+    shop.publish(1, v1=people)
+    shop.measure(AS_OF, **dict.fromkeys(people, 1.0))
+    bought = {"person_id": "p1", "event_name": "buy", "amount": 5, "event_ts": datetime(2026, 3, 1, 9)}
+    shop.happen(*({"person_id": person} for person in people), bought)
+    shop.run(STAGE)
+    shop.export()
+    arms = {row["person_id"]: row["arm"] for row in _in_arms(shop)}
+    control, treated = (min(who for who, arm in arms.items() if arm == one) for one in ("control", "treated"))
+
+    # The treated person has become the other, as one event of theirs told.
+    shop.put(
+        identity_map=identity_values({("user_id", who): control if who == treated else who for who in people}),
+        identity_history=[
+            {"identifier_type": "user_id", "identifier_value": treated, "person_id": treated, "change": "new"}
+            | {"valid_from": datetime(2026, 2, 1), "valid_to": datetime(2026, 2, 28, 20)}
+        ],
+    )
+    shop.measure(NEXT, **{who: 1.0 for who in people if who != treated})
+    for _ in ("the next date", "the same again"):
+        shop.run(STAGE, as_of=NEXT)
+        rows = {row["person_id"]: (row["arm"], row["other_arm"]) for row in _in_arms(shop)}
+        one = {control: ("control", "treated")}
+        assert rows == {who: (arm, None) for who, arm in arms.items() if who != treated} | one
+
+    # What was mailed went to the one who is held out, by the id of then.
+    path = tmp_path / "conf.yml"
+    raw = shop.settings.model_dump(mode="json", exclude_none=True, exclude={"spark", "features", "clustering"})
+    path.write_text(yaml.safe_dump({**raw, "exports": [mail]}), encoding="utf-8")
+    arguments = ["measure", "--config", str(path), "--as-of", str(NEXT)]
+    text = " ".join(CliRunner().invoke(cli, arguments, catch_exceptions=False).output.split())
+    assert "turned out to be one: 1, each in the first arm; held out and delivered all the same: 1." in text
+    plain = CliRunner().invoke(cli, [*arguments, "--log-format", "json"], catch_exceptions=False).stdout
+    told = {one["audience"]: one for one in json.loads(plain)}
+    assert told["all"]["contamination"] == {"in_both_arms": 1, "controls_delivered": 1}
+    assert told["same"]["contamination"]["controls_delivered"] == 0, "the mail is not of that audience"
+    assert (told["all"]["everyone"]["control"]["people"], told["all"]["everyone"]["treated"]["people"]) == (3, 2)
+
+    rows = [row for one in told.values() for row in (one["everyone"], *one["segments"])]
+    assert len(rows) == 4
+    for figure in ("bought", "spent", "spent_given_before", "spent_resampled"):
+        p_values = {row[figure]["p_value"] for row in rows}
+        assert None not in p_values
+        adjusted = min(row["adjusted_p_values"][figure] for row in rows)
+        assert adjusted == pytest.approx(min(1, 4 * min(p_values))), "corrected for everyone of both audiences"
+
+    arguments += ["--plan", "all", "--rate", "0.2", "--effect", "0.1"]
+    text = " ".join(CliRunner().invoke(cli, arguments, catch_exceptions=False).output.split())
+    assert "all: of 5 people at the end of 2026-03-01, 50% are held out; 20.0% buy anyway (said)." in text
+    assert "To see 10 points more in 80% of campaigns, it takes 292 treated people and 292 held out." in text
+    plain = CliRunner().invoke(cli, [*arguments, "--log-format", "json"], catch_exceptions=False).stdout
+    assert (json.loads(plain)["plan"]["people"], json.loads(plain)["plan"]["smallest_effect"]) == (5, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--rate", "0.1"], "--rate goes with --plan."),
+        (["--plan", "all", "--audience", "all"], "Give either --audience, to measure it, or --plan."),
+        (["--plan", "all", "--power", "1"], "1.0 is not in the range 0<x<1."),
+    ],
+)
+def test_options_of_a_plan_are_checked_before_anything_is_read(options: list[str], said: str) -> None:
+    assert said in CliRunner().invoke(cli, ["measure", *options]).output
 
 
 def test_a_withdrawal_takes_the_person_out_of_every_audience_and_destination(

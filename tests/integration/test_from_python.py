@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,23 @@ def test_a_campaign_is_measured_against_its_control_group(shop: Segmentation) ->
         shop.measure("loyal")
 
 
+def test_a_campaign_is_planned_by_what_people_did_before(shop: Segmentation) -> None:
+    planned = shop.plan_campaign("buyers", effect=0.1, days=7)
+    people = {row[0] for row in shop.members("buyers").select("person_id").collect()}
+    events = shop.table("events").where(F.col("event_date") > F.lit(TODAY - timedelta(days=7)))
+    owners = shop.table("identity_map").where("identifier_type = 'user_id'")
+    by_user = F.col("identifiers")["user_id"] == F.col("identifier_value")
+    bought = events.where("event_name = 'purchase'").join(owners, by_user).select("person_id").distinct()
+    count = len(people & {row[0] for row in bought.collect()})
+    assert 0 < count < len(people)
+    assert (planned.plan.people, planned.plan.rate) == (len(people), count / len(people))
+    assert (planned.as_of, planned.rate_days, planned.plan.holdout) == (TODAY, 7, 0.4)
+    assert 0.05 < planned.plan.power_today < 0.8 < planned.plan.needed_control
+    assert shop.plan_campaign("buyers", rate=0.2).rate_days is None
+    with pytest.raises(ConfigError, match="'loyal' has no control group"):
+        shop.plan_campaign("loyal")
+
+
 def test_what_other_rules_would_change_is_seen_beforehand(shop: Segmentation) -> None:
     there = shop.preview_identity()
     assert (there.as_of, there.sessions_moved, there.memberships_moved) == (TODAY, 0, 0)
@@ -289,7 +307,7 @@ def test_everything_that_a_command_does_can_be_called() -> None:
     elsewhere = {"simulate", "demo"}  # the one is a function of `api`, the other a run of conf/demo.yml
     assert set(cli.commands) == CALLS.keys() | elsewhere
     assert all(callable(getattr(Segmentation, method)) for method in CALLS.values())
-    looks = {"placement", "feature_sheets", "suggest_journeys", "suggest_timeout", "preview_identity"}
+    looks = {"placement", "feature_sheets", "suggest_journeys", "suggest_timeout", "preview_identity", "plan_campaign"}
     assert all(callable(getattr(Segmentation, method)) for method in looks)
 
 

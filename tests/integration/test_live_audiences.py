@@ -13,7 +13,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from tests.finished import KEY, TODAY, FinishedShop
-from tests.published import FIRST, Shop
+from tests.published import AS_OF, FIRST, Shop
 
 from segmentation.contracts.errors import InputError
 from segmentation.runtime.cli import run_command
@@ -152,6 +152,35 @@ def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(
     assert {pair for pair in live.entered(NEXT, "keen", "at_once") if pair[1] != stranger} == by_events
     assert ("keen", stranger) in live.entered(NEXT, "keen")
     assert {(row["person_id"], row["arm"]) for row in live.table("holdouts")} >= kept.items(), "also at its end"
+
+
+def test_people_who_turned_out_to_be_one_have_one_arm_before_anybody_comes_in(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", KEY)
+    shop = Shop(spark, tmp_path, audiences=[{**KEEN, "holdout": 0.5}])
+    shop.publish(1, v1=FIRST)
+    shop.measure(AS_OF, p1=1.0)
+    shop.happen({"person_id": "p1"})
+    judged = {"run_id": "r", "stage": "audiences", "status": "succeeded", "config_sha256": "c", "code_version": "1"}
+    arms = [("p0", "control", 1), ("p1", "treated", 2)]
+    shop.put(
+        runs=[
+            {**judged, "started_ts": datetime(2026, 3, 1), "ended_ts": datetime(2026, 3, 1), "inputs": {"events": 0}}
+        ],
+        holdouts=[
+            {"audience": "keen", "person_id": who, "arm": arm, "stratum": "s-1", "assigned_as_of": date(2026, 2, day)}
+            for who, arm, day in arms
+        ],
+        identity_history=[
+            {"identifier_type": "user_id", "identifier_value": "p1", "person_id": "p0", "change": "new"}
+            | {"valid_from": datetime(2026, 2, 1), "valid_to": datetime(2026, 2, 20)}
+        ],
+    )
+    for _ in ("first", "again"):
+        assert shop.run(STAGE).message == "nobody came in"
+        rows = shop.warehouse.read("holdouts").select("person_id", "arm", "other_arm").collect()
+        assert [tuple(row) for row in rows] == [("p1", "control", "treated")]
 
 
 def test_without_live_audiences_it_is_said(spark: SparkSession, tmp_path: Path) -> None:

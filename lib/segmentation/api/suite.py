@@ -63,6 +63,8 @@ from segmentation.stages.identity_preview import READS as PREVIEW_READS
 from segmentation.stages.identity_preview import Preview, preview
 from segmentation.stages.measure import READS as MEASURE_READS
 from segmentation.stages.measure import Measurement, find_held_out, measure
+from segmentation.stages.measure_plan import DAYS, EFFECT, POWER, CampaignPlan, plan_audience
+from segmentation.stages.measure_plan import READS as PLAN_READS
 from segmentation.stages.pipeline import choose_stages
 from segmentation.stages.publish import retire_version, roll_back
 from segmentation.stages.score import score_warehouse
@@ -266,6 +268,26 @@ class Segmentation:
         """
         names = find_held_out(self.settings, audience)
         return measure(self._context(MEASURE_READS, as_of), names)
+
+    def plan_campaign(
+        self,
+        audience: str,
+        *,
+        effect: float = EFFECT,
+        power: float = POWER,
+        rate: float | None = None,
+        days: int = DAYS,
+        as_of: date | str | None = None,
+    ) -> CampaignPlan:
+        """What a campaign of an audience needs before its effect can be told from chance, and what the audience of
+        today can show; writes nothing.
+
+        `effect`: by how much the share who buy is to rise, which is seen as often as `power` says. `rate`: that share
+        without the campaign, by default of who bought in the last `days` days. Raises `ConfigError` where the audience
+        has no control group, `InputError` where no such campaign can be planned.
+        """
+        find_held_out(self.settings, audience)
+        return plan_audience(self._context(PLAN_READS, as_of), audience, effect, power, rate, days)
 
     def attribution(self, as_of: date | str | None = None) -> Attribution:
         """Which channels led people to convert, by seven methods, for everyone and for each segment; writes nothing.

@@ -177,7 +177,8 @@ class AudienceSettings(Section):
         gt=0,
         le=0.9,
         description="The share of it that no export delivers: its control group, of each segment in proportion. Once "
-        "in it, always in it. Needs a key, as personal identifiers do.",
+        "in it, always in it. Needs a key, as personal identifiers do. `segmentation measure --plan` says what it can "
+        "show.",
     )
 
     @field_validator("name")

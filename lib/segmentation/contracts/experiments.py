@@ -13,6 +13,7 @@ HOLDOUTS = Table(
         Col("arm", STRING, "control: never delivered; treated. Once assigned, it stays", required=True),
         Col("stratum", STRING, "the person's segment when it was assigned", required=True),
         Col("assigned_as_of", DATE, "first date at whose end the person was in the audience", required=True),
+        Col("other_arm", STRING, "the other arm, where people of both turned out to be this one; null: in one only"),
     ),
 )
 

@@ -69,6 +69,7 @@ def assign_arms(
         F.when(control, CONTROL).otherwise(TREATED).alias("arm"),
         "stratum",
         F.lit(as_of).alias("assigned_as_of"),
+        F.lit(None).cast("string").alias("other_arm"),
     )
     return earlier.select(*HOLDOUTS.column_names).unionByName(assigned)
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from math import nan, sqrt
+from typing import TypeVar
 
 from scipy.stats import norm, t
+
+Test = TypeVar("Test")
+"""By what a test is known."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +154,9 @@ def _welch(treated: Arm, control: Arm, slope: float, confidence: float) -> Effec
     return Effect(difference, difference - half, difference + half, p_value)
 
 
-def adjust_p_values(found: Mapping[str, float]) -> dict[str, float]:
+def adjust_p_values(found: Mapping[Test, float]) -> dict[Test, float]:
     """Probabilities of several tests, corrected for their number by Holm's method; no number stays none."""
-    known = sorted((p, name) for name, p in found.items() if p == p)
+    known = sorted(((p, name) for name, p in found.items() if p == p), key=lambda one: one[0])
     adjusted, highest = dict(found), 0.0
     for place, (p, name) in enumerate(known):
         highest = max(highest, min(1.0, p * (len(known) - place)))

@@ -27,6 +27,7 @@ from segmentation.config.audiences import AudienceSettings, PersonRule
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.experiments.holdouts import assign_apart, assign_arms
+from segmentation.experiments.merges import find_merged, follow_merges
 from segmentation.features.catalogue import feature_catalogue
 from segmentation.features.people import measure_people
 from segmentation.privacy.key import load_key
@@ -85,8 +86,10 @@ def run(context: StageContext) -> Outcome:
 
 
 def _arms(context: StageContext, members: DataFrame, shares: Mapping[str, float], key: bytes) -> DataFrame:
-    """Rows of `holdouts` with everyone who is new in an arm."""
+    """Rows of `holdouts` with everyone who is new in an arm, and one arm for people who turned out to be one."""
     before, universal = context.read_or_empty("holdouts"), context.settings.universal_control
+    if not before.isEmpty():
+        before = follow_merges(before, merged_people(context, before))
     live = [audience.name for audience in context.settings.audiences if audience.live]
     if universal is None:
         return assign_arms(before, members, shares, key, context.as_of, live)
@@ -96,6 +99,12 @@ def _arms(context: StageContext, members: DataFrame, shares: Mapping[str, float]
     segments = context.read("segments").where(own).select("person_id", "segment_id")
     everyone = people.join(segments, "person_id", "left")
     return assign_apart(before, everyone, members, universal, shares, key, context.as_of, live)
+
+
+def merged_people(context: StageContext, holdouts: DataFrame) -> DataFrame:
+    """Who of `holdouts` has become whom, as of `find_merged`."""
+    history, trust = context.read_or_empty("identity_history"), list(context.settings.identity.identifiers)
+    return find_merged(holdouts, history, context.read_owners(), trust).localCheckpoint()
 
 
 def _published(context: StageContext) -> Version:

@@ -19,12 +19,13 @@ from segmentation.activation.membership_limits import limit_entries
 from segmentation.config.audiences import ALL_CAMPAIGNS
 from segmentation.contracts.errors import InputError
 from segmentation.experiments.holdouts import assign_arms, control_group
+from segmentation.experiments.merges import follow_merges
 from segmentation.ingest.micro_batches import take_batches
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.sessions.attach import attach_persons, keep_behaviour
 from segmentation.stages import audiences
-from segmentation.stages.audiences import meeting_rules, needed_key
+from segmentation.stages.audiences import meeting_rules, merged_people, needed_key
 from segmentation.stages.ingest_plan import STREAMS
 
 CHECKPOINT = f"{STREAMS}/_audiences"
@@ -40,6 +41,8 @@ def run(context: StageContext) -> Outcome:
     if not live:
         return Outcome(0, 0, mode="incremental", message="no audience is live")
     reader = context.warehouse.follow("events", _judged_until(context))
+    if context.settings.has_control_groups:
+        _follow_merges(context)
     seen, entered = 0, Counter[str]()
     with closing(take_batches(reader, "live audiences", context.warehouse.path(CHECKPOINT))) as batches:
         for batch in batches:
@@ -90,6 +93,13 @@ def _bring_in(context: StageContext, people: DataFrame, live: list[str]) -> dict
         dates = {"entered_as_of": F.lit(context.as_of), "left_as_of": F.lit(None).cast("date")}
         warehouse.append("audience_members", new.select(*KEY).withColumns(dates))
     return counts
+
+
+def _follow_merges(context: StageContext) -> None:
+    """Gives people who turned out to be one since the last time the first arm of theirs, before anybody comes in."""
+    before = context.read_or_empty("holdouts")
+    if not before.isEmpty() and not (merged := merged_people(context, before)).isEmpty():
+        context.warehouse.replace("holdouts", follow_merges(before, merged))
 
 
 def _assign(context: StageContext, new: DataFrame, live: list[str]) -> None:

@@ -30,7 +30,7 @@ def _rows(holdouts: DataFrame) -> set[tuple[Any, ...]]:
 
 
 def _controls(rows: set[tuple[Any, ...]]) -> Counter[tuple[str, str]]:
-    return Counter((audience, stratum) for audience, _, arm, stratum, _ in rows if arm == "control")
+    return Counter((audience, stratum) for audience, _, arm, stratum, *_ in rows if arm == "control")
 
 
 def test_control_groups_are_steady_and_grow_in_proportion(spark: SparkSession) -> None:
@@ -39,7 +39,7 @@ def test_control_groups_are_steady_and_grow_in_proportion(spark: SparkSession) -
     first = assign_arms(nobody, small, SHARES, KEY, DAYS[0]).localCheckpoint()
     rows = _rows(first)
     assert len(rows) == 404, "an audience without a share has no arms"
-    sizes = Counter((audience, stratum) for audience, _, _, stratum, _ in rows)
+    sizes = Counter((audience, stratum) for audience, _, _, stratum, *_ in rows)
     for group, held in _controls(rows).items():
         assert abs(held - SHARES[group[0]] * sizes[group]) < 1, group
     assert set(_controls(rows)) == {(audience, s) for audience in SHARES for s in ("s-1", "s-2", "none")}
@@ -51,7 +51,7 @@ def test_control_groups_are_steady_and_grow_in_proportion(spark: SparkSession) -
     grown = assign_arms(first, _members(spark, "loyal", "lapsing", people=1001), SHARES, KEY, DAYS[1])
     later = _rows(grown)
     assert rows < later, "nobody changes arms"
-    sizes = Counter((audience, stratum) for audience, _, _, stratum, _ in later)
+    sizes = Counter((audience, stratum) for audience, _, _, stratum, *_ in later)
     for group, held in _controls(later).items():
         assert abs(held - SHARES[group[0]] * sizes[group]) < 2, group
     controls = {row[0] for row in control_group(grown, "loyal").collect()}
