@@ -214,7 +214,11 @@ def _candidates() -> list[Candidate]:
             failed = algorithm == "gaussian_mixture" and k > 10
             failure = "a covariance is singular" if failed else None
             told = None if failed else silhouette
-            found.append(Candidate(algorithm, k, told, stability, over_time, 0.4 / k, 1.6 / k, failure, chosen))
+            further = {} if failed else {"davies_bouldin": 1 / silhouette, "calinski_harabasz": 3_000 * silhouette}
+            further |= {"bic": 41_000 - 900.0 * k} if algorithm == "gaussian_mixture" and not failed else {}
+            weakest = None if stability is None else stability - 0.2
+            base = Candidate(algorithm, k, told, stability, over_time, 0.4 / k, 1.6 / k, failure, chosen)
+            found.append(replace(base, weakest=weakest, **further))
     return found
 
 

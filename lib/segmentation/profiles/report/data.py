@@ -79,6 +79,12 @@ class Candidate:
     largest: float | None
     failure: str | None
     chosen: bool
+    davies_bouldin: float | None = None
+    calinski_harabasz: float | None = None
+    bic: float | None = None
+    """Of mixtures."""
+    weakest: float | None = None
+    """The least mean Jaccard index of one of its clusters with its likeness in refits on halves of the people."""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def test_it_says_the_figures(page: Page) -> None:
         "Shopping trips more than 98 and spend more than 2,410. 352 of the 390 people like this are in the segment.",
         "all together they put 87 % of people where the model does",
         "K-means with k = 6: silhouette 0.364",
-        "0.88 0.83 chosen",
+        "0.88 0.68 0.83 chosen",
         "1,476,309 events in 156,031 sessions",
         "8,190 identifiers (2,469 household id, 3,901 cookie and 1,820 email) belong to 2,469 people",
         "would give a person 2 household_id (at most 1) 64",
