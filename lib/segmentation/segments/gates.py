@@ -23,8 +23,7 @@ class Check:
     figures: str = ".1%"
     """How its figures are written."""
     whom: str = ""
-    """Which segment, feature or group it is about, and how many people; empty where `meaning` says so already, or
-    where it is not known."""
+    """Which segment, feature or group it is about, and how many people; empty where it is not known."""
 
     @property
     def holds(self) -> bool:
@@ -38,7 +37,7 @@ class Check:
 
     def __str__(self) -> str:
         found, limit = self.told
-        whom = f": {self.whom}" if self.whom else ""
+        whom = f": {self.whom}" if self.whom and self.whom not in self.meaning else ""
         return f"{self.check}: {self.meaning} ({found} against {limit}){whom}"
 
 
@@ -56,12 +55,14 @@ def judge(metrics: Mapping[str, float], gates: Gates, about: Mapping[str, str] =
 
 def weigh(metrics: Mapping[str, float], gates: Gates, about: Mapping[str, str]) -> list[Check]:
     """All checks that are asked for and could be measured, whether or not they hold."""
+    moved = _people("{}", metrics.get("moved", 0.0))
     return [
         Check(
             "max_moved_share",
             metrics.get("moved_share", 0.0),
             gates.max_moved_share,
-            f"{metrics.get('moved', 0.0):,.0f} people would change segment",
+            f"{moved} would change segment",
+            whom=moved,
         ),
         Check(
             "min_segment_share",
@@ -95,10 +96,9 @@ def _further(metrics: Mapping[str, float], gates: Gates, about: Mapping[str, str
         meaning = "the model agrees too little with its refits"
         yield Check("min_stability", metrics["stability"], gates.min_stability, meaning, ".2f", everyone)
     if gates.max_drift is not None and "drift" in metrics:
-        meaning = "people have changed in a feature of the model, `segmentation show feature_profiles` says in which"
-        if feature := about.get("drift"):
-            meaning = f"people have changed in '{feature}'"
-        yield Check("max_drift", metrics["drift"], gates.max_drift, meaning, ".2f", everyone)
+        meaning = "people have changed in a feature of the model, `segmentation show feature_profiles` says how"
+        whom = _named(about.get("drift"), metrics.get("people"))
+        yield Check("max_drift", metrics["drift"], gates.max_drift, meaning, ".2f", whom)
     if gates.max_age_days is not None and "age_days" in metrics:
         meaning = "the newest event is too old, in days"
         yield Check("max_age_days", metrics["age_days"], gates.max_age_days, meaning, ".0f", everyone)

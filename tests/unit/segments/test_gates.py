@@ -107,7 +107,8 @@ def test_a_refusal_says_which_check_by_how_much_who_is_affected_and_what_to_do()
         (
             {"drift": 0.31},
             {"drift": "recency"},
-            "max_drift: people have changed in 'recency' (0.31 against 0.25): the version is about 2,400 people",
+            "max_drift: people have changed in a feature of the model, `segmentation show feature_profiles` says how "
+            "(0.31 against 0.25): 'recency', 2,400 people",
         ),
         (
             {"age_days": 3.0},

@@ -9,6 +9,8 @@ from datetime import date, datetime
 from segmentation.clustering.comparison import Comparison
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.statistics import FeatureStatistics
+from segmentation.segments.comparison import Change
+from segmentation.segments.gates import Check
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,11 @@ class ReportData:
     choice: Choice | None
     identity: Identity | None
     quality: Sequence[SourceQuality]
+    checks: Sequence[Check] = ()
+    """What gates judged the version by, or would."""
     movements: Sequence[Movement] = ()
+    change: Change | None = None
+    """Against the version that was published before."""
     borders: Sequence[Border] = ()
     typical: Sequence[TypicalPerson] = ()
     """The most typical of a segment first."""
