@@ -104,6 +104,7 @@ def test_a_version_may_be_named_and_the_place_too(spark: SparkSession, shop: Pat
         "Weekend → Lapsing: 1 person",
     ):
         assert text in html, text
+    assert "“Weekend” (1 person) has merged into “Lapsing”: 1 of them are there now." in html
     with pytest.raises(ConfigError, match=r"--segment-version 9: there is no such version \(the newest are 1, 2\)"):
         _report(spark, shop, segment_version=9)
 

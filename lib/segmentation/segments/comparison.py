@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.clustering.matching import Continuity
 from segmentation.contracts.table import check_columns
 from segmentation.segments.versions import Version
 
@@ -38,6 +39,12 @@ class Change:
     before: Version
     after: Version
     flows: Sequence[Flow]
+
+    @property
+    def continuity(self) -> Continuity | None:
+        """What became of the segments of `before`; None where `after` was compared with another version."""
+        compared = self.after.compared_with == self.before.segment_version
+        return Continuity.from_json(self.after.continuity) if compared else None
 
     @property
     def stayed(self) -> int:

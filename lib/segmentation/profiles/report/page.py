@@ -16,6 +16,7 @@ from segmentation.clustering.algorithms import NAMES
 from segmentation.clustering.comparison import METHODS
 from segmentation.config.rfm import RFM_GRID
 from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.profiles.continuity import tell_continuity
 from segmentation.profiles.differences import Association, Difference, measure_association, measure_differences
 from segmentation.profiles.flows import HUES, describe_change, flows_chart
 from segmentation.profiles.naming import NOTABLE, traits
@@ -422,7 +423,7 @@ def _movement(data: ReportData) -> dict[str, Any] | None:
 
 def _flows(change: Change, segments: list[dict[str, Any]]) -> dict[str, Any]:
     hues = {segment["profile"].segment_id: segment["hue"] for segment in segments}
-    return {"chart": flows_chart(change, hues), "told": describe_change(change)}
+    return {"chart": flows_chart(change, hues), "told": describe_change(change), "segments": tell_continuity(change)}
 
 
 def _check(check: Check) -> dict[str, Any]:

@@ -152,6 +152,7 @@ def test_who_moved_is_drawn_and_former_segments_have_their_names() -> None:
     said = page.said()
     assert "391 people moved, 1,490 stayed, 12 are new and 8 are gone" in said
     assert "Weekend shoppers → Big-basket deal-seekers 5" in said
+    assert "“Seldom, small-basket” (90 people) has merged into “Lapsing, occasional”: 70 of them are" in said
     assert "Weekend shoppers → Big-basket deal-seekers: 180 people" in said, "in the picture"
 
 
