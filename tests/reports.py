@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from segmentation.clustering.comparison import Comparison
+from segmentation.clustering.matching import Birth, Continuity, Death, Survival
 from segmentation.config.rfm import RFM_GRID
+from segmentation.config.segments import Gates
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.naming import describe, name_segments
 from segmentation.profiles.report.data import (
@@ -35,6 +37,9 @@ from segmentation.profiles.report.data import (
     Way,
 )
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
+from segmentation.segments.comparison import Change, Flow
+from segmentation.segments.gates import Check, weigh
+from segmentation.segments.versions import Version
 
 FEATURES = (
     FeatureInfo(
@@ -214,7 +219,11 @@ def _candidates() -> list[Candidate]:
             failed = algorithm == "gaussian_mixture" and k > 10
             failure = "a covariance is singular" if failed else None
             told = None if failed else silhouette
-            found.append(Candidate(algorithm, k, told, stability, over_time, 0.4 / k, 1.6 / k, failure, chosen))
+            further = {} if failed else {"davies_bouldin": 1 / silhouette, "calinski_harabasz": 3_000 * silhouette}
+            further |= {"bic": 41_000 - 900.0 * k} if algorithm == "gaussian_mixture" and not failed else {}
+            weakest = None if stability is None else stability - 0.2
+            base = Candidate(algorithm, k, told, stability, over_time, 0.4 / k, 1.6 / k, failure, chosen)
+            found.append(replace(base, weakest=weakest, **further))
     return found
 
 
@@ -292,6 +301,52 @@ def borders() -> list[Border]:
         Border("s-regular", "s-lapsing", 600, 19),
         Border("s-deals", "s-regular", 311, 0),
     ]
+
+
+def checks() -> list[Check]:
+    """What a version was judged by, of which one check does not hold."""
+    metrics = {"moved": 420.0, "moved_share": 0.18, "people": 2469.0, "coverage": 0.978, "drift": 0.31}
+    metrics |= {"smallest_share": 0.038, "smallest_people": 93.0, "largest_share": 0.26, "largest_people": 640.0}
+    about = {"smallest_share": "Evening", "largest_share": "Frequent, recent", "drift": "recency"}
+    return weigh(metrics, Gates(max_drift=0.4), about)
+
+
+def version(number: int, **changes: Any) -> Version:
+    """A version with nothing of its own."""
+    made = datetime(2026, 11, 22, 18, 3, tzinfo=UTC)
+    nothing = Continuity({}).to_json()
+    base = Version(number, date(2017, 12, 31), "m", "retired", {}, {}, made, made, None, "c", "1", None, "f", nothing)
+    return replace(base, **changes)
+
+
+def change() -> Change:
+    """Since the version before, from which two segments are gone: one has split, the other is in another now."""
+    names = {segment.segment_id: segment.name for segment in _profiles()}
+    names |= {"s-gone": "Weekend shoppers", "s-old": "Seldom, small-basket"}
+    told = [
+        ("s-loyal", "s-loyal", 380),
+        ("s-regular", "s-regular", 600),
+        ("s-lapsing", "s-lapsing", 510),
+        ("s-gone", "s-evening", 90),
+        ("s-gone", "s-deals", 180),
+        ("s-old", "s-lapsing", 70),
+        ("s-old", "s-loyal", 20),
+        ("s-loyal", "s-regular", 31),
+        (None, "s-new", 12),
+        ("s-regular", None, 8),
+    ]
+    flows = [Flow(old, names[old] if old else None, now, names[now] if now else None, n) for old, now, n in told]
+    continuity = Continuity(
+        {0: "s-loyal", 1: "s-regular", 2: "s-lapsing", 3: "s-evening", 4: "s-deals", 5: "s-new"},
+        (
+            Survival("s-loyal", 0, 400, 0.88),
+            Survival("s-regular", 1, 631, 0.94),
+            Survival("s-lapsing", 2, 580, 0.71),
+        ),
+        (Birth("s-evening", 3, 90, "s-gone"), Birth("s-deals", 4, 180, "s-gone"), Birth("s-new", 5, 12, None)),
+        (Death("s-gone", 270, "s-deals"), Death("s-old", 90, "s-lapsing")),
+    )
+    return Change(version(1), version(2, compared_with=1, continuity=continuity.to_json()), flows)
 
 
 def typical_people() -> list[TypicalPerson]:

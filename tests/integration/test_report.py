@@ -11,12 +11,17 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.factories import event_values, minimal_settings, write_table
 
+from segmentation.clustering.matching import Continuity, Death
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.runtime.stage import Outcome, StageContext
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages.report import STAGE
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+JUDGED = {"people": 2.0, "coverage": 1.0, "moved": 1.0, "moved_share": 0.5}
+JUDGED |= {"smallest_share": 1.0, "smallest_people": 2.0, "largest_share": 0.6, "largest_people": 2.0}
 
 
 def _report(spark: SparkSession, root: Path, **options: Any) -> Outcome:
@@ -46,9 +51,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base |= {"code_version": "1", "continuity": "{}", "fingerprint": "f", "inputs": {"events": 0}}
     versions = [
         base | {"segment_version": 1, "status": "published", "published_ts": NOW},
-        base | {"segment_version": 2, "status": "rejected", "reason": "Too many moved."},
+        base
+        | {"segment_version": 2, "status": "rejected", "reason": "Too many moved.", "compared_with": 1}
+        | {"metrics": JUDGED, "limits": {"max_moved_share": 0.4}, "about": {"smallest_share": "Lapsing"}}
+        | {"continuity": Continuity({0: "s"}, died=(Death("old", 1, "s"),)).to_json()},
     ]
+    was = [(1, "p1", "old", "Weekend"), (1, "p2", "s", "Frequent")]
+    was += [(2, "p1", "s", "Lapsing"), (2, "p2", "s", "Lapsing")]
+    columns = ("segment_version", "person_id", "segment_id", "segment_name")
+    write_table(warehouse, "segments", [dict(zip(columns, row, strict=True)) | {"method": "model"} for row in was])
     write_table(warehouse, "segment_versions", versions)
+    moved = {"segment_version": 2, "person_id": "p1", "from_segment_id": "old", "to_segment_id": "s", "cause": "refit"}
+    write_table(warehouse, "segment_changes", [moved])
     profiles = [
         {
             "segment_version": v,
@@ -83,6 +97,14 @@ def test_a_version_may_be_named_and_the_place_too(spark: SparkSession, shop: Pat
     html = (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
     assert "Lapsing" in html
     assert "Too many moved." in html
+    for text in (
+        "at most 40.0%",
+        "1 of 4 checks does not hold",
+        "&#39;Lapsing&#39;, 2 people",
+        "Weekend → Lapsing: 1 person",
+    ):
+        assert text in html, text
+    assert "“Weekend” (1 person) has merged into “Lapsing”: 1 of them are there now." in html
     with pytest.raises(ConfigError, match=r"--segment-version 9: there is no such version \(the newest are 1, 2\)"):
         _report(spark, shop, segment_version=9)
 

@@ -189,10 +189,12 @@ def test_versions_are_compared_in_a_table_and_a_picture(next_week: World, capsys
     assert next_week.cli("compare", "1", "2", "--output", str(page)) == 0
     said = capsys.readouterr().out
     assert "12 people moved, 227 stayed, 1 are new and 1 are gone." in said
+    assert "segments go on; of the people of “" in " ".join(said.split())
     assert said.splitlines()[-1] == str(page)
     assert next_week.cli("compare", "1", "2", "--log-format", "json", "--output", str(picture)) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[0])
     assert (found["stayed"], found["moved"], found["new"], found["left"]) == (227, 12, 1, 1)
+    assert {one["name"] for one in found["continuity"]["survived"]} <= {f["to_name"] for f in found["flows"]}
     moved = [f for f in found["flows"] if f["from_segment"] and f["to_segment"] not in (None, f["from_segment"])]
     assert [flow["people"] for flow in moved] == [12]
     html = page.read_text(encoding="utf-8")

@@ -13,6 +13,16 @@ _AGREEMENTS = {"stability": "refits on halves of the people", "stability_over_ti
 """Figures of a candidate that say whether it is found again, and by what."""
 
 
+_STANDINGS = (
+    ("Davies–Bouldin", "davies_bouldin", 1),
+    ("Calinski–Harabasz", "calinski_harabasz", -1),
+    ("BIC", "bic", 1),
+)
+"""Figures that do not choose, and which way is better: 1 where less is, -1 where more is."""
+
+_ORDINALS = ("first", "second", "third")
+
+
 @dataclass(frozen=True)
 class Choice:
     """The chosen candidate, all with their figures, and why."""
@@ -40,7 +50,7 @@ def choose(
     sized = [candidate for candidate in fitted if _keeps_limits(candidate, settings)]
     finalists = sorted(sized or fitted, key=_rank)[: settings.stability.finalists]
     judged = {candidate.label: candidate for candidate in with_stability(finalists)}
-    steady = [candidate for candidate in judged.values() if _steadiness(candidate) >= settings.stability.floor]
+    steady = [candidate for candidate in judged.values() if _is_found_again(candidate, settings)]
     best = min(steady, key=_rank) if steady else max(judged.values(), key=lambda c: (_steadiness(c), c.label))
     everyone = tuple(judged.get(candidate.label, candidate) for candidate in candidates)
     return Choice(best, everyone, _explain(best, list(judged.values()), fitted, sized, steady, settings))
@@ -53,6 +63,12 @@ def _keeps_limits(candidate: Candidate, settings: ClusteringSettings) -> bool:
 def _steadiness(candidate: Candidate) -> float:
     """The worse of what its refits on halves of the people and those on earlier features agree with it."""
     return min(candidate.figures.get(name, 1.0) for name in _AGREEMENTS)
+
+
+def _is_found_again(candidate: Candidate, settings: ClusteringSettings) -> bool:
+    """Whether it is as a whole, and each of its clusters."""
+    weakest = candidate.figures.get("weakest_cluster", 1.0)
+    return _steadiness(candidate) >= settings.stability.floor and weakest >= settings.stability.weakest_floor
 
 
 def _rank(candidate: Candidate) -> tuple[float, int, str]:
@@ -87,6 +103,11 @@ def _explain(
         if (agreement := best.figures.get(name)) is not None:
             agree = "agree" if agreement >= floor else "agree too little"
             parts.append(f"{refits} {agree} with it (adjusted Rand index {agreement:.2f}, {floor:.2f} is asked)")
+    if (weakest := best.figures.get("weakest_cluster")) is not None:
+        asked = settings.stability.weakest_floor
+        again = "is found again" if weakest >= asked else "is found again too little"
+        parts.append(f"the least steady of its clusters {again} (Jaccard index {weakest:.2f}, {asked:.2f} is asked)")
+    parts.extend(_stand(best, sized or fitted))
     others = sorted((other for other in finalists if other is not best), key=_rank)
     if others:
         runner_up = others[0]
@@ -94,3 +115,15 @@ def _explain(
         steadiness = f", agreement {_steadiness(runner_up):.2f}" if measured else ""
         parts.append(f"next: {runner_up.title} (silhouette {runner_up.figures['silhouette']:.3f}{steadiness})")
     return "; ".join(parts) + "."
+
+
+def _stand(best: Candidate, among: Sequence[Candidate]) -> list[str]:
+    """`it is first of 28 by Davies–Bouldin, third of 28 by Calinski–Harabasz`; none where neither is known."""
+    told = []
+    for title, name, better in _STANDINGS:
+        known = [other.figures[name] for other in among if name in other.figures]
+        if name in best.figures and len(known) > 1:
+            place = sum(better * value < better * best.figures[name] for value in known)
+            ordinal = _ORDINALS[place] if place < len(_ORDINALS) else f"number {place + 1}"
+            told.append(f"{ordinal} of {len(known)} by {title}")
+    return [f"it is {', '.join(told)}"] if told else []

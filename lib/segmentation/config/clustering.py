@@ -160,6 +160,11 @@ class Stability(Section):
         description="Least mean adjusted Rand index between a candidate and its refits, those on halves and those on "
         "earlier features each.",
     )
+    weakest_floor: Share = Field(
+        0.0,
+        description="Least mean Jaccard index between each cluster of a candidate and its likeness in the refits on "
+        "halves: below 0.5 a cluster is usually said to dissolve.",
+    )
 
 
 class ClusteringSettings(Section):

@@ -57,6 +57,8 @@ SEGMENT_VERSIONS = Table(
         Col("fingerprint", STRING, "hash of all that decides who is in which segment", required=True),
         Col("continuity", STRING, "JSON: each cluster's segment; segments carried on, born, died, split, merged"),
         Col("retired_ts", TIMESTAMP, "when it was taken out of use for good, UTC; null: it was not"),
+        Col("about", STRING_MAP, "figure -> what it is about: a segment's name, a feature, a value of an attribute"),
+        Col("limits", DOUBLE_MAP, "check -> its limit when gates judged the version last; null: they have not yet"),
     ),
 )
 

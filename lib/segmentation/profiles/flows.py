@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from markupsafe import Markup
 
 from segmentation.profiles.plots.canvas import for_all_screens
 from segmentation.profiles.plots.sankey import Band, Group, sankey_chart
 from segmentation.profiles.wording import per_cent
-from segmentation.segments.comparison import Comparison, Flow
+from segmentation.segments.comparison import Change, Flow
 
 HUES = 10
 """Colours of segments in the style sheet; further segments use them again, told apart by their names."""
@@ -19,17 +20,21 @@ HUES = 10
 NOT_THERE, GONE = "not there before", "gone"
 
 
-def flows_chart(change: Comparison) -> Markup:
-    """All flows between two versions, for wide and for narrow screens."""
-    return for_all_screens(lambda width: draw_flows(change, width))
+def flows_chart(change: Change, hues: Mapping[str, str] = MappingProxyType({})) -> Markup:
+    """All flows between two versions, for wide and for narrow screens; see `draw_flows` for `hues`."""
+    return for_all_screens(lambda width: draw_flows(change, width, hues))
 
 
-def draw_flows(change: Comparison, width: int) -> Markup:
-    """The same as one drawing. Those who stayed are paler; a segment has one colour on both sides."""
+def draw_flows(change: Change, width: int, hues: Mapping[str, str] = MappingProxyType({})) -> Markup:
+    """The same as one drawing. Those who stayed are paler; a segment has one colour on both sides.
+
+    `hues`: the colours that segments have on the page already, by their ids.
+    """
     left = _list_side([(flow.from_segment, flow.from_name or NOT_THERE, flow.people) for flow in change.flows])
     right = _list_side([(flow.to_segment, flow.to_name or GONE, flow.people) for flow in change.flows])
     known = [side.segment for side in (*left, *right) if side.segment is not None]
-    hues = {segment: f"c{number % HUES}" for number, segment in enumerate(dict.fromkeys(known))}
+    further = [segment for segment in dict.fromkeys(known) if segment not in hues]
+    hues = {**hues, **{segment: f"c{number % HUES}" for number, segment in enumerate(further, len(hues))}}
     lefts, rights = ({side.segment: number for number, side in enumerate(sides)} for sides in (left, right))
     bands = [
         Band(lefts[flow.from_segment], rights[flow.to_segment], flow.people, _label(flow), flow.stays)
@@ -42,12 +47,12 @@ def draw_flows(change: Comparison, width: int) -> Markup:
     return sankey_chart(title_of(change), describe_change(change), groups[0], groups[1], bands, width)
 
 
-def title_of(change: Comparison) -> str:
+def title_of(change: Change) -> str:
     """What the picture and its page are called."""
     return f"Who went where from version {change.before.segment_version} to {change.after.segment_version}"
 
 
-def flows_table(change: Comparison) -> Markup:
+def flows_table(change: Change) -> Markup:
     """The same flow by flow, most people first."""
     rows = [
         Markup('<tr><td>{}</td><td>{}</td><td class="num">{}</td><td class="num">{}</td></tr>').format(*cells)
@@ -61,7 +66,7 @@ def flows_table(change: Comparison) -> Markup:
     )
 
 
-def tell_flows(change: Comparison) -> list[tuple[str, str, str, str]]:
+def tell_flows(change: Change) -> list[tuple[str, str, str, str]]:
     """Each flow in words: from where, where to, how many, and which share of those who were there."""
     before = Counter[str | None]()
     for flow in change.flows:
@@ -77,7 +82,7 @@ def tell_flows(change: Comparison) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def describe_change(change: Comparison) -> str:
+def describe_change(change: Change) -> str:
     """One sentence on everybody."""
     return (
         f"{change.moved:,} people moved, {change.stayed:,} stayed, {change.new:,} are new and {change.left:,} are gone."

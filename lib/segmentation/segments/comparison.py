@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.clustering.matching import Continuity
 from segmentation.contracts.table import check_columns
 from segmentation.segments.versions import Version
 
@@ -31,19 +32,19 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What is different between two versions.
-
-    `flows` has one object a pair of segments, most people first, those who stayed among them. `moves` is a DataFrame
-    of one row a person who is elsewhere, new or gone: `person_id`, `from_segment_id`, `from_segment_name`,
-    `to_segment_id`, `to_segment_name`, and `cause`, which is known where `after` was compared with `before` when it
-    was assigned (else null).
-    """
+class Change:
+    """How many went where between two versions: `flows` has one object a pair of segments, most people first, those
+    who stayed among them."""
 
     before: Version
     after: Version
     flows: Sequence[Flow]
-    moves: DataFrame
+
+    @property
+    def continuity(self) -> Continuity | None:
+        """What became of the segments of `before`; None where `after` was compared with another version."""
+        compared = self.after.compared_with == self.before.segment_version
+        return Continuity.from_json(self.after.continuity) if compared else None
 
     @property
     def stayed(self) -> int:
@@ -64,6 +65,18 @@ class Comparison:
     def left(self) -> int:
         """People who are not there any more."""
         return sum(flow.people for flow in self.flows if flow.to_segment is None)
+
+
+@dataclass(frozen=True)
+class Comparison(Change):
+    """What is different between two versions, and who is elsewhere.
+
+    `moves` is a DataFrame of one row a person who is elsewhere, new or gone: `person_id`, `from_segment_id`,
+    `from_segment_name`, `to_segment_id`, `to_segment_name`, and `cause`, which is known where `after` was compared
+    with `before` when it was assigned (else null).
+    """
+
+    moves: DataFrame
 
 
 def pair_people(before: DataFrame, after: DataFrame) -> DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from segmentation.clustering.matching import Continuity
+from segmentation.segments.measured import Measured
 from segmentation.segments.membership import Overlap
 
 
@@ -18,8 +19,9 @@ def version_metrics(
     flows: Mapping[tuple[str, str | None], int] | None = None,
     unlimited: Collection[str] = (),
     parts: Mapping[str, str] = MappingProxyType({}),
-) -> dict[str, float]:
-    """Counts and shares (0 to 1); those about moves only where there is a version to compare with.
+) -> Measured:
+    """Counts and shares (0 to 1), and which segments are the smallest and the largest; those about moves only where
+    there is a version to compare with.
 
     `flows` is given where rules have a say: people by the segment that they are in and the one that they were in.
     Segments that may be as small as they like, that of outliers, those that rules leave nobody in on purpose, and those
@@ -50,13 +52,17 @@ def version_metrics(
         if segment in parts:
             of_part[parts[segment]] += size
     shares = {s: size / (max(of_part[parts[s]], 1) if s in parts else people) for s, size in sizes.items()}
+    # A segment that a rule makes may be as small as it likes, beside those of the model.
+    smallest = min(of_model or sizes, key=lambda segment: (shares[segment], segment), default=None)
+    largest = min(sizes, key=lambda segment: (-sizes[segment], segment), default=None)
     figures = {
         "people": float(overlap.people),
         "segments": float(len(sizes)),
         "coverage": placed / people,
-        # A segment that a rule makes may be as small as it likes, beside those of the model.
-        "smallest_share": min((shares[segment] for segment in of_model or sizes), default=0.0),
-        "largest_share": max(sizes.values(), default=0) / people,
+        "smallest_share": shares[smallest] if smallest else 0.0,
+        "smallest_people": float(sizes[smallest]) if smallest else 0.0,
+        "largest_share": sizes[largest] / people if largest else 0.0,
+        "largest_people": float(sizes[largest]) if largest else 0.0,
         "ambiguous_share": overlap.ambiguous / people,
     }
     if compared:
@@ -68,4 +74,5 @@ def version_metrics(
             "born": float(len(continuity.born)),
             "died": float(len(continuity.died)),
         }
-    return figures
+    about = {"smallest_share": smallest, "largest_share": largest}
+    return Measured(figures, {name: segment for name, segment in about.items() if segment})

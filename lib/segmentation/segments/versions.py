@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from segmentation.clustering.matching import Continuity
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.contracts.segments import SEGMENT_VERSIONS
+from segmentation.segments.measured import Measured
 
 Status = Literal["candidate", "published", "rejected", "retired", "shadow"]
 
@@ -38,15 +39,19 @@ class Version:
     fingerprint: str
     continuity: str
     retired_ts: datetime | None = None
+    about: Mapping[str, str] | None = None
+    """Of some figures of `metrics`, what they are about: a segment's name, a feature, or a value of an attribute."""
+    limits: Mapping[str, float] | None = None
+    """Check -> its limit when gates judged the version last; None: they have not yet."""
 
     @property
     def segments(self) -> Mapping[int, str]:
         """The segment of each cluster of its model."""
         return Continuity.from_json(self.continuity).segments
 
-    def with_results(self, metrics: Mapping[str, float], continuity: Continuity) -> Version:
+    def with_results(self, measured: Measured, continuity: Continuity) -> Version:
         """The version once its people are placed."""
-        return replace(self, metrics=metrics, continuity=continuity.to_json())
+        return replace(self, metrics=measured.figures, about=measured.about, continuity=continuity.to_json())
 
 
 def read_versions(table: DataFrame) -> list[Version]:
@@ -168,6 +173,11 @@ def make_published(versions: Sequence[Version], number: int, now: datetime, reas
         else:
             flipped.append(replace(version, status="retired") if version.status == "published" else version)
     return flipped
+
+
+def note_limits(versions: Sequence[Version], number: int, limits: Mapping[str, float]) -> list[Version]:
+    """The versions once gates with these limits have judged `number`."""
+    return [replace(version, limits=limits) if version.segment_version == number else version for version in versions]
 
 
 def reject(versions: Sequence[Version], number: int, reason: str) -> list[Version]:

@@ -24,8 +24,9 @@ from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.segments.baseline import Baseline, carry_on, kept_names
 from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
 from segmentation.segments.checks import compare_groups, find_age, find_drift
-from segmentation.segments.gates import judge, opinion
+from segmentation.segments.gates import judge, limits_of, opinion
 from segmentation.segments.hindsight import Evidence, blame_hindsight
+from segmentation.segments.measured import Measured
 from segmentation.segments.membership import (
     count_flows,
     count_overlap,
@@ -85,21 +86,22 @@ def run(context: StageContext) -> Outcome:
         # With models for parts the global one places whoever is left, however few.
         unlimited |= {segment for cluster, segment in segments.items() if model.parts and cluster not in model.part_of}
         parts = {segments[cluster]: part for cluster, part in model.part_of.items()}
-        metrics = version_metrics(
+        measured = version_metrics(
             overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, unlimited, parts
         )
-        metrics |= count_decisions(assigned) if rules else {}
-        metrics |= _further_figures(context, assigned, model, baseline)
+        measured |= Measured(count_decisions(assigned) if rules else {})
         kept = kept_names(baseline, own_names(rules, segments.values()), settings)
         names = _write_profiles(context, draft.segment_version, assigned, features, model, kept, parts)
+        measured = measured.with_names({**kept, **names}) | _further_figures(context, assigned, model, baseline)
         context.tell("writing segments")
         rows = membership_rows(assigned, draft.segment_version, names, settings)
         context.warehouse.replace_slice("segments", rows, segment_version=draft.segment_version)
         now = Placing(scorer, segments)
-        metrics |= _write_changes(context, draft.segment_version, assigned, features, now, baseline)
-    version = draft.with_results(metrics, continuity)
+        measured |= Measured(_write_changes(context, draft.segment_version, assigned, features, now, baseline))
+    version, metrics = draft.with_results(measured, continuity), measured.figures
     if shadow:
-        version = replace(version, reason=opinion(judge(metrics, settings.gates)))
+        would_be = opinion(judge(metrics, settings.gates, measured.about))
+        version = replace(version, reason=would_be, limits=limits_of(settings.gates))
     context.warehouse.replace_slice(
         "segment_versions", version_rows(context.spark, [version]), segment_version=version.segment_version
     )
@@ -244,18 +246,18 @@ def _know(
 
 def _further_figures(
     context: StageContext, assigned: DataFrame, model: FittedModel, baseline: Baseline | None
-) -> dict[str, float]:
+) -> Measured:
     """What gates ask for beside who is where: of the inputs, the model, and groups of people."""
-    settings, figures = context.settings.segments, dict[str, float]()
+    settings, found = context.settings.segments, Measured()
     if settings.gates.min_stability is not None and (baseline is None or baseline.model.model_id != model.model_id):
-        figures |= {"stability": model.stability} if model.stability is not None else {}
+        found |= Measured({"stability": model.stability} if model.stability is not None else {})
     if settings.gates.max_drift is not None:
-        figures |= find_drift(context.read_or_empty("feature_profiles"), context.as_of, model.features)
+        found |= find_drift(context.read_or_empty("feature_profiles"), context.as_of, model.features)
     if settings.gates.max_age_days is not None:
-        figures |= find_age(context.read("events"), context.as_of)
+        found |= find_age(context.read("events"), context.as_of)
     if settings.fairness.attributes:
-        figures |= compare_groups(assigned, context.read("persons"), settings.fairness)
-    return figures
+        found |= compare_groups(assigned, context.read("persons"), settings.fairness)
+    return found
 
 
 def _evidence(context: StageContext, baseline: Baseline | None) -> Evidence | None:

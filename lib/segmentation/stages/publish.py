@@ -15,12 +15,13 @@ from segmentation.privacy.audit import Act
 from segmentation.runtime.audit import audit
 from segmentation.runtime.stage import Outcome, Stage, StageContext
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.segments.gates import CHECKS, acceptance, accepted_checks, check_accepted, judge, refusal
+from segmentation.segments.gates import CHECKS, acceptance, accepted_checks, check_accepted, judge, limits_of, refusal
 from segmentation.segments.versions import (
     Version,
     find_to_roll_back_to,
     make_published,
     newest_waiting,
+    note_limits,
     published,
     read_versions,
     reject,
@@ -51,16 +52,18 @@ def run(context: StageContext) -> Outcome:
             f"Version {newest.segment_version} is not published: it was compared with version {newest.compared_with}, "
             "which is not current any more. Run `segmentation assign` first."
         )
-    failures = judge(newest.metrics, context.settings.segments.gates)
+    gates = context.settings.segments.gates
+    failures = judge(newest.metrics, gates, newest.about or {})
+    judged = note_limits(versions, newest.segment_version, limits_of(gates))
     standing = [failure for failure in failures if failure.check not in accepted]
     if standing:
         text = refusal(newest.segment_version, standing)
-        if newest.reason != text:
-            rejected = reject(versions, newest.segment_version, text)
+        rejected = reject(judged, newest.segment_version, text)
+        if rejected != versions:
             context.warehouse.replace("segment_versions", version_rows(context.spark, rejected))
         raise PublicationRefused(text)
     why = acceptance(failures, accepted, reason)
-    make_current(context.warehouse, versions, newest.segment_version, context.now, why)
+    make_current(context.warehouse, judged, newest.segment_version, context.now, why)
     people = int(newest.metrics["people"])
     return Outcome(people, people, message=f"version {newest.segment_version} is current")
 

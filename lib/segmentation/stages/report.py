@@ -48,6 +48,8 @@ from segmentation.profiles.report.summaries import (
 from segmentation.profiles.typical import find_typical
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Earlier, Outcome, Stage, StageContext
+from segmentation.segments.comparison import Change, find_flows, pair_people
+from segmentation.segments.gates import gates_of, weigh
 from segmentation.segments.versions import Version, published, read_versions
 from segmentation.sessions.money import count_in_one_currency
 
@@ -68,10 +70,12 @@ def run(context: StageContext) -> Outcome:
     Tables are read at the versions that the segments were made from. Raises `InputError` where there is no version,
     `ConfigError` where the one that is named does not exist.
     """
-    version = _choose(read_versions(context.read_or_empty("segment_versions")), context.options.get("segment_version"))
+    versions = read_versions(context.read_or_empty("segment_versions"))
+    version = _choose(versions, context.options.get("segment_version"))
     folder, file = _target(context, version)
     context.tell("summing up")
-    data = _collect(context, version)
+    before = next((one for one in versions if one.segment_version == version.compared_with), None)
+    data = _collect(context, version, before)
     context.tell("writing the page")
     folder.write_text(file, build_report(data))
     people = sum(profile.size for profile in data.segments)
@@ -102,7 +106,7 @@ def _target(context: StageContext, version: Version) -> tuple[Folder, str]:
     ), f"segments-v{version.segment_version}.html"
 
 
-def _collect(context: StageContext, version: Version) -> ReportData:
+def _collect(context: StageContext, version: Version, before: Version | None) -> ReportData:
     settings = context.settings
 
     def read(name: str) -> DataFrame:
@@ -111,6 +115,7 @@ def _collect(context: StageContext, version: Version) -> ReportData:
             return context.warehouse.read(name, version.inputs[name])
         return context.read_or_empty(name)
 
+    gates = settings.segments.gates if version.limits is None else gates_of(version.limits)
     events = _in_one_currency(read("events"), settings, version.as_of)
     fallback = settings.segments.fallback.segment_id
     segments, fidelity = read_profiles(read("segment_profiles"), version.segment_version, fallback)
@@ -128,7 +133,9 @@ def _collect(context: StageContext, version: Version) -> ReportData:
         choice=choice,
         identity=summarise_identity(read("persons"), read("identity_map"), read("identity_edges"), _score(context)),
         quality=summarise_quality(read("ingest_batches")),
+        checks=weigh(version.metrics, gates, version.about or {}) if version.metrics else (),
         movements=read_movements(read("segment_changes"), version.segment_version),
+        change=_change(context, version, before) if before else None,
         borders=summarise_borders(_segments(context, version)),
         typical=_typical(context, version, segments, read("features")),
         lifecycle=_lifecycle(context, version, read("features")),
@@ -159,6 +166,11 @@ def _rfm(context: StageContext, version: Version, features: DataFrame) -> Rfm | 
 
 def _segments(context: StageContext, version: Version) -> DataFrame:
     return context.read_or_empty("segments").where(F.col("segment_version") == version.segment_version)
+
+
+def _change(context: StageContext, version: Version, before: Version) -> Change:
+    pairs = pair_people(_segments(context, before), _segments(context, version))
+    return Change(before, version, find_flows(pairs))
 
 
 def _journeys(context: StageContext, version: Version) -> Journeys | None:
@@ -235,7 +247,7 @@ def _score(context: StageContext) -> Mapping[str, float]:
 def _depends_on(settings: Settings) -> object:
     features = settings.features
     shown = features.definitions, features.words, features.rfm, features.journeys
-    return settings.report, *shown, settings.money and settings.money.content()
+    return settings.report, settings.segments.gates, *shown, settings.money and settings.money.content()
 
 
 STAGE = Stage(

@@ -66,6 +66,32 @@ def test_a_clustering_that_earlier_dates_do_not_have_is_passed_over() -> None:
     assert "k = 3 (silhouette 0.900, agreement 0.30)" in found.reason
 
 
+def test_a_clustering_with_a_cluster_that_dissolves_is_passed_over_where_that_is_asked() -> None:
+    def measured(finalists: Sequence[Candidate]) -> list[Candidate]:
+        weakest = {3: 0.3, 4: 0.7}
+        return [replace(c, figures={**c.figures, "stability": 0.9, "weakest_cluster": weakest[c.k]}) for c in finalists]
+
+    candidates = [_candidate(3, 0.9), _candidate(4, 0.5)]
+    assert choose(candidates, ClusteringSettings(), measured).chosen.k == 3
+    asked = ClusteringSettings.model_validate({"stability": {"weakest_floor": 0.5}})
+    found = choose(candidates, asked, measured)
+    assert found.chosen.k == 4
+    assert "the least steady of its clusters is found again (Jaccard index 0.70, 0.50 is asked)" in found.reason
+
+
+def test_the_reason_says_how_the_chosen_one_stands_by_other_figures() -> None:
+    figures = [(0.4, 0.9, 50.0), (0.5, 0.7, 80.0), (0.3, 0.8, 120.0), (0.2, 1.0, 200.0), (0.1, 1.1, 90.0)]
+    candidates = [
+        _candidate(k, s, figures={"silhouette": s, "davies_bouldin": d, "calinski_harabasz": c})
+        for k, (s, d, c) in enumerate(figures, 3)
+    ]
+    assert (
+        "; it is first of 5 by Davies–Bouldin, number 4 of 5 by Calinski–Harabasz; next:" in _choose(candidates).reason
+    )
+    mixtures = [replace(c, figures={**c.figures, "bic": float(c.k)}) for c in candidates[:2]]
+    assert "Harabasz, second of 2 by BIC" in _choose([*mixtures, *candidates[2:]]).reason
+
+
 def test_where_nothing_is_steady_the_steadiest_is_taken_and_the_reason_says_so() -> None:
     found = _choose([_candidate(3, 0.9), _candidate(4, 0.5)], {3: 0.2, 4: 0.4})
     assert found.chosen.k == 4

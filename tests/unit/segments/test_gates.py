@@ -6,7 +6,7 @@ import pytest
 
 from segmentation.config.segments import Gates
 from segmentation.contracts.errors import ConfigError
-from segmentation.segments.gates import CHECKS, acceptance, check_accepted, judge, refusal
+from segmentation.segments.gates import CHECKS, acceptance, check_accepted, gates_of, judge, limits_of, refusal
 
 GOOD = {"moved": 10.0, "moved_share": 0.1, "smallest_share": 0.1, "largest_share": 0.4, "coverage": 0.9}
 
@@ -78,6 +78,61 @@ def test_a_refusal_says_which_check_by_how_much_who_is_affected_and_what_to_do()
         "`segmentation report`, then change clustering or segments.gates, or run `segmentation publish "
         '--accept max_moved_share --accept min_coverage --reason "…"`.'
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "about", "says"),
+    [
+        (
+            {"smallest_share": 0.005, "smallest_people": 12.0},
+            {"smallest_share": "Frequent, recent"},
+            "min_segment_share: the smallest segment is too small (0.5% against 1.0%): 'Frequent, recent', 12 people",
+        ),
+        (
+            {"largest_share": 0.8, "largest_people": 1920.0},
+            {"largest_share": "Typical"},
+            "max_segment_share: the largest segment takes too many (80.0% against 70.0%): 'Typical', 1,920 people",
+        ),
+        (
+            {"coverage": 0.4},
+            {},
+            "min_coverage: the model places too few of the people (40.0% against 50.0%): 1,440 people left out",
+        ),
+        (
+            {"stability": 0.5},
+            {},
+            "min_stability: the model agrees too little with its refits (0.50 against 0.60): the version is about "
+            "2,400 people",
+        ),
+        (
+            {"drift": 0.31},
+            {"drift": "recency"},
+            "max_drift: people have changed in a feature of the model, `segmentation show feature_profiles` says how "
+            "(0.31 against 0.25): 'recency', 2,400 people",
+        ),
+        (
+            {"age_days": 3.0},
+            {},
+            "max_age_days: the newest event is too old, in days (3 against 2): the version is about 2,400 people",
+        ),
+        (
+            {"difference_region": 0.3, "group_region": 412.0},
+            {"difference_region": "north"},
+            "max_group_difference: by region, a group of people is elsewhere than the others (30.0% against 20.0%): "
+            "'north', 412 people",
+        ),
+    ],
+)
+def test_a_refusal_says_of_whom_it_speaks(found: dict[str, float], about: dict[str, str], says: str) -> None:
+    gates = Gates(min_stability=0.6, max_drift=0.25, max_age_days=2, max_group_difference=0.2)
+    assert [str(failure) for failure in judge({**GOOD, "people": 2400.0, **found}, gates, about)] == [says]
+
+
+def test_the_limits_that_a_version_keeps_are_those_that_it_was_judged_by() -> None:
+    gates = Gates(max_moved_share=0.3, max_age_days=2)
+    assert limits_of(gates)["max_age_days"] == 2
+    assert "max_drift" not in limits_of(gates)
+    assert gates_of(limits_of(gates)) == gates
 
 
 def test_only_what_was_needed_is_recorded_as_accepted() -> None:

@@ -9,6 +9,8 @@ from datetime import date, datetime
 from segmentation.clustering.comparison import Comparison
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.statistics import FeatureStatistics
+from segmentation.segments.comparison import Change
+from segmentation.segments.gates import Check
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,12 @@ class Candidate:
     largest: float | None
     failure: str | None
     chosen: bool
+    davies_bouldin: float | None = None
+    calinski_harabasz: float | None = None
+    bic: float | None = None
+    """Of mixtures."""
+    weakest: float | None = None
+    """The least mean Jaccard index of one of its clusters with its likeness in refits on halves of the people."""
 
 
 @dataclass(frozen=True)
@@ -297,7 +305,11 @@ class ReportData:
     choice: Choice | None
     identity: Identity | None
     quality: Sequence[SourceQuality]
+    checks: Sequence[Check] = ()
+    """What gates judged the version by, or would."""
     movements: Sequence[Movement] = ()
+    change: Change | None = None
+    """Against the version that was published before."""
     borders: Sequence[Border] = ()
     typical: Sequence[TypicalPerson] = ()
     """The most typical of a segment first."""

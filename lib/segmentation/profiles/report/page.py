@@ -16,8 +16,9 @@ from segmentation.clustering.algorithms import NAMES
 from segmentation.clustering.comparison import METHODS
 from segmentation.config.rfm import RFM_GRID
 from segmentation.contracts.feature_info import FeatureInfo
+from segmentation.profiles.continuity import tell_continuity
 from segmentation.profiles.differences import Association, Difference, measure_association, measure_differences
-from segmentation.profiles.flows import HUES
+from segmentation.profiles.flows import HUES, describe_change, flows_chart
 from segmentation.profiles.naming import NOTABLE, traits
 from segmentation.profiles.report.charts import candidates_chart, months_chart
 from segmentation.profiles.report.data import (
@@ -26,13 +27,14 @@ from segmentation.profiles.report.data import (
     Identity,
     Lifecycle,
     Profile,
+    Provenance,
     ReportData,
     RfmCell,
     SourceQuality,
     TypicalPerson,
 )
 from segmentation.profiles.report.journeys import show_journeys
-from segmentation.profiles.report.words import CAUSES, QUARANTINE_REASONS, STATUSES, in_words
+from segmentation.profiles.report.words import CAUSES, CHECKS, QUARANTINE_REASONS, STATUSES, in_words
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
 from segmentation.profiles.wording import (
     compact,
@@ -44,6 +46,8 @@ from segmentation.profiles.wording import (
     typical,
     typical_of_everyone,
 )
+from segmentation.segments.comparison import Change
+from segmentation.segments.gates import Check, accepted_checks
 
 ALGORITHMS = {**{str(algorithm): name for algorithm, name in NAMES.items()}, **METHODS}
 
@@ -113,6 +117,9 @@ def _context(data: ReportData) -> dict[str, Any]:
         "identity": _identity(data.identity) if data.identity else None,
         "quality": [_quality(source) for source in data.quality],
         "movement": _movement(data),
+        "flows": _flows(data.change, segments) if data.change else None,
+        "checks": [_check(check) for check in data.checks],
+        "accepted": _accepted(data.provenance),
         "lifecycle": _lifecycle(data, data.lifecycle, segments) if data.lifecycle else None,
         "rfm": _rfm(data, segments),
         "journeys": show_journeys(data.journeys, segments) if data.journeys else None,
@@ -397,7 +404,9 @@ def _quality(source: SourceQuality) -> dict[str, Any]:
 def _movement(data: ReportData) -> dict[str, Any] | None:
     if not data.movements:
         return None
-    names = {profile.segment_id: profile.name for profile in data.segments}
+    former = data.change.flows if data.change else ()
+    names = {flow.from_segment: flow.from_name or "" for flow in former if flow.from_segment}
+    names |= {profile.segment_id: profile.name for profile in data.segments}
     causes, flows = Counter[str](), Counter[tuple[str, str]]()
     for move in data.movements:
         causes[move.cause] += move.people
@@ -410,6 +419,31 @@ def _movement(data: ReportData) -> dict[str, Any] | None:
         "causes": [(in_words(cause, CAUSES), people, people / total) for cause, people in causes.most_common()],
         "flows": [(start, end, people) for (start, end), people in flows.most_common(8)],
     }
+
+
+def _flows(change: Change, segments: list[dict[str, Any]]) -> dict[str, Any]:
+    hues = {segment["profile"].segment_id: segment["hue"] for segment in segments}
+    return {"chart": flows_chart(change, hues), "told": describe_change(change), "segments": tell_continuity(change)}
+
+
+def _check(check: Check) -> dict[str, Any]:
+    found, limit = check.told
+    side = "at most" if check.check.startswith("max") else "at least"
+    return {
+        "name": in_words(check.check, CHECKS),
+        "key": check.check,
+        "found": found,
+        "limit": f"{side} {limit}",
+        "meaning": _capital(check.meaning),
+        "whom": "" if check.whom in check.meaning and not check.holds else check.whom,
+        "holds": check.holds,
+    }
+
+
+def _accepted(provenance: Provenance) -> str | None:
+    """What was decided where a version was published in spite of a check."""
+    reason = provenance.reason or ""
+    return _capital(reason) if accepted_checks(reason) else None
 
 
 def _money(value: float, currency: str | None) -> str:

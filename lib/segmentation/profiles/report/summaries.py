@@ -320,6 +320,10 @@ def tell_choice(
             largest=max(one["sizes"]) / sum(one["sizes"]) if one["sizes"] else None,
             failure=one["failure"],
             chosen=(one["algorithm"], one["k"]) == (algorithm, k),
+            davies_bouldin=one["figures"].get("davies_bouldin"),
+            calinski_harabasz=one["figures"].get("calinski_harabasz"),
+            bic=one["figures"].get("bic"),
+            weakest=one["figures"].get("weakest_cluster"),
         )
         for one in summaries
     ]

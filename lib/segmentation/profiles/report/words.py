@@ -22,6 +22,17 @@ CAUSES = {
     "rule": "A rule was changed",
 }
 
+CHECKS = {
+    "max_moved_share": "People who change segment",
+    "min_segment_share": "The smallest segment’s share",
+    "max_segment_share": "The largest segment’s share",
+    "min_coverage": "People whom the model places",
+    "min_stability": "Agreement with refits",
+    "max_drift": "Change of people in a feature",
+    "max_age_days": "Days since the newest event",
+    "max_group_difference": "How far a group is elsewhere",
+}
+
 QUARANTINE_REASONS = {
     "malformed_row": "the row is broken",
     "bad_encoding": "it is written in another encoding than the source says",

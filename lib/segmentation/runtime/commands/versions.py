@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from segmentation.contracts.errors import InputError
+from segmentation.profiles.continuity import list_continuity, tell_continuity
 from segmentation.profiles.flows import describe_change, draw_flows, flows_chart, flows_table, tell_flows, title_of
 from segmentation.runtime.commands.picture import picture_path, write_picture
 from segmentation.runtime.options import Common, common_options
@@ -82,11 +83,14 @@ def compare(common: Common, before: int, after: int, output: str | None) -> None
     if common.log_format == "json":
         figures = {name: getattr(change, name) for name in ("stayed", "moved", "new", "left")}
         flows = [asdict(flow) for flow in change.flows]
-        click.echo(json.dumps({"before": before, "after": after, **figures, "flows": flows}, ensure_ascii=False))
+        found = {"before": before, "after": after, **figures, "flows": flows, "continuity": list_continuity(change)}
+        click.echo(json.dumps(found, ensure_ascii=False))
     else:
         console = open_console()
         console.print(_flows(change))
         console.print(describe_change(change))
+        for told in tell_continuity(change):
+            console.print(escape(told), highlight=False)
     if path is not None:
         page = Markup("{}{}").format(flows_chart(change), flows_table(change))
         write_picture(spark, path, title_of(change), lambda width: draw_flows(change, width), page)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from tests.reports import borders, journeys, lifecycle, report_data, rfm_grid, typical_people
+from tests.reports import borders, change, checks, journeys, lifecycle, report_data, rfm_grid, typical_people
 
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.report.data import Profile
@@ -82,7 +82,7 @@ def test_it_says_the_figures(page: Page) -> None:
         "Shopping trips more than 98 and spend more than 2,410. 352 of the 390 people like this are in the segment.",
         "all together they put 87 % of people where the model does",
         "K-means with k = 6: silhouette 0.364",
-        "0.88 0.83 chosen",
+        "0.88 0.68 0.83 chosen",
         "1,476,309 events in 156,031 sessions",
         "8,190 identifiers (2,469 household id, 3,901 cookie and 1,820 email) belong to 2,469 people",
         "would give a person 2 household_id (at most 1) 64",
@@ -129,6 +129,31 @@ def test_each_segment_says_who_is_new_and_who_has_lapsed() -> None:
     ):
         assert text in said, text
     assert "lifecycle" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
+
+
+def test_it_says_what_a_version_was_judged_by() -> None:
+    reason = "accepted in spite of max_moved_share: 420 people would change segment (18.0% against 15.0%): new season"
+    base = report_data(checks=checks())
+    page = Page(build_report(replace(base, provenance=replace(base.provenance, reason=reason))))
+    said = page.said()
+    for text in (
+        "1 of 5 checks does not hold. Accepted in spite of max_moved_share: 420 people would change segment",
+        "max_moved_share 18.0% at most 15.0% ✗ no 420 people would change segment",
+        "min_segment_share 3.8% at least 1.0% yes 'Evening', 93 people",
+        "max_drift 0.31 at most 0.40 yes 'recency', 2,469 people",
+    ):
+        assert text in said, text
+    assert [a.get("class") for a in page.named("tr")].count("fails") == 1
+    assert "Accepted in spite" not in Page(build_report(base)).said()
+
+
+def test_who_moved_is_drawn_and_former_segments_have_their_names() -> None:
+    page = Page(build_report(report_data(change=change())))
+    said = page.said()
+    assert "391 people moved, 1,490 stayed, 12 are new and 8 are gone" in said
+    assert "Weekend shoppers → Big-basket deal-seekers 5" in said
+    assert "“Seldom, small-basket” (90 people) has merged into “Lapsing, occasional”: 70 of them are" in said
+    assert "Weekend shoppers → Big-basket deal-seekers: 180 people" in said, "in the picture"
 
 
 def test_it_says_which_segments_lie_beside_each_other() -> None:

@@ -286,7 +286,8 @@ def test_the_choice_tells_every_candidate(spark: SparkSession) -> None:
             "algorithm": "kmeans",
             "k": 2,
             "sizes": [30, 10],
-            "figures": {"silhouette": 0.4, "stability": 0.9, "stability_over_time": 0.8},
+            "figures": {"silhouette": 0.4, "stability": 0.9, "stability_over_time": 0.8}
+            | {"davies_bouldin": 0.7, "calinski_harabasz": 120.0, "bic": 900.0, "weakest_cluster": 0.6},
             "failure": None,
         },
         {"algorithm": "kmeans", "k": 3, "sizes": [], "figures": {}, "failure": "too few people"},
@@ -315,6 +316,8 @@ def test_the_choice_tells_every_candidate(spark: SparkSession) -> None:
     assert choice.parts == [PartModel("north", 120, "gaussian_mixture", 3, 0.6, 0.2)]
     first, second = choice.candidates
     assert (first.over_time, second.over_time) == (0.8, None)
+    assert (first.davies_bouldin, first.calinski_harabasz, first.bic, first.weakest) == (0.7, 120.0, 900.0, 0.6)
+    assert (second.davies_bouldin, second.calinski_harabasz, second.bic, second.weakest) == (None,) * 4
     assert (first.silhouette, first.stability, first.smallest, first.largest, first.chosen) == (
         0.4,
         0.9,
