@@ -152,8 +152,8 @@ class AudienceSettings(Section):
     who: PersonRule = Field(description="Who is in it.")
     purpose: Name | None = Field(
         None,
-        description="Only people who granted this, by their newest statement up to the date; see `consent`. Exports "
-        "with a purpose ask again when they write.",
+        description="Only people who granted this, by their newest statement up to the date; see `consent`. Its "
+        "exports ask again, by the newest statement of all, when they write.",
     )
     live: bool = Field(
         False,

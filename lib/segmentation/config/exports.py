@@ -77,7 +77,8 @@ class ExportSettings(Section):
     )
     purpose: Name | None = Field(
         None,
-        description="Only people who granted this, by their newest statement when the file is written; see `consent`.",
+        description="Only people who granted this, by their newest statement when the file is written; see `consent`. "
+        "So it is with the purpose of the `audience`, and with `segments.purpose`.",
     )
     columns: list[ExportColumn] = Field(
         ["person_id", "segment_id", "segment_name"], min_length=1, description="The columns of a file, in order."

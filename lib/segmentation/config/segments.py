@@ -110,7 +110,7 @@ class SegmentSettings(Section):
     purpose: Name | None = Field(
         None,
         description="What people must have granted to be segmented, such as `profiling` (see `consent`): nobody else "
-        "is fitted on, or placed by model or rule. Default: nothing.",
+        "is fitted on, placed by model or rule, or delivered. Default: nothing.",
     )
     fallback: Fallback = Field(Fallback(), description="The segment of everyone else.")
     outliers: SetApart = Field(
