@@ -173,6 +173,32 @@ def test_only_who_consents_is_delivered_and_nothing_holds_a_withdrawal_up(spark:
     assert (manifest["purpose"], set(manifest["tables"])) == ("marketing", {"consent", "identity_map"})
 
 
+def test_who_refused_is_left_out_and_nobody_else(spark: SparkSession, tmp_path: Path) -> None:
+    out = {"path": str(tmp_path / "out")}
+    ads = {**out, "type": "tiktok", "fields": {"email": "email"}}
+    shop = Shop(
+        spark,
+        tmp_path,
+        {**out, "name": "crm", "columns": ["person_id"], "unless_refused": ["marketing"]},
+        {**ads, "name": "ads"},
+        {**ads, "name": "all", "unless_refused": []},
+        {**ads, "name": "mail", "type": "klaviyo"},
+        consent=[{"purpose": "marketing", "withdraws": {"event": "left"}}],
+        global_privacy_control={"property": "gpc", "purposes": ["sale"]},
+        identity={"identifiers": {"user_id": {}, "email": {}}},
+    )
+    shop.publish(1, v1=FIRST)
+    shop.know(**{person: (f"{person}@example.com", "US") for person in FIRST})
+    shop.say(("p1", False, 1), ("p1", True, 1), ("p2", True, 2), ("p3", False, 2), purposes=("sale", "marketing"))
+    shop.export()
+    assert (tmp_path / "out" / "crm-v1.csv").read_text() == "person_id\np1\np2\n"
+    lines = {name: len((tmp_path / "out" / f"{name}-v1.csv").read_text().splitlines()) - 1 for name in ("ads", "all")}
+    assert lines == {"ads": 2, "all": 3}, "an ad platform is not told of who sends the signal, unless that is said"
+    assert (tmp_path / "out" / "mail-v1.csv").read_text().count("@") == 3
+    manifest = json.loads((tmp_path / "out" / "ads-v1.csv.manifest.json").read_text())
+    assert (manifest["unless_refused"], "consent" in manifest["tables"]) == (["sale"], True)
+
+
 def test_nothing_published_nothing_exported(spark: SparkSession, tmp_path: Path) -> None:
     shop = Shop(spark, tmp_path, {"name": "crm"})
     with pytest.raises(InputError, match="No segment version is published") as error:

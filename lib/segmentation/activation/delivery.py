@@ -29,7 +29,8 @@ class Shipment:
     `platform`: whose format the file has; None for one of the project's own.
     `names`: id -> name of all published segments; `labels`: what the destination calls them, those that it had before
     among them. `pinned`: Delta versions of the further tables that decide who is in it, such as `audience_members`.
-    `purposes`: what people must all have granted to be in it. `number`: 1, 2, 3, … of this destination.
+    `purposes`: what people must all have granted to be in it; `unless_refused`: what they must not have refused.
+    `number`: 1, 2, 3, … of this destination.
     """
 
     export: ExportSettings
@@ -40,6 +41,7 @@ class Shipment:
     names: Mapping[str, str]
     labels: Mapping[str, str]
     purposes: Sequence[str]
+    unless_refused: Sequence[str]
     pinned: Mapping[str, int]
     number: int
 
@@ -87,13 +89,14 @@ class Shipment:
     @property
     def refusals(self) -> Sequence[str]:
         """The purposes of which a no is carried out at once, however many say it."""
-        return sorted({*self.purposes, *(self.platform.purposes if self.platform else ())})
+        return sorted({*self.purposes, *self.unless_refused, *(self.platform.purposes if self.platform else ())})
 
     @property
     def fingerprint(self) -> str:
         """Hash of all that the file depends on, given that a version's members never change."""
         said = self.export.model_dump(mode="json")
-        told = [said, self.rules, self.segment_version, dict(self.labels), self.purposes, dict(self.pinned)]
+        asked = [self.purposes, self.unless_refused]
+        told = [said, self.rules, self.segment_version, dict(self.labels), asked, dict(self.pinned)]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -155,6 +158,7 @@ def describe(shipment: Shipment, load: Load) -> dict[str, Any]:
         "audience": export.audience,
         "purpose": export.purpose,
         "purposes": list(shipment.purposes),
+        "unless_refused": list(shipment.unless_refused),
         "readers": export.readers,
         "columns": list(shipment.columns),
         "segment_version": shipment.segment_version,

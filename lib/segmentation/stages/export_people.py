@@ -55,8 +55,7 @@ def name_people(context: StageContext, shipment: Shipment, people: DataFrame) ->
 
 def list_refusing(context: StageContext, shipment: Shipment) -> list[DataFrame]:
     """`person_id` of who said no to each of the purposes by which people are in it or not."""
-    consent, owners = context.read_or_empty("consent"), context.read_or_empty("identity_map")
-    return [refusing_people(consent, owners, purpose) for purpose in shipment.refusals]
+    return [_refusing(context, purpose) for purpose in shipment.refusals]
 
 
 def _add_values(context: StageContext, export: ExportSettings, people: DataFrame) -> DataFrame:
@@ -84,8 +83,14 @@ def _members(context: StageContext, shipment: Shipment) -> DataFrame:
         rows = inside.join(rows, "person_id", "left").withColumn("segment_version", F.lit(version).cast("long"))
     for purpose in shipment.purposes:
         rows = rows.join(_consenting(context, purpose), "person_id", "left_semi")
+    for purpose in shipment.unless_refused:
+        rows = rows.join(_refusing(context, purpose), "person_id", "left_anti")
     return rows
 
 
 def _consenting(context: StageContext, purpose: str) -> DataFrame:
     return consenting_people(context.read_or_empty("consent"), context.read_or_empty("identity_map"), purpose)
+
+
+def _refusing(context: StageContext, purpose: str) -> DataFrame:
+    return refusing_people(context.read_or_empty("consent"), context.read_or_empty("identity_map"), purpose)

@@ -11,6 +11,7 @@ from segmentation.activation.destinations.destination import Destination
 from segmentation.activation.folder import Folder
 from segmentation.activation.log import Standing, read_standings
 from segmentation.activation.login import read_secret
+from segmentation.config.destinations import ADVERTISING
 from segmentation.config.exports import ExportSettings
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
@@ -42,7 +43,7 @@ def plan_deliveries(context: StageContext, version: Version) -> list[Planned]:
     plan, targets = [], dict[str, str]()
     for number, export in enumerate(context.settings.exports):
         standing = standings.get(export.name, Standing())
-        purposes = _purposes(context.settings, export)
+        purposes, unless = _purposes(context.settings, export), _unless_refused(context.settings, export)
         rules = _rules(export, f"exports.{number}.rules_of")
         shipment = Shipment(
             export=export,
@@ -53,7 +54,8 @@ def plan_deliveries(context: StageContext, version: Version) -> list[Planned]:
             names=names,
             labels={**names, **((standing.last and standing.last.labels) or {}), **export.labels},
             purposes=purposes,
-            pinned=_pinned(context, export, asks=bool(purposes or (rules and rules.purposes))),
+            unless_refused=unless,
+            pinned=_pinned(context, export, asks=bool(purposes or unless or (rules and rules.purposes))),
             number=standing.number + 1,
         )
         what = f"the export '{export.name}'"
@@ -94,6 +96,14 @@ def _purposes(settings: Settings, export: ExportSettings) -> list[str]:
     """What the people of an export must all have granted: for itself, for its audience, and to be segmented at all."""
     audiences = [audience.purpose for audience in settings.audiences if audience.name == export.audience]
     return sorted({purpose for purpose in (export.purpose, *audiences, settings.segments.purpose) if purpose})
+
+
+def _unless_refused(settings: Settings, export: ExportSettings) -> list[str]:
+    """What nobody among the people of an export may have refused."""
+    control, own = settings.global_privacy_control, export.unless_refused
+    if own is None:
+        own = control.purposes if control and export.type in ADVERTISING else []
+    return sorted(set(own))
 
 
 def _pinned(context: StageContext, export: ExportSettings, asks: bool) -> dict[str, int]:
