@@ -2,8 +2,9 @@
 
 A condition is on the segment (`{segment: Frequent}`), the place in the RFM grid (`{rfm: Champions}`), a feature
 (`{feature: recency, at_least: 30}`), what a person did (`{did: {event: purchase}, at_least: 2, window_days: 30}`), what
-did not follow (`{did: {event: add_to_cart}, then_not: {event: purchase}, within_hours: 24}`) or another audience
-(`{audience: NAME}`), or other conditions joined by `all`, `any` and `not`. All hold at the end of one date.
+did not follow (`{did: {event: add_to_cart}, then_not: {event: purchase}, within_hours: 24}`), another audience
+(`{audience: NAME}`) or consent (`{granted: marketing}`), or other conditions joined by `all`, `any` and `not`. All hold
+at the end of one date.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TRIED = "tried"
 
 T = TypeVar("T")
 
-_FORMS = ("all", "any", "not_", "segment", "entered", "rfm", "audience", "feature", "did")
+_FORMS = ("all", "any", "not_", "segment", "entered", "rfm", "audience", "feature", "did", "granted")
 _OF_DID = ("then_not", "within_hours", "window_days", "first_within_days", "stopped_days")
 
 
@@ -72,6 +73,10 @@ class PersonRule(Comparison):
     )
     stopped_days: int | None = Field(
         None, ge=1, le=36_500, description="With `did`: did so before, and not in the last so many days."
+    )
+
+    granted: Name | None = Field(
+        None, description="Granted this, by their newest statement up to the date; see `consent`. No statement is a no."
     )
 
     @model_validator(mode="after")

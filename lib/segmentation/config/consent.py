@@ -70,13 +70,18 @@ def check_purposes(raw: Mapping[str, Any]) -> list[Problem]:
         return []
     known = sorted({rule.purpose for rule in rules if rule.purpose and rule.grants})
     refused = sorted({rule.purpose for rule in rules if rule.purpose and rule.withdraws} | {*_said_no_to(control)})
-    asking = [("segments", segments.purpose)]
-    asking += [(f"audiences.{number}", audience.purpose) for number, audience in enumerate(audiences)]
-    asking += [(f"exports.{number}", export.purpose) for number, export in enumerate(exports)]
+    asking = [("segments.purpose", segments.purpose)]
+    asking += [(f"audiences.{number}.purpose", audience.purpose) for number, audience in enumerate(audiences)]
+    asking += [
+        (f"{key}.granted", rule.granted)
+        for number, audience in enumerate(audiences)
+        for key, rule in audience.who.walk(f"audiences.{number}.who")
+    ]
+    asking += [(f"exports.{number}.purpose", export.purpose) for number, export in enumerate(exports)]
     never = [
         Problem(
-            f"{key}.purpose",
-            f"no rule under `consent` grants '{purpose}', so nobody could be in it",
+            key,
+            f"no rule under `consent` grants '{purpose}', so nobody could ever have said yes to it",
             suggestion=next(iter(get_close_matches(purpose, known, 1)), None),
         )
         for key, purpose in asking

@@ -49,6 +49,13 @@ def test_a_purpose_that_nobody_could_grant_is_named_with_its_key() -> None:
     assert (problem.key, problem.suggestion) == ("segments.purpose", "profiling")
 
 
+def test_a_condition_on_a_purpose_that_nobody_could_grant_is_named_with_its_key() -> None:
+    who = {"all": [{"granted": "marketing"}, {"not": {"granted": "marketng"}}]}
+    raw = {"audiences": [{"name": "a", "who": who}], "consent": [{"purpose": "marketing", "grants": JOINED}]}
+    (problem,) = check_purposes(raw)
+    assert (problem.key, problem.suggestion) == ("audiences.0.who.all.1.not.granted", "marketing")
+
+
 def test_a_purpose_that_nobody_could_refuse_is_named_with_its_key() -> None:
     exports = [{"name": "ads", "unless_refused": ["sale", "sharng", "marketing"]}]
     consent = [{"purpose": "marketing", "withdraws": JOINED}, {"purpose": "sale", "grants": JOINED}]
