@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from tests.published import FIRST, SECOND, Shop
 
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError
+from segmentation.stages import export
 
 
 def test_a_version_is_delivered_once_and_the_next_as_a_difference(spark: SparkSession, tmp_path: Path) -> None:
@@ -122,8 +123,8 @@ def test_the_people_of_an_audience_are_delivered(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audiences = [{"name": "lapsing", "who": {"feature": "recency", "at_least": 30}}]
-    export = {"name": "mail", "audience": "lapsing", "columns": ["person_id", "segment_name"]}
-    shop = Shop(spark, tmp_path, export, audiences=audiences)
+    mail = {"name": "mail", "audience": "lapsing", "columns": ["person_id", "segment_name"]}
+    shop = Shop(spark, tmp_path, mail, audiences=audiences)
     shop.publish(1, v1=FIRST)
     with pytest.raises(InputError, match="run `segmentation audiences` first"):
         shop.export()
@@ -146,6 +147,8 @@ def test_the_people_of_an_audience_are_delivered(
     for _ in ("started again", "once more"):
         shop.export(confirm_removals=["mail"])
         assert shop.log() == [*refused, (3, 1, 1, 2, 0, 1, "delivered")], "counted against what was acknowledged"
+    acts = [(act.action, act.subject) for act in export.STAGE.acts(shop.warehouse)]
+    assert sorted(acts)[2:] == [("export", "mail, delivery 3"), ("override", "mail, delivery 3")]
     held = {
         row["delivery"]: row["count"]
         for row in shop.warehouse.read("export_members").groupBy("delivery").count().collect()
