@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.published import FIRST, SECOND, Shop
 
+from segmentation.activation.destinations import PLATFORMS
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError
 from segmentation.stages import export
 
@@ -174,6 +176,21 @@ def test_only_who_consents_is_delivered_and_nothing_holds_a_withdrawal_up(spark:
     assert [row[2:4] for row in shop.log()] == [(0, 0), (2, 0), (0, 1)]
     manifest = json.loads(file.with_name("mail-v1.csv.manifest.json").read_text())
     assert (manifest["purpose"], set(manifest["tables"])) == ("marketing", {"consent", "identity_map"})
+
+
+def test_a_file_longer_than_its_platform_takes_is_not_delivered(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (newest, *_) = PLATFORMS["braze"]
+    monkeypatch.setitem(PLATFORMS, "braze", (replace(newest, most_bytes=100),))
+    mail = {"name": "mail", "type": "braze", "fields": {"email": "email"}, "path": str(tmp_path / "out")}
+    shop = Shop(spark, tmp_path, mail, identity={"identifiers": {"user_id": {}, "email": {}}})
+    shop.publish(1, v1=FIRST)
+    shop.know(**{person: (f"{person}@example.com", "US") for person in FIRST})
+    with pytest.raises(DeliveryError, match="its destination takes 100 at most"):
+        shop.export()
+    assert list((tmp_path / "out").iterdir()) == []
+    assert shop.log() == [(1, 1, 3, 0, 0, 0, "failed")]
 
 
 def test_who_refused_is_left_out_and_nobody_else(spark: SparkSession, tmp_path: Path) -> None:

@@ -176,7 +176,8 @@ def _write(shipment: Shipment, folder: Folder, file: str, rows: DataFrame, colum
             return folder.write_parquet(file, rows, columns, PERSON_ID)
         lines = render_lines(rows, columns, shipment.format, export.readers)
         first = header(columns, shipment.format, export.line_ending)
-        return folder.write_lines(file, lines, first, LINE_ENDINGS[export.line_ending])
+        most = shipment.platform.most_bytes if shipment.platform else None
+        return folder.write_lines(file, lines, first, LINE_ENDINGS[export.line_ending], most)
     except PySparkException as error:
         kind = error.getCondition() or type(error).__name__
         raise DeliveryError(
