@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
@@ -24,9 +24,6 @@ from segmentation.config.problems import explain
 from segmentation.config.rfm import RFM_GRID
 from segmentation.config.rules import OPERATOR_NAMES, Comparison, Rule, check_rule, misfit
 from segmentation.contracts.errors import ConfigError, Problem
-
-MAX_DEPTH, MAX_PARTS = 20, 500
-"""How deep conditions of one audience may lie in each other, and how many keys and list items they may have."""
 
 TRIED = "tried"
 """The name of an audience that is only tried."""
@@ -39,6 +36,8 @@ _OF_DID = ("then_not", "within_hours", "window_days", "first_within_days", "stop
 
 class PersonRule(Comparison):
     """A condition on one person."""
+
+    shorter: ClassVar[str] = "make some of them audiences of their own, and name those with `audience`"
 
     all: list[PersonRule] | None = Field(None, min_length=1, description="All of these hold.")
     any: list[PersonRule] | None = Field(None, min_length=1, description="At least one of these holds.")
@@ -193,24 +192,6 @@ class AudienceSettings(Section):
         if name == ALL_CAMPAIGNS:
             raise ValueError(f"'{name}' is the control group of all audiences: call the audience something else")
         return name
-
-    @field_validator("who", mode="before")
-    @classmethod
-    def _of_bounded_size(cls, who: Any) -> Any:
-        """Checked before anything looks into it: what is nested without end must not exhaust the stack."""
-        parts, left = 0, [(who, 0)]
-        while left:
-            item, depth = left.pop()
-            if not isinstance(item, (dict, list)):
-                continue
-            parts, depth = parts + len(item), depth + isinstance(item, dict)
-            if depth > MAX_DEPTH or parts > MAX_PARTS:
-                raise ValueError(
-                    f"conditions lie at most {MAX_DEPTH} deep in each other and have at most {MAX_PARTS} parts: "
-                    "make some of them audiences of their own, and name those with `audience`"
-                )
-            left += [(inner, depth) for inner in (item.values() if isinstance(item, dict) else item)]
-        return who
 
 
 class EntryLimit(Section):

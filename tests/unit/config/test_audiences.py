@@ -10,8 +10,9 @@ import yaml
 from pydantic import ValidationError
 from tests.factories import minimal_settings
 
-from segmentation.config.audiences import MAX_PARTS, AudienceSettings, in_order
+from segmentation.config.audiences import AudienceSettings, in_order
 from segmentation.config.problems import explain
+from segmentation.config.rules import MAX_PARTS
 from segmentation.config.settings import Settings, load_settings
 from segmentation.contracts.errors import ConfigError
 
