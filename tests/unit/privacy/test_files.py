@@ -39,7 +39,8 @@ def test_compressed_files_are_read_too(spark: SparkSession, tmp_path: Path) -> N
 
 
 def test_what_models_and_checkpoints_keep_in_their_folders_is_read(spark: SparkSession, tmp_path: Path) -> None:
-    people = spark.createDataFrame([("ann@example.com", 1.0), ("joann@example.com", 2.0)], "mail string, n double")
+    names = ("ann", "joann", "zoe")
+    people = spark.createDataFrame([(f"{who}@example.com", float(len(who))) for who in names], "mail string, n double")
     StringIndexer(inputCol="mail", outputCol="index").fit(people).save(str(tmp_path / "models" / "labels"))
     numbers = VectorAssembler(inputCols=["n"], outputCol="features").transform(people)
     KMeans(k=2, seed=1).fit(numbers).save(str(tmp_path / "models" / "clusters"))
@@ -52,4 +53,4 @@ def test_what_models_and_checkpoints_keep_in_their_folders_is_read(spark: SparkS
         paths = find_files([str(tmp_path / "models"), str(tmp_path / "streams")], values)
         return [Path(path.removeprefix("file:")).relative_to(tmp_path).parts[1] for path in paths]
 
-    assert (found("ann"), found("bob"), found("cat")) == (["labels"], ["_audiences"], [])
+    assert (found("joann"), found("bob"), found("cat")) == (["labels"], ["_audiences"], [])
