@@ -53,7 +53,7 @@ def _audiences(spark: SparkSession, source: Path, target: Path, how_many: int) -
     features = spark.read.parquet(str(source / "features"))
     segments = features.select("person_id", _segment_of(F.col("person_id")).alias("segment_id"))
     nobody = features.limit(0)
-    people = describe_people(features, segments, nobody, nobody, audiences)
+    people = describe_people(features, segments, nobody, nobody, nobody, audiences)
     judged = judge_people(people, read_events(spark, source / "events"), audiences, _SEGMENTS, {}, AS_OF)
     list_members(judged, audiences).write.parquet(str(target))
 

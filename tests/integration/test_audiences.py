@@ -85,6 +85,18 @@ def test_members_enter_and_leave_and_are_explained(shop: Shop, tmp_path: Path) -
     assert [(step["meet"], step["left"], step["lost"]) for step in found["steps"]] == [(2, 2, 1), (2, 1, 1)]
 
 
+def test_a_rule_asks_what_people_said_by_the_date(spark: SparkSession, tmp_path: Path) -> None:
+    yes = {"name": "yes", "who": {"granted": "ads"}}
+    rest = {"name": "rest", "who": {"not": {"any": [{"audience": "yes"}, {"granted": "mail"}]}}}
+    shop = Shop(spark, tmp_path, audiences=[yes, rest])
+    shop.publish(1, v1=FIRST)
+    shop.measure(AS_OF, p1=1, p2=1, p3=1)
+    shop.happen(*({"person_id": person} for person in FIRST))
+    shop.say(("p1", True, 1), ("p2", True, 1), ("p2", False, 2), purposes=("ads", "mail", "ads"))
+    shop.run(STAGE)
+    assert [row[:2] for row in _rows(shop)] == [("rest", "p3"), ("yes", "p1")]
+
+
 def test_what_is_missing_is_said_with_the_next_step(spark: SparkSession, tmp_path: Path) -> None:
     assert Shop(spark, tmp_path).run(STAGE).message == "no audiences are configured"
     shop = Shop(spark, tmp_path, audiences=[{"name": "a", "who": {"segment": "Frequnt"}}])

@@ -83,6 +83,36 @@ def test_where_nobody_is_taken_out_only_who_says_no_is(spark: SparkSession, tmp_
     assert json.loads((folder / "crm-5.csv.manifest.json").read_text())["rows"] == 0
 
 
+@pytest.mark.parametrize("asks", ["audience", "segments"])
+def test_who_takes_back_a_yes_is_taken_out_by_the_next_export_alone(
+    spark: SparkSession, tmp_path: Path, asks: str
+) -> None:
+    sections: dict[str, Any] = {"consent": [MARKETING]}
+    export = {"name": "crm", "sends": "changes", "columns": ["person_id"], "max_removed_share": 0}
+    if asks == "audience":
+        export["audience"] = "all"
+        everyone = {"feature": "recency", "at_least": 0}
+        sections["audiences"] = [{"name": "all", "who": everyone, "purpose": "marketing"}]
+    else:
+        sections["segments"] = {"purpose": "marketing"}
+    shop = Shop(spark, tmp_path, export, **sections)
+    shop.publish(1, v1=FIRST)
+    shop.members(all=["p1", "p2", "p3"])
+    shop.happen(*({"person_id": person} for person in ("p1", "p2", "p3")))
+    yes = [("p1", True, 1), ("p2", True, 1)]
+    shop.say(*yes)
+    shop.export()
+    folder = tmp_path / "warehouse" / "_exports" / "crm"
+    assert (folder / "crm-1.csv").read_text() == "person_id\np1\np2\n", "p3 never said yes"
+    shop.say(*yes, ("p1", False, 2))
+    shop.export()
+    assert (folder / "crm-2-removed.csv").read_text() == "person_id\np1\n"
+    manifest = json.loads((folder / "crm-2.csv.manifest.json").read_text())
+    assert (manifest["purposes"], manifest["rows"]) == (["marketing"], 0)
+    assert manifest["tables"]["consent"] == shop.warehouse.content("consent")
+    assert shop.export() == "crm holds it already"
+
+
 def test_a_platform_that_knows_somebody_by_an_old_address_gets_everyone(spark: SparkSession, tmp_path: Path) -> None:
     ads = {"name": "ads", "type": "tiktok", "fields": {"email": "email"}, "sends": "changes"}
     shop = Shop(spark, tmp_path, ads, identity={"identifiers": {"user_id": {}, "email": {}}})

@@ -6,15 +6,24 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
-from tests.published import FIRST, SECOND, Shop
+from tests.deliveries import source, write_csv
+from tests.published import FIRST, NOW, SECOND, Shop
 
+from segmentation.activation.destinations import PLATFORMS
+from segmentation.config.destinations import PLATFORM_FIELDS
+from segmentation.config.exports import PERSON_ID
 from segmentation.contracts.errors import ConfigError, DeliveryError, InputError
+from segmentation.runtime.progress import Progress
+from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.warehouse import Warehouse
+from segmentation.stages import export, identity, ingest
 
 
 def test_a_version_is_delivered_once_and_the_next_as_a_difference(spark: SparkSession, tmp_path: Path) -> None:
@@ -122,8 +131,8 @@ def test_the_people_of_an_audience_are_delivered(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audiences = [{"name": "lapsing", "who": {"feature": "recency", "at_least": 30}}]
-    export = {"name": "mail", "audience": "lapsing", "columns": ["person_id", "segment_name"]}
-    shop = Shop(spark, tmp_path, export, audiences=audiences)
+    mail = {"name": "mail", "audience": "lapsing", "columns": ["person_id", "segment_name"]}
+    shop = Shop(spark, tmp_path, mail, audiences=audiences)
     shop.publish(1, v1=FIRST)
     with pytest.raises(InputError, match="run `segmentation audiences` first"):
         shop.export()
@@ -146,6 +155,8 @@ def test_the_people_of_an_audience_are_delivered(
     for _ in ("started again", "once more"):
         shop.export(confirm_removals=["mail"])
         assert shop.log() == [*refused, (3, 1, 1, 2, 0, 1, "delivered")], "counted against what was acknowledged"
+    acts = [(act.action, act.subject) for act in export.STAGE.acts(shop.warehouse)]
+    assert sorted(acts)[2:] == [("export", "mail, delivery 3"), ("override", "mail, delivery 3")]
     held = {
         row["delivery"]: row["count"]
         for row in shop.warehouse.read("export_members").groupBy("delivery").count().collect()
@@ -171,6 +182,147 @@ def test_only_who_consents_is_delivered_and_nothing_holds_a_withdrawal_up(spark:
     assert [row[2:4] for row in shop.log()] == [(0, 0), (2, 0), (0, 1)]
     manifest = json.loads(file.with_name("mail-v1.csv.manifest.json").read_text())
     assert (manifest["purpose"], set(manifest["tables"])) == ("marketing", {"consent", "identity_map"})
+
+
+def test_every_platform_gets_its_own_header_and_bytes(spark: SparkSession, tmp_path: Path) -> None:
+    people = [f"p{number:03}" for number in range(300)]
+    known = ("phone", "first_name", "last_name", "gender", "birth_date", "city", "state", "zip", "country")
+    fields = {"email": "email"} | {name: f"attributes.{name}" for name in (*known, "company", "job_title")}
+    exports = [
+        {"name": kind, "type": kind, "fields": {name: fields.get(name, PERSON_ID) for name in taken}}
+        for kind, taken in PLATFORM_FIELDS.items()
+        if kind in ("klaviyo", "salesforce_marketing_cloud", "meta", "linkedin")
+    ]
+    for export_ in exports:
+        export_["fields"].pop("mobile_ad_id", None)
+        export_["path"] = str(tmp_path / "out")
+    shop = Shop(spark, tmp_path, *exports, identity={"identifiers": {"user_id": {}, "email": {}}})
+    shop.publish(1, v1=dict.fromkeys(people, "s-1"))
+    shop.know(**{**{p: (f"{p}@example.com", "US") for p in people}, "p000": (" Test@Example.com", "US")})
+    mary = {
+        "phone": "+1 (650) 555-1212",
+        "first_name": " Mary",
+        "last_name": 'Smith, "Sam"',
+        "gender": "Female",
+        "birth_date": "1997-02-16",
+        "city": "Menlo Park",
+        "state": "CA",
+        "zip": "94035-1234",
+        "country": "us",
+        "company": "Acme",
+        "job_title": "Buyer",
+    }
+    seen = {"first_seen": NOW, "last_seen": NOW, "identifier_count": 2}
+    shop.put(persons=[{"person_id": "p000", "attributes": mary, **seen}])
+    shop.export()
+
+    def sha(text: str) -> str:
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    test_address = "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b"
+    told = ("smith sam", "f", "1997", "02", "16", "menlopark", "ca", "94035", "us")
+    expected = {
+        "klaviyo": (
+            "external_id,email,phone_number,first_name,last_name,organization,title,city,zip,country,"
+            "segment_id,segment_name\n"
+            'p000,test@example.com,+16505551212,Mary,"Smith, ""Sam""",Acme,Buyer,Menlo Park,94035-1234,US,'
+            's-1,"High-value, lapsing"\n',
+            '{0},{0}@example.com,,,,,,,,,s-1,"High-value, lapsing"\n',
+        ),
+        "salesforce_marketing_cloud": (
+            "SubscriberKey,EmailAddress,MobilePhone,FirstName,LastName,Country,City,SegmentId,SegmentName\n"
+            'p000,test@example.com,+16505551212,Mary,"Smith, ""Sam""",US,Menlo Park,s-1,"High-value, lapsing"\n',
+            '{0},{0}@example.com,,,,,,s-1,"High-value, lapsing"\n',
+        ),
+        "meta": (
+            "EXTERN_ID,EMAIL,PHONE,FN,LN,GEN,DOBY,DOBM,DOBD,CT,ST,ZIP,COUNTRY\n"
+            f"p000,{test_address},{sha('16505551212')},{sha('mary')},{','.join(map(sha, told))}\n",
+            "{0},{1},,,,,,,,,,,\n",
+        ),
+        "linkedin": (
+            "email,firstname,lastname,jobtitle,employeecompany,country,googleaid\n"
+            f'{test_address},Mary,"Smith, ""Sam""",Buyer,Acme,US,\n',
+            "{1},,,,,,\n",
+        ),
+    }
+    for name, (first, rest) in expected.items():
+        others = "".join(rest.format(person, sha(f"{person}@example.com")) for person in people[1:])
+        assert (tmp_path / "out" / f"{name}-v1.csv").read_bytes() == (first + others).encode(), name
+
+
+def test_a_browsers_signal_keeps_people_from_ad_platforms(spark: SparkSession, tmp_path: Path) -> None:
+    columns = {"amount": None, "properties": {"gpc": "gpc"}}
+    ads = {"name": "ads", "type": "meta", "fields": {"mobile_ad_id": "user_id"}, "sends": "changes"}
+    web = source(tmp_path / "web-*.csv", columns=columns)
+    shop = Shop(
+        spark,
+        tmp_path,
+        {**ads, "path": str(tmp_path / "out"), "max_removed_share": 0},
+        sources=[web],
+        global_privacy_control={"property": "gpc"},
+    )
+
+    def take_in_and_deliver(number: int, *said: str) -> None:
+        rows = [f"{number}{who},view,2026-02-2{number} 10:00:00,{who},{signal}" for who, signal in map(str.split, said)]
+        write_csv(tmp_path / f"web-{number}.csv", rows, "id,event,ts,uid,gpc")
+        run_stages(spark, shop.settings, [ingest.STAGE, identity.STAGE], Request(), Progress("json"))
+        owners = Warehouse(spark, shop.settings.warehouse).read("identity_map").collect()
+        shop.publish(1, v1={row["person_id"]: "s-1" for row in owners})
+        shop.export()
+
+    take_in_and_deliver(1, "ann 1", "bob 0", "cid 0")
+    statements = shop.warehouse.read("consent").select("identifier_value", "purpose", "granted").collect()
+    assert sorted(map(tuple, statements)) == [("ann", "sale", False), ("ann", "sharing", False)]
+    assert (tmp_path / "out" / "ads-1.csv").read_text().split() == ["MADID", *sorted(["bob", "cid"], key=_known(shop))]
+    take_in_and_deliver(2, "bob true")
+    assert (tmp_path / "out" / "ads-2-removed.csv").read_text() == "MADID\nbob\n"
+
+
+def _known(shop: Shop) -> Callable[[str], str]:
+    """User id -> person id, by which files are sorted."""
+    owners = {row["identifier_value"]: row["person_id"] for row in shop.warehouse.read("identity_map").collect()}
+    return owners.__getitem__
+
+
+def test_a_file_longer_than_its_platform_takes_is_not_delivered(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (newest, *_) = PLATFORMS["braze"]
+    monkeypatch.setitem(PLATFORMS, "braze", (replace(newest, most_bytes=100),))
+    mail = {"name": "mail", "type": "braze", "fields": {"email": "email"}, "path": str(tmp_path / "out")}
+    shop = Shop(spark, tmp_path, mail, identity={"identifiers": {"user_id": {}, "email": {}}})
+    shop.publish(1, v1=FIRST)
+    shop.know(**{person: (f"{person}@example.com", "US") for person in FIRST})
+    with pytest.raises(DeliveryError, match="its destination takes 100 at most"):
+        shop.export()
+    assert list((tmp_path / "out").iterdir()) == []
+    assert shop.log() == [(1, 1, 3, 0, 0, 0, "failed")]
+
+
+def test_who_refused_is_left_out_and_nobody_else(spark: SparkSession, tmp_path: Path) -> None:
+    out = {"path": str(tmp_path / "out")}
+    ads = {**out, "type": "tiktok", "fields": {"email": "email"}}
+    shop = Shop(
+        spark,
+        tmp_path,
+        {**out, "name": "crm", "columns": ["person_id"], "unless_refused": ["marketing"]},
+        {**ads, "name": "ads"},
+        {**ads, "name": "all", "unless_refused": []},
+        {**ads, "name": "mail", "type": "klaviyo"},
+        consent=[{"purpose": "marketing", "withdraws": {"event": "left"}}],
+        global_privacy_control={"property": "gpc", "purposes": ["sale"]},
+        identity={"identifiers": {"user_id": {}, "email": {}}},
+    )
+    shop.publish(1, v1=FIRST)
+    shop.know(**{person: (f"{person}@example.com", "US") for person in FIRST})
+    shop.say(("p1", False, 1), ("p1", True, 1), ("p2", True, 2), ("p3", False, 2), purposes=("sale", "marketing"))
+    shop.export()
+    assert (tmp_path / "out" / "crm-v1.csv").read_text() == "person_id\np1\np2\n"
+    lines = {name: len((tmp_path / "out" / f"{name}-v1.csv").read_text().splitlines()) - 1 for name in ("ads", "all")}
+    assert lines == {"ads": 2, "all": 3}, "an ad platform is not told of who sends the signal, unless that is said"
+    assert (tmp_path / "out" / "mail-v1.csv").read_text().count("@") == 3
+    manifest = json.loads((tmp_path / "out" / "ads-v1.csv.manifest.json").read_text())
+    assert (manifest["unless_refused"], "consent" in manifest["tables"]) == (["sale"], True)
 
 
 def test_nothing_published_nothing_exported(spark: SparkSession, tmp_path: Path) -> None:

@@ -235,6 +235,11 @@ def test_overrides_outrank_everything_and_are_undone_when_they_are_taken_out(
     log = [tuple(row) for row in rows.select("step", "change", "action").collect()]
     changed = ("apart", "drop", "together")
     assert log == [*((1, "added", action) for action in changed), *((2, "removed", action) for action in changed)]
+    acts = warehouse.read("audit_log").orderBy("entry").select("action", "subject", "detail").collect()
+    assert [tuple(act) for act in acts] == [
+        ("override", f"identity, decision {step}", {f"{change} {action}": "1" for action in changed})
+        for step, change in ((1, "added"), (2, "removed"))
+    ]
     with pytest.raises(ConfigError) as raised:
         decide(together, {**together, "action": "apart"}, {**drop, "left": "cookie=-"})
     assert "entry 3: one of its values is a placeholder" in str(raised.value)

@@ -15,6 +15,7 @@ import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.deliveries import KEY, source, write_csv
+from tests.factories import event_values
 from tests.published import Shop
 from tests.reports import report_data
 
@@ -192,6 +193,46 @@ def test_who_is_erased_is_nowhere_any_more_and_does_not_come_back(
     assert {value: _places(world, value) for value in values if _places(world, value)} == {}
     actions = [row["action"] for row in world.fresh("audit_log").orderBy("entry").collect()]
     assert [action for action in actions if action != "access"] == ["export"] * 2 + ["erasure"] + ["export"] * 2
+
+
+def test_neighbours_come_apart_that_only_the_erased_had_joined(
+    spark: SparkSession, key: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = {"user_id": {"max_per_person": 1}, "cookie": {}, "device": {"max_per_person": 1}}
+    shop = Shop(spark, tmp_path, identity={"identifiers": kinds})
+    seen = [
+        *[{"user_id": ANN, "device": "her-tablet"}] * 2,
+        {"user_id": ANN, "cookie": "cookie-bob", "device": "desk"},
+        *[{"user_id": BOB, "cookie": "cookie-bob"}] * 2,
+        {"device": "desk"},
+    ]
+    shop.put(events=event_values({"identifiers": identifiers} for identifiers in seen))
+    run_stages(spark, shop.settings, [identity.STAGE], Request(), Progress("json"))
+
+    def owners() -> dict[str, str]:
+        rows = Warehouse(spark, shop.settings.warehouse).read("identity_map").collect()
+        return {row["identifier_value"]: row["person_id"] for row in rows}
+
+    before = owners()
+    assert before["desk"] == before["cookie-bob"] == before[BOB] != before[ANN], "her event alone ties desk and browser"
+    config, requests = tmp_path / "shop.yml", tmp_path / "requests.txt"
+    said = shop.settings.model_dump_json(exclude_defaults=True)
+    config.write_text(yaml.safe_dump(json.loads(said), sort_keys=False))
+    erase = ("erase", "--requests", str(requests), "--config", str(config))
+    requests.write_text(f"cookie=nobody's\n{ANN}\n")
+    assert run_command([*erase]) == 2
+    told = capsys.readouterr().err
+    assert ("line 2 of --requests" in told, ANN in told) == (True, False)
+
+    requests.write_text(f"user_id={ANN}\n\n cookie = nobody's \n")
+    assert run_command([*erase]) == 0
+    told = capsys.readouterr()
+    receipt = json.loads(told.out.splitlines()[-1])
+    assert [receipt[figure] for figure in ("asked", "unknown", "people", "identifiers")] == [2, 1, 1, 3]
+    assert ANN not in told.out + told.err
+    after = owners()
+    assert set(after) == {BOB, "cookie-bob", "desk"}
+    assert after["cookie-bob"] == after[BOB] == before[BOB] != after["desk"]
 
 
 def _places(world: World, value: str) -> list[str]:

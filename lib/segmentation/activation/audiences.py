@@ -9,7 +9,7 @@ from decimal import Decimal
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.activation.conditions import ENTERED, FEATURES, Compiler, audience_column
+from segmentation.activation.conditions import ENTERED, FEATURES, GRANTED, Compiler, audience_column
 from segmentation.config.audiences import AudienceSettings, PersonRule, in_order
 from segmentation.contracts.activation import AUDIENCE_MEMBERS
 from segmentation.contracts.errors import Problem
@@ -33,14 +33,24 @@ def check_segments(audiences: Sequence[AudienceSettings], names: Mapping[str, st
     ]
 
 
+def named_purposes(audiences: Sequence[AudienceSettings]) -> list[str]:
+    """The purposes that rules ask people to have granted."""
+    return sorted({rule.granted for a in audiences for _, rule in a.who.walk("") if rule.granted is not None})
+
+
 def describe_people(
-    features: DataFrame, segments: DataFrame, changes: DataFrame, rfm: DataFrame, audiences: Sequence[AudienceSettings]
+    features: DataFrame,
+    segments: DataFrame,
+    changes: DataFrame,
+    rfm: DataFrame,
+    granted: DataFrame,
+    audiences: Sequence[AudienceSettings],
 ) -> DataFrame:
     """One row a person of `features` (of one date) -> `person_id`, STRUCT `features`, `segment_id` (null: in none), and
-    where an audience asks for them `rfm_segment`, and `entered_segment_id` of those who moved.
+    where an audience asks for them `rfm_segment`, `entered_segment_id` of those who moved, and `granted`.
 
-    `segments` and `changes`: one row a person of one version; `rfm`: of the date. The struct has the features that
-    audiences name.
+    `segments` and `changes`: one row a person of one version; `rfm`: of the date; `granted`: as of `granted_purposes`.
+    The struct has the features that audiences name.
     """
     rules = [rule for audience in audiences for _, rule in audience.who.walk("")]
     named = sorted({rule.feature for rule in rules if rule.feature is not None})
@@ -54,6 +64,8 @@ def describe_people(
         described = described.join(moved, "person_id", "left")
     if any(rule.rfm for rule in rules):
         described = described.join(rfm.select("person_id", "rfm_segment"), "person_id", "left")
+    if named_purposes(audiences):
+        described = described.join(granted.select("person_id", GRANTED), "person_id", "left")
     return described
 
 

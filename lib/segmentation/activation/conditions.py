@@ -21,6 +21,9 @@ FEATURES = "features"
 ENTERED = "entered_segment_id"
 """Column with the segment that a person moved into with the published version."""
 
+GRANTED = "granted"
+"""ARRAY column of the purposes that a person has granted, of those that a rule asks for."""
+
 
 @dataclass(frozen=True)
 class Compiler:
@@ -49,6 +52,8 @@ class Compiler:
             return F.coalesce(F.col("rfm_segment").isin(rule.rfm_names), F.lit(False))
         if rule.audience is not None:
             return F.col(audience_column(rule.audience))
+        if rule.granted is not None:
+            return F.coalesce(F.array_contains(GRANTED, rule.granted), F.lit(False))
         if rule.feature is not None and rule.top_share is not None:
             least = self.tops.get((rule.feature, rule.top_share))
             return F.coalesce(F.col(FEATURES)[rule.feature] >= F.lit(least), F.lit(False))
@@ -62,7 +67,7 @@ class Compiler:
         return compare_column(number, "number", rule) if rule.operator else number >= 1
 
     def _count(self, rule: PersonRule) -> Column:
-        assert rule.did is not None, "a condition has one of all, any, not, segment, rfm, audience, feature and did"
+        assert rule.did is not None, "of all forms of a condition only did is left"
         if rule.then_not is None:
             return self.events.count(rule.did, rule.window_days)
         assert rule.within_hours is not None, "then_not and within_hours go together"

@@ -86,24 +86,36 @@ def consenting_people(
 
     `before`: only what was said before this moment counts.
     """
-    return _newest_answers(consent, identity_map, purpose, before).where("granted").select("person_id")
+    return _newest_answers(consent, identity_map, [purpose], before).where("granted").select("person_id")
+
+
+def granted_purposes(
+    consent: DataFrame, identity_map: DataFrame, purposes: Sequence[str], before: datetime
+) -> DataFrame:
+    """Statements -> `person_id`, and `granted`, ARRAY of those of the `purposes` that the person's newest statement
+    before this moment grants. Who granted none has no row."""
+    answers = _newest_answers(consent, identity_map, purposes, before).where("granted")
+    return answers.groupBy("person_id").agg(F.collect_set("purpose").alias("granted"))
 
 
 def refusing_people(consent: DataFrame, identity_map: DataFrame, purpose: str) -> DataFrame:
     """Statements -> `person_id` of whoever's newest one on `purpose` says no. Who never said anything is not among
     them."""
-    return _newest_answers(consent, identity_map, purpose, None).where("NOT granted").select("person_id")
+    return _newest_answers(consent, identity_map, [purpose], None).where("NOT granted").select("person_id")
 
 
-def _newest_answers(consent: DataFrame, identity_map: DataFrame, purpose: str, before: datetime | None) -> DataFrame:
+def _newest_answers(
+    consent: DataFrame, identity_map: DataFrame, purposes: Sequence[str], before: datetime | None
+) -> DataFrame:
+    """One row a person and purpose on which they said something: `person_id`, `purpose`, `granted`."""
     check_columns(consent, ("identifier_type", "identifier_value", "purpose", "granted", "consent_ts"), "the consent")
     owners = identity_map.select("identifier_type", "identifier_value", "person_id")
-    about = consent.where(F.col("purpose") == purpose)
+    about = consent.where(F.col("purpose").isin(*purposes))
     said = (about if before is None else about.where(F.col("consent_ts") < F.lit(before))).join(
         owners, ["identifier_type", "identifier_value"]
     )
     newest = F.max_by("granted", F.struct("consent_ts", (~F.col("granted")).alias("no")))
-    return said.groupBy("person_id").agg(newest.alias("granted"))
+    return said.groupBy("person_id", "purpose").agg(newest.alias("granted"))
 
 
 def _statement(rule: ConsentRule) -> Column:

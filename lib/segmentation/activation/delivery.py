@@ -29,6 +29,7 @@ class Shipment:
     `platform`: whose format the file has; None for one of the project's own.
     `names`: id -> name of all published segments; `labels`: what the destination calls them, those that it had before
     among them. `pinned`: Delta versions of the further tables that decide who is in it, such as `audience_members`.
+    `purposes`: what people must all have granted to be in it; `unless_refused`: what they must not have refused.
     `number`: 1, 2, 3, … of this destination.
     """
 
@@ -39,6 +40,8 @@ class Shipment:
     segment_ids: Sequence[str] | None
     names: Mapping[str, str]
     labels: Mapping[str, str]
+    purposes: Sequence[str]
+    unless_refused: Sequence[str]
     pinned: Mapping[str, int]
     number: int
 
@@ -84,16 +87,16 @@ class Shipment:
         return self.platform.ruled.isoformat() if self.platform else None
 
     @property
-    def purposes(self) -> Sequence[str]:
-        """What people may have been asked to grant before they are in the file."""
-        own = (self.export.purpose,) if self.export.purpose else ()
-        return (*own, *(self.platform.purposes if self.platform else ()))
+    def refusals(self) -> Sequence[str]:
+        """The purposes of which a no is carried out at once, however many say it."""
+        return sorted({*self.purposes, *self.unless_refused, *(self.platform.purposes if self.platform else ())})
 
     @property
     def fingerprint(self) -> str:
         """Hash of all that the file depends on, given that a version's members never change."""
         said = self.export.model_dump(mode="json")
-        told = [said, self.rules, self.segment_version, dict(self.labels), dict(self.pinned)]
+        asked = [self.purposes, self.unless_refused]
+        told = [said, self.rules, self.segment_version, dict(self.labels), asked, dict(self.pinned)]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -154,6 +157,8 @@ def describe(shipment: Shipment, load: Load) -> dict[str, Any]:
         "line_ending": export.line_ending if is_text else None,
         "audience": export.audience,
         "purpose": export.purpose,
+        "purposes": list(shipment.purposes),
+        "unless_refused": list(shipment.unless_refused),
         "readers": export.readers,
         "columns": list(shipment.columns),
         "segment_version": shipment.segment_version,
@@ -171,7 +176,8 @@ def _write(shipment: Shipment, folder: Folder, file: str, rows: DataFrame, colum
             return folder.write_parquet(file, rows, columns, PERSON_ID)
         lines = render_lines(rows, columns, shipment.format, export.readers)
         first = header(columns, shipment.format, export.line_ending)
-        return folder.write_lines(file, lines, first, LINE_ENDINGS[export.line_ending])
+        most = shipment.platform.most_bytes if shipment.platform else None
+        return folder.write_lines(file, lines, first, LINE_ENDINGS[export.line_ending], most)
     except PySparkException as error:
         kind = error.getCondition() or type(error).__name__
         raise DeliveryError(

@@ -42,11 +42,14 @@ class Folder:
         """Whether the file is there."""
         return bool(self._try(lambda: self._files.exists(self._java(self.path(file)))))
 
-    def write_lines(self, file: str, lines: DataFrame, header: bytes, line_ending: str) -> str:
+    def write_lines(
+        self, file: str, lines: DataFrame, header: bytes, line_ending: str, most_bytes: int | None = None
+    ) -> str:
         """Writes the one column of `lines`, in its order, behind `header`; returns the SHA-256 of the bytes.
 
         Spark writes parts aside; they are put together, flushed to the disk, and only then renamed. Where the
-        process ends before that, the file that was there before is still there. Raises `DeliveryError`.
+        process ends before that, the file that was there before is still there. Raises `DeliveryError`, also where
+        the file has more than `most_bytes`.
         """
         target = self.path(file)
         aside = self._aside(file)
@@ -55,6 +58,7 @@ class Folder:
             writer = lines.write.option("lineSep", line_ending).option("compression", "none")
             self._try(lambda: writer.text(f"{aside}/parts"))
             sha256 = str(self._try(lambda: self._put_together(f"{aside}/parts", f"{aside}/whole", header)))
+            self._check_length(f"{aside}/whole", most_bytes)
             self._try(lambda: self._rename(f"{aside}/whole", target))
         finally:
             self._try(lambda: self._files.delete(self._java(aside), True))
@@ -137,6 +141,14 @@ class Folder:
         finally:
             out.close()
         return bytes(digest.digest()).hex()
+
+    def _check_length(self, path: str, most_bytes: int | None) -> None:
+        length = int(self._try(lambda: self._files.getFileStatus(self._java(path)).getLen()))
+        if most_bytes is not None and length > most_bytes:
+            raise DeliveryError(
+                f"A file of {self.what} has {length:,} bytes, and its destination takes {most_bytes:,} at most, so it "
+                "was not delivered: deliver its `segments` apart."
+            )
 
     def _parts(self, folder: str) -> list[Any]:
         """Paths of the parts in Spark's order: by number, which may have outgrown its five digits."""

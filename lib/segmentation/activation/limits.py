@@ -26,9 +26,14 @@ def check_size(shipment: Shipment, people: int) -> None:
 
 
 def check_removals(
-    export: ExportSettings, difference: Difference, removed: DataFrame, refusing: Iterable[DataFrame]
-) -> None:
-    """Raises `DeliveryError` where so many people would be removed that somebody has to look first.
+    export: ExportSettings,
+    difference: Difference,
+    removed: DataFrame,
+    refusing: Iterable[DataFrame],
+    confirmed: bool = False,
+) -> bool:
+    """Raises `DeliveryError` where so many people would be removed that somebody has to look first; where that is
+    `confirmed`, returns whether it was needed.
 
     `removed` and `refusing`: one row a person, `person_id`. Who said no or was erased does not count: that is carried
     out however many they are.
@@ -36,12 +41,14 @@ def check_removals(
     before = difference.removed + difference.changed + difference.unchanged
     most = export.max_removed_share * before
     if difference.removed <= most:
-        return
+        return False
     counted = removed.where(~F.col(PERSON_ID).startswith(FORGOTTEN))
     for people in refusing:
         counted = counted.join(people, PERSON_ID, "left_anti")
     if (count := counted.count()) <= most:
-        return
+        return False
+    if confirmed:
+        return True
     raise DeliveryError(
         f"Nothing was delivered: the export '{export.name}' would remove {count:,} of {before:,} people "
         f"({count / before:.0%}), more than its max_removed_share of {export.max_removed_share:.0%}. If that is meant, "

@@ -63,7 +63,7 @@ def log_row(
     now: datetime,
     outcome: Mapping[str, Any],
 ) -> DataFrame:
-    """The row for one delivery; `outcome` has `status`, and `path`, `sha256` and `sent`, or `reason`."""
+    """The row for one delivery; `outcome` has `status`, and `path`, `sha256`, `sent` and `confirmed`, or `reason`."""
     row = {
         "destination": shipment.export.name,
         "segment_version": shipment.segment_version,
@@ -87,12 +87,12 @@ def list_deliveries(log: DataFrame, audit_log: DataFrame) -> list[Act]:
     known = audit_log.where(F.col("action") == "export").agg(F.max("acted_ts").alias("until"))
     new = log.join(F.broadcast(known), F.col("until").isNull() | (F.col("delivered_ts") >= F.col("until")))
     figures = ("segment_version", "added", "removed", "changed", "unchanged", "status", "sha256")
-    return [
-        Act(
-            action="export",
-            subject=f"{row['destination']}, delivery {row['delivery']}",
-            acted_ts=row["delivered_ts"].astimezone(UTC),
-            detail={name: str(row[name]) for name in figures if row[name] is not None},
-        )
-        for row in new.select("destination", "delivery", "delivered_ts", *figures).collect()
-    ]
+    acts = list[Act]()
+    for row in new.select("destination", "delivery", "delivered_ts", "confirmed", *figures).collect():
+        subject, done = f"{row['destination']}, delivery {row['delivery']}", row["delivered_ts"].astimezone(UTC)
+        acts.append(Act("export", subject, done, {name: str(row[name]) for name in figures if row[name] is not None}))
+        if row["confirmed"]:
+            acts.append(
+                Act("override", subject, done, {"accepted": "max_removed_share", "removed": str(row["removed"])})
+            )
+    return acts

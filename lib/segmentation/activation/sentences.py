@@ -55,6 +55,8 @@ def describe_condition(rule: PersonRule, labels: Mapping[str, str]) -> str:
         return f"who is among {_grid(rule)} by recency and frequency"
     if rule.audience is not None:
         return f"who is in the audience “{rule.audience}”"
+    if rule.granted is not None:
+        return f"who granted “{rule.granted}”"
     if rule.feature is not None and rule.top_share is not None:
         return f"whose “{labels.get(rule.feature, rule.feature)}” is among the highest {rule.top_share * 100:g} %"
     if rule.feature is not None:
@@ -69,6 +71,8 @@ def _denied(rule: PersonRule, labels: Mapping[str, str]) -> str:
         return f"who is not among {_grid(rule)} by recency and frequency"
     if rule.audience is not None:
         return f"who is not in the audience “{rule.audience}”"
+    if rule.granted is not None:
+        return f"who did not grant “{rule.granted}”"
     return f"who is not someone {describe_condition(rule, labels)}"
 
 

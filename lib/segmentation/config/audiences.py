@@ -2,8 +2,9 @@
 
 A condition is on the segment (`{segment: Frequent}`), the place in the RFM grid (`{rfm: Champions}`), a feature
 (`{feature: recency, at_least: 30}`), what a person did (`{did: {event: purchase}, at_least: 2, window_days: 30}`), what
-did not follow (`{did: {event: add_to_cart}, then_not: {event: purchase}, within_hours: 24}`) or another audience
-(`{audience: NAME}`), or other conditions joined by `all`, `any` and `not`. All hold at the end of one date.
+did not follow (`{did: {event: add_to_cart}, then_not: {event: purchase}, within_hours: 24}`), another audience
+(`{audience: NAME}`) or consent (`{granted: marketing}`), or other conditions joined by `all`, `any` and `not`. All hold
+at the end of one date.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
@@ -24,20 +25,19 @@ from segmentation.config.rfm import RFM_GRID
 from segmentation.config.rules import OPERATOR_NAMES, Comparison, Rule, check_rule, misfit
 from segmentation.contracts.errors import ConfigError, Problem
 
-MAX_DEPTH, MAX_PARTS = 20, 500
-"""How deep conditions of one audience may lie in each other, and how many keys and list items they may have."""
-
 TRIED = "tried"
 """The name of an audience that is only tried."""
 
 T = TypeVar("T")
 
-_FORMS = ("all", "any", "not_", "segment", "entered", "rfm", "audience", "feature", "did")
+_FORMS = ("all", "any", "not_", "segment", "entered", "rfm", "audience", "feature", "did", "granted")
 _OF_DID = ("then_not", "within_hours", "window_days", "first_within_days", "stopped_days")
 
 
 class PersonRule(Comparison):
     """A condition on one person."""
+
+    shorter: ClassVar[str] = "make some of them audiences of their own, and name those with `audience`"
 
     all: list[PersonRule] | None = Field(None, min_length=1, description="All of these hold.")
     any: list[PersonRule] | None = Field(None, min_length=1, description="At least one of these holds.")
@@ -72,6 +72,10 @@ class PersonRule(Comparison):
     )
     stopped_days: int | None = Field(
         None, ge=1, le=36_500, description="With `did`: did so before, and not in the last so many days."
+    )
+
+    granted: Name | None = Field(
+        None, description="Granted this, by their newest statement up to the date; see `consent`. No statement is a no."
     )
 
     @model_validator(mode="after")
@@ -152,8 +156,8 @@ class AudienceSettings(Section):
     who: PersonRule = Field(description="Who is in it.")
     purpose: Name | None = Field(
         None,
-        description="Only people who granted this, by their newest statement up to the date; see `consent`. Exports "
-        "with a purpose ask again when they write.",
+        description="Only people who granted this, by their newest statement up to the date; see `consent`. Its "
+        "exports ask again, by the newest statement of all, when they write.",
     )
     live: bool = Field(
         False,
@@ -189,24 +193,6 @@ class AudienceSettings(Section):
         if name == ALL_CAMPAIGNS:
             raise ValueError(f"'{name}' is the control group of all audiences: call the audience something else")
         return name
-
-    @field_validator("who", mode="before")
-    @classmethod
-    def _of_bounded_size(cls, who: Any) -> Any:
-        """Checked before anything looks into it: what is nested without end must not exhaust the stack."""
-        parts, left = 0, [(who, 0)]
-        while left:
-            item, depth = left.pop()
-            if not isinstance(item, (dict, list)):
-                continue
-            parts, depth = parts + len(item), depth + isinstance(item, dict)
-            if depth > MAX_DEPTH or parts > MAX_PARTS:
-                raise ValueError(
-                    f"conditions lie at most {MAX_DEPTH} deep in each other and have at most {MAX_PARTS} parts: "
-                    "make some of them audiences of their own, and name those with `audience`"
-                )
-            left += [(inner, depth) for inner in (item.values() if isinstance(item, dict) else item)]
-        return who
 
 
 class EntryLimit(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -54,7 +54,7 @@ class GlobalPrivacyControl(Section):
 
 
 def check_purposes(raw: Mapping[str, Any]) -> list[Problem]:
-    """Purposes of the segments, audiences and exports of a configuration file that nobody could ever grant.
+    """Purposes of the segments, audiences and exports of a configuration file that nobody could ever grant, or refuse.
 
     What is malformed in itself is reported by its own model, so nothing is said of it here.
     """
@@ -63,23 +63,44 @@ def check_purposes(raw: Mapping[str, Any]) -> list[Problem]:
         audiences = TypeAdapter(list[AudienceSettings]).validate_python(raw.get("audiences") or [])
         exports = TypeAdapter(list[ExportSettings]).validate_python(raw.get("exports") or [])
         segments = SegmentSettings.model_validate(raw.get("segments") or {})
+        control = TypeAdapter(GlobalPrivacyControl | None).validate_python(raw.get("global_privacy_control"))
     except ValidationError:
         return []
     if any(rule.purpose_field for rule in rules):
         return []
     known = sorted({rule.purpose for rule in rules if rule.purpose and rule.grants})
-    asking = [("segments", segments.purpose)]
-    asking += [(f"audiences.{number}", audience.purpose) for number, audience in enumerate(audiences)]
-    asking += [(f"exports.{number}", export.purpose) for number, export in enumerate(exports)]
-    return [
+    refused = sorted({rule.purpose for rule in rules if rule.purpose and rule.withdraws} | {*_said_no_to(control)})
+    asking = [("segments.purpose", segments.purpose)]
+    asking += [(f"audiences.{number}.purpose", audience.purpose) for number, audience in enumerate(audiences)]
+    asking += [
+        (f"{key}.granted", rule.granted)
+        for number, audience in enumerate(audiences)
+        for key, rule in audience.who.walk(f"audiences.{number}.who")
+    ]
+    asking += [(f"exports.{number}.purpose", export.purpose) for number, export in enumerate(exports)]
+    never = [
         Problem(
-            f"{key}.purpose",
-            f"no rule under `consent` grants '{purpose}', so nobody could be in it",
+            key,
+            f"no rule under `consent` grants '{purpose}', so nobody could ever have said yes to it",
             suggestion=next(iter(get_close_matches(purpose, known, 1)), None),
         )
         for key, purpose in asking
         if purpose is not None and purpose not in known
     ]
+    return never + [
+        Problem(
+            f"exports.{number}.unless_refused.{place}",
+            f"no rule under `consent` withdraws '{purpose}', and no signal says no to it, so nobody would be left out",
+            suggestion=next(iter(get_close_matches(purpose, refused, 1)), None),
+        )
+        for number, export in enumerate(exports)
+        for place, purpose in enumerate(export.unless_refused or ())
+        if purpose not in refused
+    ]
+
+
+def _said_no_to(control: GlobalPrivacyControl | None) -> Sequence[str]:
+    return control.purposes if control else ()
 
 
 def check_signal(raw: Mapping[str, Any]) -> list[Problem]:

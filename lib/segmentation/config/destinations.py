@@ -29,5 +29,8 @@ PLATFORM_FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Platform -> the fields that a configuration may feed; each platform's own module says what becomes of them."""
 
+ADVERTISING = frozenset({"google_customer_match", "meta", "tiktok", "linkedin"})
+"""Platforms on which people are shown advertisements: being told of somebody, they use it."""
+
 CLEAR = frozenset({"linkedin", "braze", "salesforce_marketing_cloud", "klaviyo"})
 """Platforms whose files hold personal values in clear."""

@@ -77,7 +77,14 @@ class ExportSettings(Section):
     )
     purpose: Name | None = Field(
         None,
-        description="Only people who granted this, by their newest statement when the file is written; see `consent`.",
+        description="Only people who granted this, by their newest statement when the file is written; see `consent`. "
+        "So it is with the purpose of the `audience`, and with `segments.purpose`.",
+    )
+    unless_refused: list[Name] | None = Field(
+        None,
+        description="Purposes such as `sale`: whose newest statement on one of them is no is left out, and nobody "
+        "else, so that who never said anything is in. Default: where `global_privacy_control` is set, what it says no "
+        "to, for the platforms that advertise (google_customer_match, meta, tiktok, linkedin); else nothing.",
     )
     columns: list[ExportColumn] = Field(
         ["person_id", "segment_id", "segment_name"], min_length=1, description="The columns of a file, in order."

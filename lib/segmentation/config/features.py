@@ -20,7 +20,7 @@ from segmentation.config.feature_checks import FeatureChecks
 from segmentation.config.journeys import JourneySettings
 from segmentation.config.model import Name, Section
 from segmentation.config.rfm import RfmSettings
-from segmentation.config.rules import Rule, RuleTable, check_rule, field_kind, unknown_field
+from segmentation.config.rules import MAX_PARTS, Rule, RuleTable, check_rule, field_kind, unknown_field
 
 LibraryName = Literal[
     "recency",
@@ -328,7 +328,9 @@ class FeatureSettings(Section):
         "exposure: what comes after it is the campaign's doing.",
     )
     passive_events: list[str] = Field(
-        [], description="Events that happen to a person (a mail sent): no sign of activity for the shipped features."
+        [],
+        max_length=MAX_PARTS - 1,
+        description="Events that happen to a person (a mail sent): no sign of activity for the shipped features.",
     )
     half_life_days: float = Field(
         30, gt=0, le=3650, description="After so many days an event counts half for engagement."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -73,6 +73,9 @@ _OPERATORS = (
 _ORDERED = {"greater_than", "at_least", "less_than", "at_most", "between"}
 _TEXTUAL = {"contains", "starts_with"}
 
+MAX_DEPTH, MAX_PARTS = 20, 500
+"""How deep the conditions of one rule may lie in each other, and how many keys and list items they may have."""
+
 OPERATOR_NAMES = ", ".join(name.rstrip("_") for name in _OPERATORS)
 """All comparisons, for texts."""
 
@@ -81,6 +84,9 @@ class Comparison(Section):
     """What a value is compared with, by one of a list of operators."""
 
     model_config = ConfigDict(validate_by_name=True)
+
+    shorter: ClassVar[str] = "say it in fewer"
+    """What to do about a rule that is too large."""
 
     equals: Value | None = Field(None, description="Is this.")
     not_equals: Value | None = Field(None, description="Has a value, and it is not this.")
@@ -96,6 +102,24 @@ class Comparison(Section):
     contains: str | None = Field(None, min_length=1, description="Has this text in it.")
     starts_with: str | None = Field(None, min_length=1, description="Begins with this text.")
     exists: bool | None = Field(None, description="Has a value (true), or has none (false).")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_bounded_size(cls, data: Any) -> Any:
+        """Checked before anything looks into it: what is nested without end must not exhaust the stack."""
+        parts, left = 0, [(data, 0)]
+        while left:
+            item, depth = left.pop()
+            if not isinstance(item, (dict, list)):
+                continue
+            parts, depth = parts + len(item), depth + isinstance(item, dict)
+            if depth > MAX_DEPTH or parts > MAX_PARTS:
+                raise ValueError(
+                    f"conditions lie at most {MAX_DEPTH} deep in each other and have at most {MAX_PARTS} parts: "
+                    f"{cls.shorter}"
+                )
+            left += [(inner, depth) for inner in (item.values() if isinstance(item, dict) else item)]
+        return data
 
     @property
     def operators(self) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from segmentation.config.clustering import Share
 from segmentation.config.conditions import Condition
 from segmentation.config.model import Name, Section
+from segmentation.config.rules import MAX_PARTS
 
 
 class Fallback(Section):
@@ -34,9 +35,13 @@ class SegmentRule(Section):
 
     name: Name = Field(description="Its name in `segments.rule`.")
     of: list[str] = Field(
-        [], description="Only people whom the model puts into one of these segments. Default: wherever it puts them."
+        [],
+        max_length=MAX_PARTS,
+        description="Only people whom the model puts into one of these segments. Default: wherever it puts them.",
     )
-    when: list[Condition] = Field([], description="Only people who meet all of these. Default: everyone.")
+    when: list[Condition] = Field(
+        [], max_length=MAX_PARTS, description="Only people who meet all of these. Default: everyone."
+    )
     into: str | None = Field(
         None, min_length=1, description="They are in this segment: one that is there, or, by a new id, one of its own."
     )
@@ -106,11 +111,13 @@ class Fairness(Section):
 class SegmentSettings(Section):
     """Assignment, names and publication gates."""
 
-    scope: list[Condition] = Field([], description="Who is segmented: people who meet all of these. Default: everyone.")
+    scope: list[Condition] = Field(
+        [], max_length=MAX_PARTS, description="Who is segmented: people who meet all of these. Default: everyone."
+    )
     purpose: Name | None = Field(
         None,
         description="What people must have granted to be segmented, such as `profiling` (see `consent`): nobody else "
-        "is fitted on, or placed by model or rule. Default: nothing.",
+        "is fitted on, placed by model or rule, or delivered. Default: nothing.",
     )
     fallback: Fallback = Field(Fallback(), description="The segment of everyone else.")
     outliers: SetApart = Field(

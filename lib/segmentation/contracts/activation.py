@@ -69,6 +69,7 @@ EXPORT_LOG = Table(
         Col("labels", STRING_MAP, "segment id -> what the destination calls it"),
         Col("removed_path", STRING, "where the file of those to be taken out is"),
         Col("sent", STRING, "what was sent: everyone, or the changes"),
+        Col("confirmed", BOOLEAN, "whether it removed more than its share because somebody had confirmed that"),
     ),
 )
 

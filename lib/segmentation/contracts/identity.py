@@ -97,6 +97,7 @@ IDENTITY_OVERRIDES = Table(
         Col("right_type", STRING, "type of the other identifier; null for drop"),
         Col("right_value", STRING, "its value, or token"),
         Col("reason", STRING, "why, as the file says", required=True),
+        Col("decided_ts", TIMESTAMP, "when the run found it, UTC"),
     ),
 )
 

@@ -239,8 +239,8 @@ def read_decisions(rows: DataFrame) -> list[Decision]:
     ]
 
 
-def decision_rows(decision: Decision) -> list[dict[str, object]]:
-    """One decision as rows of `identity_overrides`."""
+def decision_rows(decision: Decision, now: datetime) -> list[dict[str, object]]:
+    """One decision, found `now`, as rows of `identity_overrides`."""
     return [
         {
             "step": decision.step,
@@ -252,6 +252,7 @@ def decision_rows(decision: Decision) -> list[dict[str, object]]:
             "right_type": one.right[0] if one.right else None,
             "right_value": one.right[1] if one.right else None,
             "reason": one.reason,
+            "decided_ts": now,
         }
         for change, overrides in (("added", decision.added), ("removed", decision.removed))
         for one in overrides

@@ -16,10 +16,11 @@ from segmentation.activation.audiences import (
     find_tops,
     judge_people,
     list_members,
+    named_purposes,
     single_conditions,
     update_members,
 )
-from segmentation.activation.consent import keep_consenting
+from segmentation.activation.consent import granted_purposes, keep_consenting
 from segmentation.activation.funnel import Step, count_funnel
 from segmentation.activation.membership_limits import limit_members
 from segmentation.activation.sentences import describe_limits, describe_rule
@@ -195,7 +196,9 @@ def _judge(
         owners = owners.join(among, "person_id", "left_semi")
         named = any(rule.feature for audience in settings.audiences for _, rule in audience.who.walk(""))
         features = measure_people(context.read("events"), owners, settings, as_of) if named else among
-    people = describe_people(features, segments, moved, rfm, settings.audiences)
+    consent, purposes = context.read_or_empty("consent"), named_purposes(settings.audiences)
+    granted = granted_purposes(consent, owners, purposes, end_of(as_of))
+    people = describe_people(features, segments, moved, rfm, granted, settings.audiences)
     owned = attach_persons(behaviour, owners, list(settings.identity.identifiers))
     judged = judge_people(people, owned, settings.audiences, names, tops, as_of, conditions)
     return judged, version.segment_version

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import click
 from pyspark.sql import DataFrame
@@ -140,11 +141,14 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
             return replace(delivery, samples=sample_difference(changes, _SAMPLES))
         load = Load(members, difference.rows, left_out=left_out)
         now = meant
-        outcome, failure = dict[str, str | None](status=DELIVERED), None
+        outcome, failure = dict[str, Any](status=DELIVERED), None
         try:
             check_size(shipment, difference.rows)
-            if held is not None and planned.name not in context.options.get("confirm_removals", ()):
-                check_removals(shipment.export, difference, find_gone(changes), list_refusing(context, shipment))
+            if held is not None:
+                refusing, confirmed = list_refusing(context, shipment), context.options.get("confirm_removals", ())
+                outcome["confirmed"] = check_removals(
+                    shipment.export, difference, find_gone(changes), refusing, confirmed=planned.name in confirmed
+                )
             if held is not None and shipment.export.sends_changes and not whole:
                 load = _keep_changes(context, shipment, load, difference, changes)
             if left_there is not None:
@@ -168,7 +172,7 @@ def _write_down(
     planned: Planned,
     people: tuple[DataFrame, DataFrame | None],
     difference: Difference,
-    outcome: Mapping[str, str | None],
+    outcome: Mapping[str, Any],
     failed: bool,
 ) -> None:
     """Keeps whom the destination has now, and of whom it could not be told (`people`), then logs the delivery; not

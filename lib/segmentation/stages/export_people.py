@@ -54,11 +54,8 @@ def name_people(context: StageContext, shipment: Shipment, people: DataFrame) ->
 
 
 def list_refusing(context: StageContext, shipment: Shipment) -> list[DataFrame]:
-    """`person_id` of who said no to one of the purposes that the export has."""
-    consent, owners = context.read_or_empty("consent"), context.read_or_empty("identity_map")
-    asked = {audience.purpose for audience in context.settings.audiences if audience.name == shipment.export.audience}
-    purposes = sorted(filter(None, {*asked, *shipment.purposes}))
-    return [refusing_people(consent, owners, purpose) for purpose in purposes]
+    """`person_id` of who said no to each of the purposes by which people are in it or not."""
+    return [_refusing(context, purpose) for purpose in shipment.refusals]
 
 
 def _add_values(context: StageContext, export: ExportSettings, people: DataFrame) -> DataFrame:
@@ -84,10 +81,16 @@ def _members(context: StageContext, shipment: Shipment) -> DataFrame:
             controls = control_group(context.read_or_empty("holdouts"), export.audience, *overall)
             inside = inside.join(controls, "person_id", "left_anti")
         rows = inside.join(rows, "person_id", "left").withColumn("segment_version", F.lit(version).cast("long"))
-    if export.purpose is not None:
-        rows = rows.join(_consenting(context, export.purpose), "person_id", "left_semi")
+    for purpose in shipment.purposes:
+        rows = rows.join(_consenting(context, purpose), "person_id", "left_semi")
+    for purpose in shipment.unless_refused:
+        rows = rows.join(_refusing(context, purpose), "person_id", "left_anti")
     return rows
 
 
 def _consenting(context: StageContext, purpose: str) -> DataFrame:
     return consenting_people(context.read_or_empty("consent"), context.read_or_empty("identity_map"), purpose)
+
+
+def _refusing(context: StageContext, purpose: str) -> DataFrame:
+    return refusing_people(context.read_or_empty("consent"), context.read_or_empty("identity_map"), purpose)

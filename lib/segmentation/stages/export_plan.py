@@ -11,7 +11,9 @@ from segmentation.activation.destinations.destination import Destination
 from segmentation.activation.folder import Folder
 from segmentation.activation.log import Standing, read_standings
 from segmentation.activation.login import read_secret
+from segmentation.config.destinations import ADVERTISING
 from segmentation.config.exports import ExportSettings
+from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.runtime.stage import StageContext
 from segmentation.segments.named import choose_segments
@@ -41,15 +43,19 @@ def plan_deliveries(context: StageContext, version: Version) -> list[Planned]:
     plan, targets = [], dict[str, str]()
     for number, export in enumerate(context.settings.exports):
         standing = standings.get(export.name, Standing())
+        purposes, unless = _purposes(context.settings, export), _unless_refused(context.settings, export)
+        rules = _rules(export, f"exports.{number}.rules_of")
         shipment = Shipment(
             export=export,
-            platform=_rules(export, f"exports.{number}.rules_of"),
+            platform=rules,
             segment_version=version.segment_version,
             as_of=version.as_of,
             segment_ids=choose_segments(export.segments, names, f"exports.{number}.segments"),
             names=names,
             labels={**names, **((standing.last and standing.last.labels) or {}), **export.labels},
-            pinned=_pinned(context, export),
+            purposes=purposes,
+            unless_refused=unless,
+            pinned=_pinned(context, export, asks=bool(purposes or unless or (rules and rules.purposes))),
             number=standing.number + 1,
         )
         what = f"the export '{export.name}'"
@@ -86,15 +92,33 @@ def _rules(export: ExportSettings, key: str) -> Destination | None:
     return rules
 
 
-def _pinned(context: StageContext, export: ExportSettings) -> dict[str, int]:
-    """The versions of the tables that say who is in the file, beside the segments: the newest that changed a row."""
+def _purposes(settings: Settings, export: ExportSettings) -> list[str]:
+    """What the people of an export must all have granted: for itself, for its audience, and to be segmented at all."""
+    audiences = [audience.purpose for audience in settings.audiences if audience.name == export.audience]
+    return sorted({purpose for purpose in (export.purpose, *audiences, settings.segments.purpose) if purpose})
+
+
+def _unless_refused(settings: Settings, export: ExportSettings) -> list[str]:
+    """What nobody among the people of an export may have refused."""
+    control, own = settings.global_privacy_control, export.unless_refused
+    if own is None:
+        own = control.purposes if control and export.type in ADVERTISING else []
+    return sorted(set(own))
+
+
+def _pinned(context: StageContext, export: ExportSettings, asks: bool) -> dict[str, int]:
+    """The versions of the tables that say who is in the file, beside the segments: the newest that changed a row.
+
+    `asks`: whether somebody may be left out for what they granted or refused.
+    """
     if export.audience is not None and "audience_members" not in context.inputs:
         raise InputError(
             f"Who is in the audience '{export.audience}' is not known yet: run `segmentation audiences` first."
         )
     needed = ["audience_members"] if export.audience is not None else []
     needed += ["holdouts"] if has_control_group(context, export) else []
-    needed += ["consent", "identity_map"] if export.purpose is not None or export.is_platform else []
+    needed += ["consent"] if asks else []
+    needed += ["identity_map"] if asks or export.is_platform else []
     needed += ["vault", "persons"] if export.is_platform else []
     found = {name: context.warehouse.content(name) for name in needed if name in context.inputs}
     return {name: version for name, version in found.items() if version is not None}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pyspark.sql import DataFrame
@@ -18,9 +20,11 @@ from segmentation.identity.overrides import Decision, decision_rows
 from segmentation.identity.quality import Figure, judge_figures, measure_identity
 from segmentation.identity.tables import describe_persons, tell_history
 from segmentation.ingest.traffic import leave_out
+from segmentation.privacy.audit import Act
 from segmentation.runtime.plans import settled
 from segmentation.runtime.rebuild import FULL, is_full, tell_differences
 from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.runtime.warehouse import Warehouse
 from segmentation.sessions.attach import attach_persons
 from segmentation.stages.identity_resolve import Memory, Resolution, Sightings, resolve
 
@@ -74,7 +78,8 @@ class _Written(Memory):
     def keep_decisions(self, new: Sequence[Decision]) -> None:
         if new:
             schema = IDENTITY_OVERRIDES.schema
-            values = [tuple(row[name] for name in schema.names) for decision in new for row in decision_rows(decision)]
+            found = [row for decision in new for row in decision_rows(decision, self.context.now)]
+            values = [tuple(row[name] for name in schema.names) for row in found]
             rows = self.context.spark.createDataFrame(values, schema).coalesce(1)
             self.context.warehouse.append("identity_overrides", rows)
 
@@ -164,6 +169,18 @@ def _write_quality(context: StageContext) -> list[Figure]:
     return judged
 
 
+def _list_decisions(warehouse: Warehouse) -> list[Act]:
+    """What runs found changed in the file of overrides: how many of each kind were added and removed."""
+    dated = warehouse.read_or_empty("identity_overrides").where("decided_ts IS NOT NULL")
+    counted: dict[tuple[int, datetime], dict[str, str]] = defaultdict(dict)
+    for row in dated.groupBy("step", "decided_ts", "change", "action").count().collect():
+        counted[row["step"], row["decided_ts"]][f"{row['change']} {row['action']}"] = str(row["count"])
+    return [
+        Act("override", f"identity, decision {step}", decided.astimezone(UTC), dict(sorted(detail.items())))
+        for (step, decided), detail in sorted(counted.items())
+    ]
+
+
 def _depends_on(settings: Settings) -> object:
     """The file of overrides goes by its size and time: a hash of it would be one of the personal values in it."""
     path = settings.identity.overrides
@@ -197,4 +214,5 @@ STAGE = Stage(
     depends_on=_depends_on,
     incremental=True,
     options=(FULL,),
+    acts=_list_decisions,
 )

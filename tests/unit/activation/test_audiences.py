@@ -29,6 +29,7 @@ SEGMENTS = {"s-1": "Frequent", "s-2": "High-value, lapsing"}
 PEOPLE = {f"p{n:02}": ("s-1", "s-2", None)[n % 3] for n in range(40)}
 MOVED = {person: segment for n, (person, segment) in enumerate(PEOPLE.items()) if n % 4 == 0}
 GRID = {person: ("Champions", "New", "At risk")[n % 3] for n, person in enumerate(PEOPLE) if n % 5}
+GRANTS = {person: (["ads"], ["mail"], ["ads", "mail"])[n % 3] for n, person in enumerate(PEOPLE) if n % 4}
 RECENCY = {person: float(number) for number, person in enumerate(PEOPLE) if number % 7}
 
 Row = dict[str, Any]
@@ -89,6 +90,7 @@ CASES: list[tuple[dict[str, Any], Meets]] = [
     ({"did": CART, "stopped_days": 4}, lambda _, rows: bool(_named(rows, "cart")) and not _named(rows, "cart", 4)),
     ({"rfm": "Champions"}, lambda who, _: GRID.get(who) == "Champions"),
     ({"not": {"rfm": ["Champions", "New"]}}, lambda who, _: GRID.get(who) not in ("Champions", "New")),
+    ({"all": [{"granted": "ads"}, {"not": {"granted": "mail"}}]}, lambda who, _: GRANTS.get(who) == ["ads"]),
 ]  # fmt: skip
 AUDIENCES = minimal_settings(audiences=[{"name": f"a{n}", "who": who} for n, (who, _) in enumerate(CASES)]).audiences
 
@@ -116,6 +118,10 @@ def _scores(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(list(GRID.items()), "person_id string, rfm_segment string")
 
 
+def _grants(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame(list(GRANTS.items()), "person_id string, granted array<string>")
+
+
 @pytest.fixture(scope="module")
 def history() -> list[Row]:
     return _history()
@@ -125,7 +131,7 @@ def _judge(spark: SparkSession, history: list[Row], audiences: list[AudienceSett
     features = spark.createDataFrame([(who, RECENCY.get(who)) for who in PEOPLE], "person_id string, recency double")
     placed = [(who, segment) for who, segment in PEOPLE.items() if segment]
     segments = spark.createDataFrame(placed, "person_id string, segment_id string")
-    people = describe_people(features, segments, _changes(spark), _scores(spark), audiences)
+    people = describe_people(features, segments, _changes(spark), _scores(spark), _grants(spark), audiences)
     tops = find_tops(features, audiences)
     return judge_people(people, event_rows(spark, history), audiences, SEGMENTS, tops, AS_OF)
 
@@ -149,7 +155,7 @@ def test_more_audiences_make_no_more_scans(spark: SparkSession, tmp_path: Any, h
     people = spark.createDataFrame([("p01", 1.0)], "person_id string, recency double")
     segments = spark.createDataFrame([("p01", "s-1")], "person_id string, segment_id string")
     events = spark.read.parquet(str(tmp_path / "events"))
-    described = describe_people(people, segments, _changes(spark), _scores(spark), AUDIENCES)
+    described = describe_people(people, segments, _changes(spark), _scores(spark), _grants(spark), AUDIENCES)
     judged = judge_people(described, events, AUDIENCES, SEGMENTS, {}, AS_OF)
     plan = list_members(judged, AUDIENCES)._jdf.queryExecution().executedPlan().toString()
     assert plan.count("FileScan") == 1

@@ -34,6 +34,15 @@ def test_what_a_killed_delivery_left_aside_is_cleared_away(spark: SparkSession, 
     assert not (tmp_path / ".x.csv.aside").exists()
 
 
+def test_a_file_that_is_too_long_does_not_appear(spark: SparkSession, tmp_path: Path) -> None:
+    folder = Folder(spark, str(tmp_path), "the export 'jobs'")
+    lines = spark.sql("SELECT 'añ' AS line")
+    folder.write_lines("x.csv", lines, b"h\n", "\n", most_bytes=6)
+    with pytest.raises(DeliveryError, match=r"'jobs' has 6 bytes, and its destination takes 5 at most.* apart\.$"):
+        folder.write_lines("y.csv", lines, b"h\n", "\n", most_bytes=5)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.csv"]
+
+
 def test_parts_are_put_together_in_order(spark: SparkSession, tmp_path: Path) -> None:
     folder = Folder(spark, str(tmp_path), "the export 'crm'")
     lines = spark.range(0, 1000, 1, 13).selectExpr("cast(id as string) AS line")

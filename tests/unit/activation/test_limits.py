@@ -23,3 +23,5 @@ def test_removals_are_counted_without_those_who_asked_for_them(spark: SparkSessi
     said = r"would remove 3 of 8 people \(38%\), more than its max_removed_share of 25%"
     with pytest.raises(DeliveryError, match=said):
         check_removals(export, difference, people("p1", "p2", "p3"), [people("p4")])
+    assert check_removals(export, difference, people("p1", "p2", "p3"), [], confirmed=True)
+    assert not check_removals(export, difference, gone, [people("p3")], confirmed=True), "there was nothing to confirm"

@@ -24,6 +24,8 @@ CASES: list[tuple[dict[str, Any], str]] = [
      "Everyone who did something of which (the name is “buy” and “amount” is more than 9) exactly 0 times."),
     ({"did": {"event": "cart"}, "then_not": {"event": "buy"}, "within_hours": 24, "window_days": 7},
      "Everyone who did “cart” at least once in the last 7 days, each time without “buy” in the 24 hours after."),
+    ({"any": [{"granted": "ads"}, {"not": {"granted": "mail"}}]},
+     "Everyone (who granted “ads”, or who did not grant “mail”)."),
     ({"entered": ["a", "b"]},
      "Everyone who moved into the segment “a” or “b” with the version published now."),
     ({"not": {"rfm": "At risk"}}, "Everyone who is not among “At risk” by recency and frequency."),

@@ -10,8 +10,9 @@ import yaml
 from pydantic import ValidationError
 from tests.factories import minimal_settings
 
-from segmentation.config.audiences import MAX_PARTS, AudienceSettings, in_order
+from segmentation.config.audiences import AudienceSettings, in_order
 from segmentation.config.problems import explain
+from segmentation.config.rules import MAX_PARTS
 from segmentation.config.settings import Settings, load_settings
 from segmentation.contracts.errors import ConfigError
 
@@ -41,6 +42,7 @@ WRONG = [
     ({"feature": "recency", "starts_with": "1"}, "who", "starts_with goes with text"),
     ({"segment": "a", "at_least": 1}, "who", "at_least goes with feature and did"),
     ({"segment": "a", "window_days": 7}, "who", "window_days goes with did"),
+    ({"granted": "ads", "at_least": 1}, "who", "at_least goes with feature and did"),
     ({"segment": "a", "top_share": 0.1}, "who", "top_share goes with feature"),
     ({"feature": "recency", "top_share": 0.1, "at_least": 3}, "who", "a condition on a feature has exactly one of"),
     ({"feature": "recency", "top_share": 1}, "who.top_share", "less than 1"),
@@ -154,5 +156,8 @@ def test_a_live_audience_may_have_what_an_event_brings_about(tmp_path: Path) -> 
     known = {"not": {"segment": "Frequent"}}
     who = {"all": [TWICE, known, {"feature": "recency", "at_most": 3}, {"did": PURCHASE, "first_within_days": 2}]}
     _load(tmp_path, [{"name": "now", "live": True, "who": who}])
+    consent = [{"purpose": "ads", "grants": PURCHASE}]
+    for asked in ({"granted": "ads"}, {"not": {"granted": "ads"}}):
+        _load(tmp_path, [{"name": "now", "live": True, "who": asked}], consent=consent)
     (said,) = _said(tmp_path, [{"name": "now", "live": True, "who": who, "min_size": 50}])
     assert "audiences.0.min_size: takes everyone to know" in said

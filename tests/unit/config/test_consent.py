@@ -49,6 +49,26 @@ def test_a_purpose_that_nobody_could_grant_is_named_with_its_key() -> None:
     assert (problem.key, problem.suggestion) == ("segments.purpose", "profiling")
 
 
+def test_a_condition_on_a_purpose_that_nobody_could_grant_is_named_with_its_key() -> None:
+    who = {"all": [{"granted": "marketing"}, {"not": {"granted": "marketng"}}]}
+    raw = {"audiences": [{"name": "a", "who": who}], "consent": [{"purpose": "marketing", "grants": JOINED}]}
+    (problem,) = check_purposes(raw)
+    assert (problem.key, problem.suggestion) == ("audiences.0.who.all.1.not.granted", "marketing")
+
+
+def test_a_purpose_that_nobody_could_refuse_is_named_with_its_key() -> None:
+    exports = [{"name": "ads", "unless_refused": ["sale", "sharng", "marketing"]}]
+    consent = [{"purpose": "marketing", "withdraws": JOINED}, {"purpose": "sale", "grants": JOINED}]
+    raw = {"exports": exports, "consent": consent, "global_privacy_control": {"property": "gpc"}}
+    (problem,) = check_purposes(raw)
+    assert (problem.key, problem.suggestion) == ("exports.0.unless_refused.1", "sharing")
+    without = {**raw, "global_privacy_control": None}
+    assert [problem.key for problem in check_purposes(without)] == [
+        "exports.0.unless_refused.0",
+        "exports.0.unless_refused.1",
+    ], "a yes alone keeps nobody out"
+
+
 def test_a_property_for_the_signal_that_no_source_maps_is_named_with_its_key() -> None:
     raw = {"sources": [{"columns": {"properties": {"gpc": "sec_gpc"}}}], "global_privacy_control": {"property": "gcp"}}
     (problem,) = check_signal(raw)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from pyspark.ml.clustering import KMeans
+from pyspark.ml.feature import StringIndexer, VectorAssembler
 from pyspark.sql import SparkSession
 
 from segmentation.privacy.files import find_files
@@ -34,3 +36,21 @@ def test_compressed_files_are_read_too(spark: SparkSession, tmp_path: Path) -> N
     values = spark.createDataFrame([("ann@example.com",)], "value string")
     paths = [str(tmp_path / name) for name in ("with.parquet", "without.parquet", "with.csv")]
     assert find_files(paths, values) == [f"file:{tmp_path}/{name}" for name in ("with.csv", "with.parquet")]
+
+
+def test_what_models_and_checkpoints_keep_in_their_folders_is_read(spark: SparkSession, tmp_path: Path) -> None:
+    names = ("ann", "joann", "zoe")
+    people = spark.createDataFrame([(f"{who}@example.com", float(len(who))) for who in names], "mail string, n double")
+    StringIndexer(inputCol="mail", outputCol="index").fit(people).save(str(tmp_path / "models" / "labels"))
+    numbers = VectorAssembler(inputCols=["n"], outputCol="features").transform(people)
+    KMeans(k=2, seed=1).fit(numbers).save(str(tmp_path / "models" / "clusters"))
+    offsets = tmp_path / "streams" / "_audiences" / "offsets"
+    offsets.mkdir(parents=True)
+    (offsets / "0").write_text("v1\nbob@example.com\n")
+
+    def found(who: str) -> list[str]:
+        values = spark.createDataFrame([(f"{who}@example.com",)], "value string")
+        paths = find_files([str(tmp_path / "models"), str(tmp_path / "streams")], values)
+        return [Path(path.removeprefix("file:")).relative_to(tmp_path).parts[1] for path in paths]
+
+    assert (found("joann"), found("bob"), found("cat")) == (["labels"], ["_audiences"], [])

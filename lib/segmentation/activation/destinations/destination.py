@@ -50,6 +50,7 @@ class Destination:
     fewest_is_firm: bool = False
     most_rows: int | None = None
     most_bytes: int | None = None
+    """Of one file."""
     purposes: tuple[str, ...] = ()
     """Purposes that people must all have granted, if they are in one of the countries `purposes_in`, or nobody knows
     where they are."""
