@@ -106,7 +106,8 @@ def _explain(
     if (weakest := best.figures.get("weakest_cluster")) is not None:
         asked = settings.stability.weakest_floor
         again = "is found again" if weakest >= asked else "is found again too little"
-        parts.append(f"the least steady of its clusters {again} (Jaccard index {weakest:.2f}, {asked:.2f} is asked)")
+        limit = f", {asked:.2f} is asked" if asked else ""
+        parts.append(f"the least steady of its clusters {again} (Jaccard index {weakest:.2f}{limit})")
     parts.extend(_stand(best, sized or fitted))
     others = sorted((other for other in finalists if other is not best), key=_rank)
     if others:
