@@ -17,6 +17,7 @@ from segmentation.profiles.report.data import (
     Border,
     Candidate,
     Choice,
+    Decisions,
     Identity,
     Journeys,
     Lifecycle,
@@ -301,6 +302,12 @@ def borders() -> list[Border]:
         Border("s-regular", "s-lapsing", 600, 19),
         Border("s-deals", "s-regular", 311, 0),
     ]
+
+
+def decisions() -> Decisions:
+    """Two rules, of which one leaves a segment of the model's empty; the rest are where the model has them."""
+    together = {("s-loyal", "s-loyal"): 309, ("s-loyal", "s-regular"): 103, ("s-regular", "s-regular"): 803}
+    return Decisions({"big spenders": 103, "staff": 55}, {**together, ("unassigned", "s-emptied"): 55}, 0.874)
 
 
 def checks() -> list[Check]:

@@ -59,7 +59,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     was = [(1, "p1", "old", "Weekend"), (1, "p2", "s", "Frequent")]
     was += [(2, "p1", "s", "Lapsing"), (2, "p2", "s", "Lapsing")]
     columns = ("segment_version", "person_id", "segment_id", "segment_name")
-    write_table(warehouse, "segments", [dict(zip(columns, row, strict=True)) | {"method": "model"} for row in was])
+    placed = [dict(zip(columns, row, strict=True)) | {"method": "model"} for row in was]
+    placed[-1] |= {"method": "rule", "rule": "spends a lot", "model_segment_id": "t"}
+    write_table(warehouse, "segments", placed)
     write_table(warehouse, "segment_versions", versions)
     moved = {"segment_version": 2, "person_id": "p1", "from_segment_id": "old", "to_segment_id": "s", "cause": "refit"}
     write_table(warehouse, "segment_changes", [moved])
@@ -89,6 +91,7 @@ def test_the_published_version_is_told_from_what_it_was_made_of(spark: SparkSess
     for text in ("A small shop", "Nobody here is real.", "Frequent", "<dt>Events</dt><dd>2</dd>", "run-7"):
         assert text in html, text
     assert "Lapsing" not in html
+    assert "Rules decided" not in html, "of nobody in this version"
 
 
 def test_a_version_may_be_named_and_the_place_too(spark: SparkSession, shop: Path, tmp_path: Path) -> None:
@@ -102,6 +105,8 @@ def test_a_version_may_be_named_and_the_place_too(spark: SparkSession, shop: Pat
         "1 of 4 checks does not hold",
         "&#39;Lapsing&#39;, 2 people",
         "Weekend → Lapsing: 1 person",
+        "Rules decided of 1 person (50 % of all)",
+        "spends a lot",
     ):
         assert text in html, text
     assert "“Weekend” (1 person) has merged into “Lapsing”: 1 of them are there now." in html

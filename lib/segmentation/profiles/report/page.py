@@ -33,6 +33,7 @@ from segmentation.profiles.report.data import (
     SourceQuality,
     TypicalPerson,
 )
+from segmentation.profiles.report.decisions import show_decisions
 from segmentation.profiles.report.journeys import show_journeys
 from segmentation.profiles.report.words import CAUSES, CHECKS, QUARANTINE_REASONS, STATUSES, in_words
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
@@ -112,6 +113,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "has_revenue": any(profile.revenue for profile in data.segments),
         "heat": _heat_map(data, segments),
         "borders": _borders(data.borders, segments) if data.borders else None,
+        "decisions": show_decisions(data.decisions, segments) if data.decisions else None,
         "months": months_chart(data.activity) if len(data.activity.months) > 1 else None,
         "candidates": candidates_chart(data.choice) if data.choice else None,
         "identity": _identity(data.identity) if data.identity else None,

@@ -12,6 +12,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from segmentation.clustering.agreement import adjusted_rand_index
 from segmentation.clustering.comparison import Comparison
 from segmentation.clustering.fitted import FittedModel, Part
 from segmentation.config.journeys import JourneySettings
@@ -23,6 +24,7 @@ from segmentation.profiles.report.data import (
     Border,
     Candidate,
     Choice,
+    Decisions,
     Identity,
     Journeys,
     Lifecycle,
@@ -159,6 +161,24 @@ def summarise_borders(segments: DataFrame) -> list[Border]:
     near = segments.where("nearest_segment_id IS NOT NULL").groupBy("segment_id", "nearest_segment_id")
     rows = near.agg(F.count("*").alias("people"), F.count_if("ambiguous").alias("ambiguous")).collect()
     return [Border(*row) for row in sorted(rows)]
+
+
+def summarise_decisions(segments: DataFrame) -> Decisions | None:
+    """What rules decided beside the model: a row a rule and pair of segments; None where no rule decided of anybody.
+
+    In: rows of `segments` of one version.
+    """
+    by_model = F.coalesce("model_segment_id", "segment_id").alias("by_model")
+    people, together = Counter[str](), Counter[tuple[str, str]]()
+    for row in segments.groupBy("rule", "segment_id", by_model).agg(F.count("*").alias("people")).collect():
+        together[row["segment_id"], row["by_model"]] += row["people"]
+        if row["rule"] is not None:
+            people[row["rule"]] += row["people"]
+    if not people:
+        return None
+    most_first = dict(sorted(people.items(), key=lambda item: (-item[1], item[0])))
+    pairs = sorted(together.items())
+    return Decisions(most_first, dict(pairs), adjusted_rand_index(dict(pairs)))
 
 
 def summarise_own_journeys(

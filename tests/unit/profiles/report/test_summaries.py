@@ -16,6 +16,7 @@ from segmentation.config.report import LifecycleSettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import (
     Border,
+    Decisions,
     Lifecycle,
     Link,
     Month,
@@ -36,6 +37,7 @@ from segmentation.profiles.report.summaries import (
     read_stage_runs,
     summarise_activity,
     summarise_borders,
+    summarise_decisions,
     summarise_identity,
     summarise_lifecycle,
     summarise_own_journeys,
@@ -160,6 +162,16 @@ def test_what_lies_beside_a_segment_is_counted(spark: SparkSession) -> None:
         rows, "person_id string, segment_id string, nearest_segment_id string, ambiguous boolean"
     )
     assert summarise_borders(segments) == [Border("s", "t", 2, 1), Border("s", "u", 1, 0), Border("t", "s", 1, 1)]
+
+
+def test_what_rules_decided_stands_beside_the_model(spark: SparkSession) -> None:
+    placed = [("vip", "s", "spends"), ("vip", "s", "spends"), ("vip", "t", "staff"), ("vip", "t", "spends")]
+    placed += [("s", "s", None), ("s", None, None), ("t", "t", None), ("t", "t", None)]  # type: ignore[list-item]
+    segments = spark.createDataFrame(placed, "segment_id string, model_segment_id string, rule string")
+    found = summarise_decisions(segments)
+    together = {("s", "s"): 2, ("t", "t"): 2, ("vip", "s"): 2, ("vip", "t"): 2}
+    assert found == Decisions({"spends": 3, "staff": 1}, together, pytest.approx(2 / 23))
+    assert summarise_decisions(segments.where("rule IS NULL")) is None
 
 
 def test_the_journeys_of_a_segment_are_its_own(spark: SparkSession) -> None:
