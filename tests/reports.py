@@ -14,6 +14,7 @@ from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.naming import describe, name_segments
 from segmentation.profiles.report.data import (
     Activity,
+    Attribute,
     Border,
     Candidate,
     Choice,
@@ -254,6 +255,15 @@ def lifecycle() -> Lifecycle:
         for at, profile in enumerate(profiles[:-1])
     }
     return Lifecycle(people, 30, 30, 90)
+
+
+def attributes() -> list[Attribute]:
+    """One that goes with the segments, one that hardly does, and one of which all people have the same."""
+    return [
+        Attribute("loyalty_card", {"s-loyal": [10, 190], "s-regular": [150, 50], "unassigned": [55, 0]}),
+        Attribute("region", {"s-loyal": [100, 100], "s-regular": [90, 110]}),
+        Attribute("country", {"s-loyal": [0, 200], "s-regular": [0, 200]}),
+    ]
 
 
 def journeys() -> Journeys:

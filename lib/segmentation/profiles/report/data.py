@@ -224,6 +224,15 @@ class Lifecycle:
 
 
 @dataclass(frozen=True)
+class Attribute:
+    """One attribute of persons: segment id -> people of each kind of it, in the same order everywhere. People of whom
+    it is not known are not in it."""
+
+    name: str
+    people: Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True)
 class Rfm:
     """The grid of five scores each. `segments`: name in the grid -> segment id (None: in none) -> people."""
 
@@ -327,5 +336,6 @@ class ReportData:
     typical: Sequence[TypicalPerson] = ()
     """The most typical of a segment first."""
     lifecycle: Lifecycle | None = None
+    attributes: Sequence[Attribute] = ()
     rfm: Rfm | None = None
     journeys: Journeys | None = None

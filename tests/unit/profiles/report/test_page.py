@@ -7,7 +7,18 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from tests.reports import borders, change, checks, decisions, journeys, lifecycle, report_data, rfm_grid, typical_people
+from tests.reports import (
+    attributes,
+    borders,
+    change,
+    checks,
+    decisions,
+    journeys,
+    lifecycle,
+    report_data,
+    rfm_grid,
+    typical_people,
+)
 
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.report.data import Profile
@@ -129,6 +140,16 @@ def test_each_segment_says_who_is_new_and_who_has_lapsed() -> None:
     ):
         assert text in said, text
     assert "lifecycle" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
+
+
+def test_it_says_which_attributes_go_with_the_segments() -> None:
+    page = Page(build_report(report_data(attributes=attributes())))
+    assert "#attributes" in {link["href"] for link in page.named("a")}
+    said = page.said()
+    assert "Loyalty card 400 0.71 go together p < 0.001 Region 400 0.05 could be chance p = 0.317" in said
+    assert "Country" not in said, "all have the same"
+    sections = [section["id"] for section in Page(build_report(report_data())).named("section")]
+    assert "attributes" not in sections
 
 
 def test_it_says_what_a_version_was_judged_by() -> None:

@@ -36,6 +36,7 @@ from segmentation.profiles.report.summaries import (
     read_profiles,
     read_stage_runs,
     summarise_activity,
+    summarise_attributes,
     summarise_borders,
     summarise_decisions,
     summarise_identity,
@@ -162,6 +163,20 @@ def test_what_lies_beside_a_segment_is_counted(spark: SparkSession) -> None:
         rows, "person_id string, segment_id string, nearest_segment_id string, ambiguous boolean"
     )
     assert summarise_borders(segments) == [Border("s", "t", 2, 1), Border("s", "u", 1, 0), Border("t", "s", 1, 1)]
+
+
+def test_people_are_counted_by_the_kinds_of_an_attribute(spark: SparkSession) -> None:
+    known = [("s", {"plan": "basic"})] * 15 + [("t", {"plan": "basic"})] * 5 + [("t", {"plan": "pro"})] * 21
+    known += [("s", {"plan": f"rare {number}", "code": f"{number}"}) for number in range(3)]
+    known += [("s", {"plan": "almost"})] * 19 + [("s", {"city": "Rome"}), ("t", {})]
+    rows = [(f"p{number}", segment, values) for number, (segment, values) in enumerate(known)]
+    people = spark.createDataFrame(rows, "person_id string, segment_id string, attributes map<string,string>")
+    found = summarise_attributes(people.drop("segment_id"), people, ["plan", "code", "unheard_of"])
+    assert [one.name for one in found] == ["plan", "code"]
+    plan, code = ({segment: counts[:3] for segment, counts in one.people.items()} for one in found)
+    assert plan == {"s": [22, 0, 15], "t": [0, 21, 5]}, "those of fewer than 20 people are the first kind"
+    assert code == {"s": [3, 0, 0]}
+    assert summarise_attributes(people, people, []) == []
 
 
 def test_what_rules_decided_stands_beside_the_model(spark: SparkSession) -> None:
