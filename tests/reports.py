@@ -14,9 +14,11 @@ from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.naming import describe, name_segments
 from segmentation.profiles.report.data import (
     Activity,
+    Attribute,
     Border,
     Candidate,
     Choice,
+    Decisions,
     Identity,
     Journeys,
     Lifecycle,
@@ -255,6 +257,15 @@ def lifecycle() -> Lifecycle:
     return Lifecycle(people, 30, 30, 90)
 
 
+def attributes() -> list[Attribute]:
+    """One that goes with the segments, one that hardly does, and one of which all people have the same."""
+    return [
+        Attribute("loyalty_card", {"s-loyal": [10, 190], "s-regular": [150, 50], "unassigned": [55, 0]}),
+        Attribute("region", {"s-loyal": [100, 100], "s-regular": [90, 110]}),
+        Attribute("country", {"s-loyal": [0, 200], "s-regular": [0, 200]}),
+    ]
+
+
 def journeys() -> Journeys:
     """What a shop on the web sees; most who leave have looked only."""
     followed = {
@@ -301,6 +312,12 @@ def borders() -> list[Border]:
         Border("s-regular", "s-lapsing", 600, 19),
         Border("s-deals", "s-regular", 311, 0),
     ]
+
+
+def decisions() -> Decisions:
+    """Two rules, of which one leaves a segment of the model's empty; the rest are where the model has them."""
+    together = {("s-loyal", "s-loyal"): 309, ("s-loyal", "s-regular"): 103, ("s-regular", "s-regular"): 803}
+    return Decisions({"big spenders": 103, "staff": 55}, {**together, ("unassigned", "s-emptied"): 55}, 0.874)
 
 
 def checks() -> list[Check]:

@@ -24,9 +24,15 @@ JUDGED = {"people": 2.0, "coverage": 1.0, "moved": 1.0, "moved_share": 0.5}
 JUDGED |= {"smallest_share": 1.0, "smallest_people": 2.0, "largest_share": 0.6, "largest_people": 2.0}
 
 
+_VERSION = {"as_of": date(2026, 3, 1), "model_id": "m", "metrics": {}, "created_ts": NOW, "config_sha256": "c"}
+_VERSION |= {"code_version": "1", "continuity": "{}", "fingerprint": "f", "inputs": {"events": 0}}
+
+
 def _report(spark: SparkSession, root: Path, **options: Any) -> Outcome:
     report = {"title": "A small shop", "notes": ["Nobody here is real."]}
-    settings = minimal_settings(warehouse=str(root / "warehouse"), report=report)
+    attributes = {"plan": {"field": "properties.plan"}}
+    identity = {"identifiers": {"user_id": {"max_per_person": 1}, "cookie": {}}, "attributes": attributes}
+    settings = minimal_settings(warehouse=str(root / "warehouse"), report=report, identity=identity)
     context = StageContext(
         spark=spark,
         settings=settings,
@@ -47,11 +53,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     warehouse = str(root / "warehouse")
     write_table(warehouse, "events", event_values([{}, {}]))
     write_table(warehouse, "events", event_values([{}, {}, {}, {}]))
-    base = {"as_of": date(2026, 3, 1), "model_id": "m", "metrics": {}, "created_ts": NOW, "config_sha256": "c"}
-    base |= {"code_version": "1", "continuity": "{}", "fingerprint": "f", "inputs": {"events": 0}}
     versions = [
-        base | {"segment_version": 1, "status": "published", "published_ts": NOW},
-        base
+        _VERSION | {"segment_version": 1, "status": "published", "published_ts": NOW},
+        _VERSION
         | {"segment_version": 2, "status": "rejected", "reason": "Too many moved.", "compared_with": 1}
         | {"metrics": JUDGED, "limits": {"max_moved_share": 0.4}, "about": {"smallest_share": "Lapsing"}}
         | {"continuity": Continuity({0: "s"}, died=(Death("old", 1, "s"),)).to_json()},
@@ -59,7 +63,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     was = [(1, "p1", "old", "Weekend"), (1, "p2", "s", "Frequent")]
     was += [(2, "p1", "s", "Lapsing"), (2, "p2", "s", "Lapsing")]
     columns = ("segment_version", "person_id", "segment_id", "segment_name")
-    write_table(warehouse, "segments", [dict(zip(columns, row, strict=True)) | {"method": "model"} for row in was])
+    placed = [dict(zip(columns, row, strict=True)) | {"method": "model"} for row in was]
+    placed[-1] |= {"method": "rule", "rule": "spends a lot", "model_segment_id": "t"}
+    write_table(warehouse, "segments", placed)
     write_table(warehouse, "segment_versions", versions)
     moved = {"segment_version": 2, "person_id": "p1", "from_segment_id": "old", "to_segment_id": "s", "cause": "refit"}
     write_table(warehouse, "segment_changes", [moved])
@@ -89,6 +95,7 @@ def test_the_published_version_is_told_from_what_it_was_made_of(spark: SparkSess
     for text in ("A small shop", "Nobody here is real.", "Frequent", "<dt>Events</dt><dd>2</dd>", "run-7"):
         assert text in html, text
     assert "Lapsing" not in html
+    assert "Rules decided" not in html, "of nobody in this version"
 
 
 def test_a_version_may_be_named_and_the_place_too(spark: SparkSession, shop: Path, tmp_path: Path) -> None:
@@ -102,6 +109,8 @@ def test_a_version_may_be_named_and_the_place_too(spark: SparkSession, shop: Pat
         "1 of 4 checks does not hold",
         "&#39;Lapsing&#39;, 2 people",
         "Weekend → Lapsing: 1 person",
+        "Rules decided of 1 person (50 % of all)",
+        "spends a lot",
     ):
         assert text in html, text
     assert "“Weekend” (1 person) has merged into “Lapsing”: 1 of them are there now." in html
@@ -112,3 +121,21 @@ def test_a_version_may_be_named_and_the_place_too(spark: SparkSession, shop: Pat
 def test_without_a_version_there_is_nothing_to_tell(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run `segmentation assign` first"):
         _report(spark, tmp_path)
+
+
+def test_attributes_that_persons_have_are_told_beside_the_segments(spark: SparkSession, tmp_path: Path) -> None:
+    warehouse = str(tmp_path / "warehouse")
+    write_table(warehouse, "events", event_values([{}]))
+    write_table(warehouse, "segment_versions", [_VERSION | {"segment_version": 1, "status": "published"}])
+    plans = {"s": "basic", "t": "pro"}
+    people = [(f"{segment}{number}", segment) for segment in plans for number in range(20)]
+    own = {"segment_version": 1, "segment_name": "Name", "method": "model"}
+    write_table(warehouse, "segments", [own | {"person_id": who, "segment_id": segment} for who, segment in people])
+    persons = [{"person_id": who, "identifier_count": 1, "attributes": {"plan": plans[of]}} for who, of in people]
+    write_table(warehouse, "persons", persons)
+    told = {"segment_version": 1, "description": "20 people.", "size": 20, "share": 0.5}
+    profiles = [told | {"segment_id": segment, "segment_name": f"Of {plan}"} for segment, plan in plans.items()]
+    write_table(warehouse, "segment_profiles", profiles)
+    outcome = _report(spark, tmp_path)
+    html = Path(str(outcome.result)).read_text(encoding="utf-8")
+    assert '<th scope="row">Plan</th><td class="num">40</td><td class="num">1.00</td><td>go together' in html

@@ -55,6 +55,16 @@ def measure_association(counts: Sequence[Sequence[int]]) -> Association | None:
     return Association(float(chi_square / most) ** 0.5, float(p_value))
 
 
+def measure_associations(tables: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Association]:
+    """Each of the `tables` (as of `measure_association`) of which it can be said, with the false discovery rate over
+    all of them controlled."""
+    found = {name: measured for name, counts in tables.items() if (measured := measure_association(counts))}
+    if not found:
+        return {}
+    p_values = false_discovery_control([one.p_value for one in found.values()])
+    return {name: Association(one.strength, float(p)) for (name, one), p in zip(found.items(), p_values, strict=True)}
+
+
 def _analyse(groups: Sequence[FeatureStatistics]) -> Difference | None:
     known = [
         (group.known, group.mean, group.standard_deviation)

@@ -38,7 +38,9 @@ from segmentation.profiles.report.summaries import (
     read_profiles,
     read_stage_runs,
     summarise_activity,
+    summarise_attributes,
     summarise_borders,
+    summarise_decisions,
     summarise_identity,
     summarise_lifecycle,
     summarise_own_journeys,
@@ -137,8 +139,10 @@ def _collect(context: StageContext, version: Version, before: Version | None) ->
         movements=read_movements(read("segment_changes"), version.segment_version),
         change=_change(context, version, before) if before else None,
         borders=summarise_borders(_segments(context, version)),
+        decisions=summarise_decisions(_segments(context, version)),
         typical=_typical(context, version, segments, read("features")),
         lifecycle=_lifecycle(context, version, read("features")),
+        attributes=summarise_attributes(read("persons"), _segments(context, version), _attributes(settings)),
         rfm=_rfm(context, version, read("features")) if settings.features.rfm else None,
         journeys=_journeys(context, version) if settings.features.journeys else None,
     )
@@ -154,6 +158,11 @@ def _in_one_currency(events: DataFrame, settings: Settings, as_of: date) -> Data
 def _lifecycle(context: StageContext, version: Version, features: DataFrame) -> Lifecycle | None:
     measured = features.where(F.col("as_of") == F.lit(version.as_of))
     return summarise_lifecycle(measured, _segments(context, version), context.settings.report.lifecycle)
+
+
+def _attributes(settings: Settings) -> list[str]:
+    """Those whose groups are judged; where none are, all that persons have."""
+    return settings.segments.fairness.attributes or list(settings.identity.attributes)
 
 
 def _rfm(context: StageContext, version: Version, features: DataFrame) -> Rfm | None:
@@ -247,7 +256,13 @@ def _score(context: StageContext) -> Mapping[str, float]:
 def _depends_on(settings: Settings) -> object:
     features = settings.features
     shown = features.definitions, features.words, features.rfm, features.journeys
-    return settings.report, settings.segments.gates, *shown, settings.money and settings.money.content()
+    return (
+        settings.report,
+        settings.segments.gates,
+        _attributes(settings),
+        *shown,
+        settings.money and settings.money.content(),
+    )
 
 
 STAGE = Stage(

@@ -9,7 +9,13 @@ import pytest
 from scipy.stats import chi2_contingency, f_oneway, false_discovery_control
 from scipy.stats.contingency import association
 
-from segmentation.profiles.differences import Difference, measure_association, measure_differences
+from segmentation.profiles.differences import (
+    Association,
+    Difference,
+    measure_association,
+    measure_associations,
+    measure_differences,
+)
 from segmentation.profiles.statistics import FeatureStatistics
 
 
@@ -58,3 +64,15 @@ def test_what_cannot_be_tested_is_left_out_or_certain() -> None:
     )
     assert found == {"same": Difference(0.0, 1.0), "fixed": Difference(1.0, 0.0)}
     assert measure_differences([]) == {}
+
+
+def test_associations_are_corrected_for_how_many_there_are() -> None:
+    strong, weak, one_kind = [[30, 10], [10, 30]], [[25, 15], [17, 23]], [[5, 0], [7, 0]]
+    found = measure_associations({"strong": strong, "weak": weak, "one": one_kind})
+    alone = {name: measure_association(counts) for name, counts in (("strong", strong), ("weak", weak))}
+    assert set(found) == {"strong", "weak"}
+    for name, times in (("strong", 2), ("weak", 1)):
+        one = alone[name]
+        assert one is not None
+        assert found[name] == Association(one.strength, pytest.approx(one.p_value * times))
+    assert measure_associations({"one": one_kind}) == {}

@@ -187,6 +187,18 @@ class Border:
 
 
 @dataclass(frozen=True)
+class Decisions:
+    """What rules decided, and where the model alone would have people."""
+
+    people: Mapping[str, int]
+    """Rule -> people of whom it decided; the most first."""
+    together: Mapping[tuple[str, str], int]
+    """(segment id, segment id by the model alone) -> people; of everyone, not only of those whom rules decided of."""
+    agreement: float
+    """Of the two (adjusted Rand index)."""
+
+
+@dataclass(frozen=True)
 class TypicalPerson:
     """Somebody near the middle of their segment, by their pseudonymous id. `values`: feature -> theirs, None where it
     is not known."""
@@ -209,6 +221,15 @@ class Lifecycle:
     new_days: int
     active_days: int
     lapsed_days: int
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of persons: segment id -> people of each kind of it, in the same order everywhere. People of whom
+    it is not known are not in it."""
+
+    name: str
+    people: Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -311,8 +332,10 @@ class ReportData:
     change: Change | None = None
     """Against the version that was published before."""
     borders: Sequence[Border] = ()
+    decisions: Decisions | None = None
     typical: Sequence[TypicalPerson] = ()
     """The most typical of a segment first."""
     lifecycle: Lifecycle | None = None
+    attributes: Sequence[Attribute] = ()
     rfm: Rfm | None = None
     journeys: Journeys | None = None

@@ -17,12 +17,19 @@ from segmentation.clustering.comparison import METHODS
 from segmentation.config.rfm import RFM_GRID
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.continuity import tell_continuity
-from segmentation.profiles.differences import Association, Difference, measure_association, measure_differences
+from segmentation.profiles.differences import (
+    Association,
+    Difference,
+    measure_association,
+    measure_associations,
+    measure_differences,
+)
 from segmentation.profiles.flows import HUES, describe_change, flows_chart
 from segmentation.profiles.naming import NOTABLE, traits
 from segmentation.profiles.report.charts import candidates_chart, months_chart
 from segmentation.profiles.report.data import (
     STAGES,
+    Attribute,
     Border,
     Identity,
     Lifecycle,
@@ -33,6 +40,7 @@ from segmentation.profiles.report.data import (
     SourceQuality,
     TypicalPerson,
 )
+from segmentation.profiles.report.decisions import show_decisions
 from segmentation.profiles.report.journeys import show_journeys
 from segmentation.profiles.report.words import CAUSES, CHECKS, QUARANTINE_REASONS, STATUSES, in_words
 from segmentation.profiles.statistics import FeatureStatistics, SegmentStatistics
@@ -112,6 +120,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "has_revenue": any(profile.revenue for profile in data.segments),
         "heat": _heat_map(data, segments),
         "borders": _borders(data.borders, segments) if data.borders else None,
+        "decisions": show_decisions(data.decisions, segments) if data.decisions else None,
         "months": months_chart(data.activity) if len(data.activity.months) > 1 else None,
         "candidates": candidates_chart(data.choice) if data.choice else None,
         "identity": _identity(data.identity) if data.identity else None,
@@ -121,6 +130,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "checks": [_check(check) for check in data.checks],
         "accepted": _accepted(data.provenance),
         "lifecycle": _lifecycle(data, data.lifecycle, segments) if data.lifecycle else None,
+        "attributes": _attributes(data.attributes, segments),
         "rfm": _rfm(data, segments),
         "journeys": show_journeys(data.journeys, segments) if data.journeys else None,
         "status": STATUSES.get(data.provenance.status, data.provenance.status),
@@ -284,6 +294,23 @@ def _lifecycle(data: ReportData, found: Lifecycle, segments: list[dict[str, Any]
 def _stage_cells(counts: list[int]) -> list[dict[str, Any]]:
     people = sum(counts)
     return [{"share": count / people, "shade": sum(count / people >= s for s in _PART_SHADES)} for count in counts]
+
+
+def _attributes(attributes: Sequence[Attribute], segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row an attribute of which it can be said how far it goes with the segments; the strongest first."""
+    ids = [segment["profile"].segment_id for segment in segments if not segment["is_fallback"]]
+    counts = {one.name: [one.people[segment] for segment in ids if segment in one.people] for one in attributes}
+    found = measure_associations(counts)
+    return [
+        {
+            "name": _capital(name.replace("_", " ")),
+            "people": sum(map(sum, counts[name])),
+            "strength": one.strength,
+            "told": "could be chance" if one.p_value >= _BY_CHANCE else "go together",
+            "test": _test(one.p_value),
+        }
+        for name, one in sorted(found.items(), key=lambda item: -item[1].strength)
+    ]
 
 
 def _association(found: Association | None) -> str | None:

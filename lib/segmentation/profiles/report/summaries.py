@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
+from segmentation.clustering.agreement import adjusted_rand_index
 from segmentation.clustering.comparison import Comparison
 from segmentation.clustering.fitted import FittedModel, Part
 from segmentation.config.journeys import JourneySettings
@@ -20,9 +21,11 @@ from segmentation.contracts.errors import InputError
 from segmentation.features.journeys import keep_common_steps, rank_paths
 from segmentation.profiles.report.data import (
     Activity,
+    Attribute,
     Border,
     Candidate,
     Choice,
+    Decisions,
     Identity,
     Journeys,
     Lifecycle,
@@ -47,6 +50,9 @@ MOST_IDENTIFIERS = 6
 
 _WAYS_OF_A_SEGMENT = 3
 """Paths to the target, and as many that ended without it, that are told of one segment."""
+
+_FEWEST_ALIKE, _MOST_KINDS = 20, 50
+"""People whom a value of an attribute must have to be a kind of its own, and kinds beside which all values are one."""
 
 _SCORED = ("identifiers", "pairwise_recall", "pairwise_precision")
 
@@ -154,11 +160,60 @@ def summarise_lifecycle(features: DataFrame, segments: DataFrame, settings: Life
     return Lifecycle(found, **settings.model_dump()) if found else None
 
 
+def summarise_attributes(persons: DataFrame, segments: DataFrame, names: Sequence[str]) -> list[Attribute]:
+    """People of each segment by what is known of them, for each attribute that is known of anybody, in order of
+    `names`: a row a segment and kind. Values that few have, and those after the commonest, are one kind.
+
+    In: rows of `persons`, with the MAP `attributes`; rows of `segments` of one version.
+    """
+    if not names:
+        return []
+    values = [
+        F.struct(F.lit(name).alias("attribute"), F.try_element_at("attributes", F.lit(name)).alias("value"))
+        for name in names
+    ]
+    placed = persons.join(segments.select("person_id", "segment_id"), "person_id")
+    known = placed.select("segment_id", F.inline(F.array(*values))).where(F.col("value").isNotNull())
+    counted = known.groupBy("attribute", "value", "segment_id").agg(F.count("*").alias("n"))
+    common = counted.groupBy("attribute", "value").agg(F.sum("n").alias("size")).where(F.col("size") >= _FEWEST_ALIKE)
+    most_first = Window.partitionBy("attribute").orderBy(F.desc("size"), "value")
+    kinds = common.withColumn("kind", F.row_number().over(most_first)).where(F.col("kind") <= _MOST_KINDS)
+    rows = (
+        counted.join(kinds.drop("size"), ["attribute", "value"], "left")
+        .groupBy("attribute", "segment_id", F.coalesce("kind", F.lit(0)).alias("kind"))
+        .agg(F.sum("n").alias("people"))
+        .collect()
+    )
+    found: dict[str, dict[str, list[int]]] = {}
+    for row in rows:
+        own = found.setdefault(row["attribute"], {}).setdefault(row["segment_id"], [0] * (_MOST_KINDS + 1))
+        own[row["kind"]] = row["people"]
+    return [Attribute(name, found[name]) for name in names if name in found]
+
+
 def summarise_borders(segments: DataFrame) -> list[Border]:
     """Which segments lie beside which: a row a pair at most. In: rows of `segments` of one version."""
     near = segments.where("nearest_segment_id IS NOT NULL").groupBy("segment_id", "nearest_segment_id")
     rows = near.agg(F.count("*").alias("people"), F.count_if("ambiguous").alias("ambiguous")).collect()
     return [Border(*row) for row in sorted(rows)]
+
+
+def summarise_decisions(segments: DataFrame) -> Decisions | None:
+    """What rules decided beside the model: a row a rule and pair of segments; None where no rule decided of anybody.
+
+    In: rows of `segments` of one version.
+    """
+    by_model = F.coalesce("model_segment_id", "segment_id").alias("by_model")
+    people, together = Counter[str](), Counter[tuple[str, str]]()
+    for row in segments.groupBy("rule", "segment_id", by_model).agg(F.count("*").alias("people")).collect():
+        together[row["segment_id"], row["by_model"]] += row["people"]
+        if row["rule"] is not None:
+            people[row["rule"]] += row["people"]
+    if not people:
+        return None
+    most_first = dict(sorted(people.items(), key=lambda item: (-item[1], item[0])))
+    pairs = sorted(together.items())
+    return Decisions(most_first, dict(pairs), adjusted_rand_index(dict(pairs)))
 
 
 def summarise_own_journeys(

@@ -7,7 +7,18 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from tests.reports import borders, change, checks, journeys, lifecycle, report_data, rfm_grid, typical_people
+from tests.reports import (
+    attributes,
+    borders,
+    change,
+    checks,
+    decisions,
+    journeys,
+    lifecycle,
+    report_data,
+    rfm_grid,
+    typical_people,
+)
 
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.profiles.report.data import Profile
@@ -131,6 +142,16 @@ def test_each_segment_says_who_is_new_and_who_has_lapsed() -> None:
     assert "lifecycle" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
 
 
+def test_it_says_which_attributes_go_with_the_segments() -> None:
+    page = Page(build_report(report_data(attributes=attributes())))
+    assert "#attributes" in {link["href"] for link in page.named("a")}
+    said = page.said()
+    assert "Loyalty card 400 0.71 go together p < 0.001 Region 400 0.05 could be chance p = 0.317" in said
+    assert "Country" not in said, "all have the same"
+    sections = [section["id"] for section in Page(build_report(report_data())).named("section")]
+    assert "attributes" not in sections
+
+
 def test_it_says_what_a_version_was_judged_by() -> None:
     reason = "accepted in spite of max_moved_share: 420 people would change segment (18.0% against 15.0%): new season"
     base = report_data(checks=checks())
@@ -171,6 +192,23 @@ def test_it_says_which_segments_lie_beside_each_other() -> None:
     ):
         assert text in said, text
     assert "borders" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
+
+
+def test_it_says_what_rules_decided_and_where_the_model_alone_has_people() -> None:
+    page = Page(build_report(report_data(decisions=decisions())))
+    assert {attributes["href"] for attributes in page.named("a")} >= {"#rules"}
+    said = page.said()
+    names = {profile.segment_id: profile.name for profile in report_data().segments}
+    loyal, regular, fallback = (names[segment] for segment in ("s-loyal", "s-regular", "unassigned"))
+    for text in (
+        "Rules decided of 158 people (12 % of all). The segments agree with",
+        "of everyone to 0.87: 1 is the same",
+        "big spenders 103 8.1 % staff 55 4.3 %",
+        f"Segment ↓ the model alone → {regular} {loyal} s-emptied",
+        f"{regular} 100 % – – {loyal} 25 % 75 % – {fallback} – – 100 %",
+    ):
+        assert text in said, text
+    assert "rules" not in [attributes["id"] for attributes in Page(build_report(report_data())).named("section")]
 
 
 def test_a_card_shows_who_is_typical() -> None:

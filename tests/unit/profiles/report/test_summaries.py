@@ -16,6 +16,7 @@ from segmentation.config.report import LifecycleSettings
 from segmentation.contracts.errors import InputError
 from segmentation.profiles.report.data import (
     Border,
+    Decisions,
     Lifecycle,
     Link,
     Month,
@@ -35,7 +36,9 @@ from segmentation.profiles.report.summaries import (
     read_profiles,
     read_stage_runs,
     summarise_activity,
+    summarise_attributes,
     summarise_borders,
+    summarise_decisions,
     summarise_identity,
     summarise_lifecycle,
     summarise_own_journeys,
@@ -160,6 +163,30 @@ def test_what_lies_beside_a_segment_is_counted(spark: SparkSession) -> None:
         rows, "person_id string, segment_id string, nearest_segment_id string, ambiguous boolean"
     )
     assert summarise_borders(segments) == [Border("s", "t", 2, 1), Border("s", "u", 1, 0), Border("t", "s", 1, 1)]
+
+
+def test_people_are_counted_by_the_kinds_of_an_attribute(spark: SparkSession) -> None:
+    known = [("s", {"plan": "basic"})] * 15 + [("t", {"plan": "basic"})] * 5 + [("t", {"plan": "pro"})] * 21
+    known += [("s", {"plan": f"rare {number}", "code": f"{number}"}) for number in range(3)]
+    known += [("s", {"plan": "almost"})] * 19 + [("s", {"city": "Rome"}), ("t", {})]
+    rows = [(f"p{number}", segment, values) for number, (segment, values) in enumerate(known)]
+    people = spark.createDataFrame(rows, "person_id string, segment_id string, attributes map<string,string>")
+    found = summarise_attributes(people.drop("segment_id"), people, ["plan", "code", "unheard_of"])
+    assert [one.name for one in found] == ["plan", "code"]
+    plan, code = ({segment: counts[:3] for segment, counts in one.people.items()} for one in found)
+    assert plan == {"s": [22, 0, 15], "t": [0, 21, 5]}, "those of fewer than 20 people are the first kind"
+    assert code == {"s": [3, 0, 0]}
+    assert summarise_attributes(people, people, []) == []
+
+
+def test_what_rules_decided_stands_beside_the_model(spark: SparkSession) -> None:
+    placed = [("vip", "s", "spends"), ("vip", "s", "spends"), ("vip", "t", "staff"), ("vip", "t", "spends")]
+    placed += [("s", "s", None), ("s", None, None), ("t", "t", None), ("t", "t", None)]  # type: ignore[list-item]
+    segments = spark.createDataFrame(placed, "segment_id string, model_segment_id string, rule string")
+    found = summarise_decisions(segments)
+    together = {("s", "s"): 2, ("t", "t"): 2, ("vip", "s"): 2, ("vip", "t"): 2}
+    assert found == Decisions({"spends": 3, "staff": 1}, together, pytest.approx(2 / 23))
+    assert summarise_decisions(segments.where("rule IS NULL")) is None
 
 
 def test_the_journeys_of_a_segment_are_its_own(spark: SparkSession) -> None:
