@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from tests.factories import event_values, table_rows, write_table
 from tests.people import AS_OF, feature_rows, grouped_people
 from tests.versions import QUICK, World
@@ -130,6 +131,24 @@ def test_a_refit_keeps_ids_and_names_and_every_move_has_its_cause(next_week: Wor
     metrics = dict(next_week.versions().loc[2, "metrics"])
     assert (metrics["cause_behaviour"], metrics["moved"], metrics["moved_share"]) == (12, 12, 12 / 239)
     assert (metrics["born"], metrics["died"]) == (0, 0)
+
+
+def test_a_name_in_use_stays_and_is_told_where_it_is_not_true_any_more(world: World) -> None:
+    profiles = world.warehouse.read("segment_profiles").toPandas()
+    segment, true = profiles.loc[0, ["segment_id", "segment_name"]]
+    untrue = F.when(F.col("segment_id") == segment, "Typical").otherwise(F.col("segment_name"))
+    named = world.warehouse.read("segment_profiles").withColumn("segment_name", untrue).localCheckpoint()
+    world.warehouse.replace_slice("segment_profiles", named, segment_version=1)
+    world.measure(grouped_people(), NEXT_WEEK)
+    given = world.with_changes({"segments.names": {segment: "Typical"}})
+    assert given.run(assign.STAGE, as_of=NEXT_WEEK) == ["version 2 is a candidate, 0.0% moved"]
+    assert world.run(assign.STAGE, as_of=NEXT_WEEK) == [
+        "version 3 is a candidate, 0.0% moved; 'Typical' is not what they are any more: "
+        f"they would be called '{true}'; set segments.names to change it"
+    ]
+    found = world.table("segment_profiles").set_index(["segment_version", "segment_id"])
+    assert found.loc[(3, segment), ["segment_name", "better_name"]].tolist() == ["Typical", true]
+    assert found["better_name"].count() == 1
 
 
 def test_a_gate_refuses_keeps_what_is_current_and_lets_through_what_is_accepted(next_week: World) -> None:

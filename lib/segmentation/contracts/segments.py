@@ -128,6 +128,7 @@ SEGMENT_PROFILES = Table(
         Col("statistics", STRING, "JSON: per feature the mean, median, effect size against everyone"),
         Col("revenue", DOUBLE, "sum of its people's amounts over the feature window"),
         Col("revenue_share", DOUBLE, "of everyone's, 0 to 1"),
+        Col("better_name", STRING, "what it would be called now; null while the name in use is true, or was given"),
     ),
 )
 

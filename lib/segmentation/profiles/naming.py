@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, pairwise, product
 from string import ascii_uppercase
@@ -28,10 +29,12 @@ _OF_NOUNS = {"very": "keen", "slightly": "mild"}
 
 @dataclass(frozen=True)
 class SegmentName:
-    """What people call a segment, and one sentence on it."""
+    """What people call a segment, and one sentence on it; `better`: what they would be called now, where a name in use
+    is not true any more."""
 
     name: str
     description: str
+    better: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,20 +71,77 @@ def name_segments(
     catalogue: Mapping[str, FeatureInfo],
     kept: Mapping[str, str],
     parts: Mapping[str, str] = MappingProxyType({}),
+    found: Collection[str] = (),
 ) -> dict[str, SegmentName]:
     """Segment id -> name and description.
 
     `kept` (segment id -> name in use) stays as it is; new names differ from each other and from all of these, also
     from names of segments that are no more. `parts` (segment id -> a part of the people) stands before the name of
-    the segments of a part. Nothing depends on the order of `statistics`.
+    the segments of a part. `found`: the segments whose kept name was found here once, so that a better one is said
+    where it `is_true` no more. Nothing depends on the order of `statistics`.
     """
+    new = [segment for segment in statistics if segment.segment_id not in kept]
+    names = {**_find_names(new, statistics, catalogue, kept, parts), **kept}
+    untrue = [
+        segment
+        for segment in statistics
+        if segment.segment_id in found
+        and not is_true(names[segment.segment_id], segment, catalogue, parts.get(segment.segment_id))
+    ]
+    better = _find_names(untrue, statistics, catalogue, names, parts)
+    return {
+        s.segment_id: SegmentName(names[s.segment_id], describe(s, catalogue), better.get(s.segment_id))
+        for s in statistics
+    }
+
+
+def is_true(
+    name: str, segment: SegmentStatistics, catalogue: Mapping[str, FeatureInfo], part: str | None = None
+) -> bool:
+    """Whether each word of a name that was found holds of the segment: a feature that it stands for is still `NOTABLE`
+    on its side of everyone; for `slightly`, on its side at all; for `typical`, none is notable.
+
+    A name that does not consist of the catalogue's words says nothing that could be untrue.
+    """
+    holds = _words_that_hold(segment, catalogue)
+    longest_first = map(re.escape, sorted(holds, key=len, reverse=True))
+    word = re.compile(rf"({'|'.join(longest_first)}|group [a-z]+)(, | and | |$)")
+    rest, said = name.casefold().removeprefix(f"{part}: ".casefold()), []
+    while rest:
+        if not (read := word.match(rest)):
+            return True
+        said.append(read[1])
+        rest = rest[read.end() :]
+    return all(holds.get(one, True) for one in said)
+
+
+def _words_that_hold(segment: SegmentStatistics, catalogue: Mapping[str, FeatureInfo]) -> dict[str, bool]:
+    """Each word that may stand in a name -> whether it holds of the segment; what was not measured may hold."""
+    holds = {_NO_TRAIT: not _notable(segment, catalogue)}
+    for name, info in catalogue.items():
+        figures = segment.features.get(name)
+        for word, side in ((info.high, 1), (info.low, -1)):
+            effect = NOTABLE if figures is None else side * figures.effect_size
+            graded = {word: effect >= NOTABLE, _graded("very", word): effect >= NOTABLE}
+            for said, held in {**graded, _graded("slightly", word): effect > 0}.items():
+                holds[said.casefold()] = holds.get(said.casefold(), False) or held
+    return holds
+
+
+def _find_names(
+    unnamed: Sequence[SegmentStatistics],
+    statistics: Sequence[SegmentStatistics],
+    catalogue: Mapping[str, FeatureInfo],
+    kept: Mapping[str, str],
+    parts: Mapping[str, str],
+) -> dict[str, str]:
+    """Segment id -> a name for each of the `unnamed`, unlike each other and all that are `kept`."""
     drafts = {}
-    for segment in sorted(statistics, key=lambda segment: segment.segment_id):
-        if segment.segment_id not in kept:
-            notable = [trait for trait in traits(segment, catalogue) if abs(trait.effect) >= NOTABLE][:WORDS]
-            drafts[segment.segment_id] = _Draft(
-                segment, {trait.feature: trait.word for trait in notable}, parts.get(segment.segment_id)
-            )
+    for segment in sorted(unnamed, key=lambda segment: segment.segment_id):
+        notable = _notable(segment, catalogue)[:WORDS]
+        drafts[segment.segment_id] = _Draft(
+            segment, {trait.feature: trait.word for trait in notable}, parts.get(segment.segment_id)
+        )
     in_use = {segment.segment_id: _Draft(segment, {}) for segment in statistics if segment.segment_id in kept}
     while clash := _first_clash(drafts, kept):
         if all(set(catalogue) <= draft.compared for draft in clash):
@@ -89,8 +149,7 @@ def name_segments(
             continue
         rivals = [in_use[i] for i, name in kept.items() if i in in_use and name.casefold() == clash[0].name.casefold()]
         _tell_apart(clash, rivals, catalogue)
-    names_of = {**{i: draft.name for i, draft in drafts.items()}, **kept}
-    return {s.segment_id: SegmentName(names_of[s.segment_id], describe(s, catalogue)) for s in statistics}
+    return {segment_id: draft.name for segment_id, draft in drafts.items()}
 
 
 def traits(segment: SegmentStatistics, catalogue: Mapping[str, FeatureInfo]) -> list[Trait]:
@@ -105,6 +164,10 @@ def traits(segment: SegmentStatistics, catalogue: Mapping[str, FeatureInfo]) -> 
         if effect != 0:
             strongest.setdefault(info.family, Trait(name, info.high if effect > 0 else info.low, effect))
     return list(strongest.values())
+
+
+def _notable(segment: SegmentStatistics, catalogue: Mapping[str, FeatureInfo]) -> list[Trait]:
+    return [trait for trait in traits(segment, catalogue) if abs(trait.effect) >= NOTABLE]
 
 
 def compose(words: Iterable[str]) -> str:

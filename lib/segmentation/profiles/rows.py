@@ -28,6 +28,7 @@ def profile_rows(
             "segment_id": segment.segment_id,
             "segment_name": names[segment.segment_id].name,
             "description": names[segment.segment_id].description,
+            "better_name": names[segment.segment_id].better,
             "size": segment.size,
             "share": segment.share,
             "rules": rules_json(rules[segment.segment_id], catalogue) if segment.segment_id in rules else None,

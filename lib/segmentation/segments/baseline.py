@@ -58,5 +58,15 @@ def kept_names(baseline: Baseline | None, own: Mapping[str, str], settings: Segm
     `own`: what segments are called that rules make.
     """
     in_use = dict(baseline.names) if baseline else {}
-    beside = {each.segment_id: each.name for each in (settings.outliers, settings.fallback)}
-    return {**own, **in_use, **beside, **settings.names}
+    return {**own, **in_use, **_names_beside(settings), **settings.names}
+
+
+def found_names(baseline: Baseline | None, own: Mapping[str, str], settings: SegmentSettings) -> set[str]:
+    """The segments whose name in use was found in what their people did, and given neither by the configuration nor by
+    a rule (`own`)."""
+    in_use = set(baseline.names) if baseline else set()
+    return in_use - {*own, *_names_beside(settings), *settings.names}
+
+
+def _names_beside(settings: SegmentSettings) -> dict[str, str]:
+    return {each.segment_id: each.name for each in (settings.outliers, settings.fallback)}

@@ -15,13 +15,13 @@ from segmentation.clustering.scorer import Scorer, load_scorer
 from segmentation.config.segments import Gates, SegmentSettings
 from segmentation.config.settings import Settings
 from segmentation.features.catalogue import feature_catalogue
-from segmentation.profiles.naming import name_segments
+from segmentation.profiles.naming import SegmentName, name_segments
 from segmentation.profiles.rows import profile_rows
 from segmentation.profiles.rules import find_rules
 from segmentation.profiles.statistics import profile_segments
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.segments.baseline import Baseline, carry_on, kept_names
+from segmentation.segments.baseline import Baseline, carry_on, found_names, kept_names
 from segmentation.segments.changes import Placing, Replay, explain_moves, find_moves
 from segmentation.segments.checks import compare_groups, find_age, find_drift
 from segmentation.segments.gates import judge, limits_of, opinion
@@ -90,8 +90,10 @@ def run(context: StageContext) -> Outcome:
             overlap, continuity, settings.fallback.segment_id, baseline is not None, flows, unlimited, parts
         )
         measured |= Measured(count_decisions(assigned) if rules else {})
-        kept = kept_names(baseline, own_names(rules, segments.values()), settings)
-        names = _write_profiles(context, draft.segment_version, assigned, features, model, kept, parts)
+        own = own_names(rules, segments.values())
+        kept, found = kept_names(baseline, own, settings), found_names(baseline, own, settings)
+        named = _write_profiles(context, draft.segment_version, assigned, features, model, kept, parts, found)
+        names = {segment_id: one.name for segment_id, one in named.items()}
         measured = measured.with_names({**kept, **names}) | _further_figures(context, assigned, model, baseline)
         context.tell("writing segments")
         rows = membership_rows(assigned, draft.segment_version, names, settings)
@@ -107,7 +109,19 @@ def run(context: StageContext) -> Outcome:
     )
     moved = f", {metrics['moved_share']:.1%} moved" if baseline else ""
     ruled = f", rules decide of {metrics['by_rule']:,.0f} people" if rules else ""
-    return _outcome(version, f"version {version.segment_version} is a {version.status}{moved}{ruled}")
+    return _outcome(
+        version, f"version {version.segment_version} is a {version.status}{moved}{ruled}{_say_untrue(named)}"
+    )
+
+
+def _say_untrue(named: Mapping[str, SegmentName]) -> str:
+    """What a message says of names in use that are not true any more; empty where all are."""
+    untrue = [
+        f"; '{one.name}' is not what they are any more: they would be called '{one.better}'"
+        for _, one in sorted(named.items())
+        if one.better
+    ]
+    return "".join([*untrue, "; set segments.names to change it"]) if untrue else ""
 
 
 def _draft(context: StageContext, versions: Sequence[Version], model: FittedModel, shadow: bool) -> Version:
@@ -170,17 +184,18 @@ def _write_profiles(
     model: FittedModel,
     kept: Mapping[str, str],
     parts: Mapping[str, str],
-) -> dict[str, str]:
+    found: Collection[str],
+) -> dict[str, SegmentName]:
     """Writes what each segment is, and returns the segments' names; `kept`: those that stay, `parts`: whose model
-    a segment is of, by its id."""
+    a segment is of, by its id, `found`: the segments whose kept name is to be true."""
     context.tell("profiling segments")
     catalogue = feature_catalogue(context.settings.features)
     statistics = profile_segments(assigned, features)
-    names = name_segments(statistics, catalogue, kept, parts)
+    names = name_segments(statistics, catalogue, kept, parts, found)
     rules = find_rules(assigned, features, statistics, model.features)
     rows = profile_rows(context.spark, number, statistics, names, rules, catalogue)
     context.warehouse.replace_slice("segment_profiles", rows, segment_version=number)
-    return {segment_id: found.name for segment_id, found in names.items()}
+    return names
 
 
 def _write_changes(

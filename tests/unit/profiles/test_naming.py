@@ -76,6 +76,43 @@ def test_names_in_use_stay_and_are_not_given_again() -> None:
     assert _names(new, gone="high-value, lapsing") == {"s1": "High-value, lapsing deal-seekers"}
 
 
+def _better(segment: SegmentStatistics, name: str, *others: SegmentStatistics, **kept: str) -> str | None:
+    """What the segment would be called now that has the `name`."""
+    names = {segment.segment_id: name, **kept}
+    found = name_segments([segment, *others], CATALOGUE, names, found=set(names))[segment.segment_id]
+    assert found.name == name, "a name in use stays"
+    return found.better
+
+
+def test_a_name_in_use_that_is_not_true_any_more_has_a_better_one_beside_it() -> None:
+    turned = _segment("s1", monetary=-2.0, recency=-0.8)
+    assert _better(turned, "High-value, lapsing") == "Low-value, recent"
+    assert _better(turned, "Low-value") is None, "what it does not say is no matter"
+    assert _better(_segment("s1", monetary=0.3, recency=0.2), "High-value, lapsing") == "High-value"
+    assert _better(_segment("s1", monetary=0.3, recency=0.25), "High-value, lapsing") is None
+    assert _better(_segment("s1", gap=0.9, coupons=0.1), "Occasional keen deal-seekers") == "Occasional"
+    assert _better(_segment("s1", gap=-0.1), "Slightly frequent") is None
+    assert _better(_segment("s1", gap=0.1), "Slightly frequent") == "Typical"
+    assert _better(_segment("s1", gap=0.1), "Typical, group A") is None
+    assert _better(_segment("s1", gap=0.9), "Typical, group A") == "Occasional"
+    assert _better(_segment("s1", unnamed=2.0), "Typical") is None, "the catalogue has no word for it"
+
+
+def test_a_better_name_is_nobody_elses() -> None:
+    turned, other = _segment("s1", monetary=-2.0, gap=0.1), _segment("s2", monetary=-2.0)
+    assert _better(turned, "High-value", other, s2="Low-value") == "Low-value, slightly occasional"
+    swapped = _segment("s2", monetary=2.0)
+    assert _better(turned, "High-value", swapped, s2="Low-value") not in {None, "High-value", "Low-value"}
+
+
+def test_only_names_that_were_found_are_judged() -> None:
+    turned = _segment("s1", monetary=-2.0)
+    assert name_segments([turned], CATALOGUE, {"s1": "High-value"})["s1"].better is None
+    assert _better(turned, "High-value friends") is None, "the catalogue has no such word, so somebody gave it"
+    in_north = name_segments([turned], CATALOGUE, {"s1": "north: High-value"}, {"s1": "north"}, ["s1"])
+    assert in_north["s1"].better == "north: Low-value"
+
+
 def test_the_part_stands_before_the_names_of_its_segments() -> None:
     segments = [_segment("s1", monetary=2.0), _segment("s2", monetary=2.0), _segment("s3", monetary=2.0)]
     found = name_segments(segments, CATALOGUE, {"s3": "High-value"}, {"s1": "north", "s2": "south", "s3": "south"})
@@ -102,6 +139,8 @@ def test_names_are_unique_stable_and_no_numbers(effects: list[dict[str, float]],
     segments = [_segment(f"s{number}", **effect) for number, effect in enumerate(effects)]
     names = _names(*segments)
     assert len({name.casefold() for name in names.values()}) == len(segments)
+    judged = name_segments(segments, CATALOGUE, names, found=names)
+    assert {named.better for named in judged.values()} == {None}, "a name is true on the day it is found"
     assert not any(character.isdigit() for name in names.values() for character in name)
     assert _names(*reversed(segments)) == names
     kept = {i: names[i] for i in data.draw(st.sets(st.sampled_from(sorted(names))))}

@@ -20,7 +20,7 @@ def test_a_row_holds_all_that_is_known_of_a_segment(spark: SparkSession) -> None
         SegmentStatistics("s-1", 3, 0.75, {"visits": figures}, 300.5, 0.9),
         SegmentStatistics("s-2", 1, 0.25, {}),
     ]
-    names = {"s-1": SegmentName("Frequent", "3 people."), "s-2": SegmentName("Typical", "1 person.")}
+    names = {"s-1": SegmentName("Frequent", "3 people.", "Occasional"), "s-2": SegmentName("Typical", "1 person.")}
     rules = {"s-1": SegmentRules((Rule((Condition("visits", ">", 2.0),), 3, 3),), 1.0, 1.0, 1.0)}
     catalogue = {"visits": FeatureInfo("visits", "Visits", "visits", "", "rhythm", "frequent", "occasional")}
 
@@ -32,3 +32,4 @@ def test_a_row_holds_all_that_is_known_of_a_segment(spark: SparkSession) -> None
     assert FeatureStatistics(**json.loads(first.statistics)["visits"]) == figures
     assert json.loads(first.rules)["any_of"][0]["text"] == "Visits more than 2 visits"
     assert (second.rules, second.revenue, second.statistics) == (None, None, "{}")
+    assert (first.better_name, second.better_name) == ("Occasional", None)

@@ -66,6 +66,8 @@ class Profile:
     recall: float | None = None
     """Share of the segment's people whom the rules find."""
     is_fallback: bool = False
+    better_name: str | None = None
+    """What they would be called now, where their name is not true any more."""
 
 
 @dataclass(frozen=True)

@@ -322,6 +322,7 @@ def read_profiles(profiles: DataFrame, version: int, fallback: str) -> tuple[lis
                 ],
                 recall=rules.get("recall"),
                 is_fallback=row["segment_id"] == fallback,
+                better_name=row["better_name"],
             )
         )
     return found, fidelity

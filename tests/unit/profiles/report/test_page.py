@@ -221,6 +221,15 @@ def test_a_card_shows_who_is_typical() -> None:
     assert "Real people" not in Page(build_report(report_data())).said()
 
 
+def test_a_card_says_that_its_name_is_not_true_any_more(page: Page) -> None:
+    data = report_data()
+    untrue = replace(data.segments[0], better_name="Low-value & recent")
+    said = Page(build_report(replace(data, segments=[untrue, *data.segments[1:]]))).said()
+    note = "is not what they are any more: they would be called “Low-value & recent”. Set segments.names to change it."
+    assert said.count(note) == 1
+    assert "any more" not in page.said()
+
+
 def test_journeys_say_what_came_next_and_where_people_leave() -> None:
     page = Page(build_report(report_data(journeys=journeys())))
     assert "journeys" in [attributes["id"] for attributes in page.named("section")]

@@ -258,7 +258,7 @@ def test_profiles_movements_and_runs_are_those_of_the_version(spark: SparkSessio
     rows = [
         {"segment_version": 2, "segment_id": "s", "rules": json.dumps(rules)}
         | {"statistics": json.dumps({"visits": figures | everyone})},
-        {"segment_version": 2, "segment_id": "none"},
+        {"segment_version": 2, "segment_id": "none", "better_name": "Occasional"},
         {"segment_version": 1, "segment_id": "old"},
     ]
     profiles = table_rows(spark, "segment_profiles", [base | row for row in rows])
@@ -268,6 +268,7 @@ def test_profiles_movements_and_runs_are_those_of_the_version(spark: SparkSessio
     assert named["s"].rules == [RuleText("Visits more than 3", 4, 3)]
     assert named["s"].statistics["visits"].mean == 2.0
     assert (named["s"].is_fallback, named["none"].is_fallback) == (False, True)
+    assert (named["s"].better_name, named["none"].better_name) == (None, "Occasional")
 
     changes = [
         (2, "p1", "s", "t", "behaviour"),
