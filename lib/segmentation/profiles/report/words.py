@@ -1,8 +1,10 @@
-"""What codes of the tables are called on the page."""
+"""What codes of the tables are called on the page, and how it writes names and money."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from segmentation.profiles.wording import number
 
 STATUSES = {
     "candidate": "a candidate: not published yet",
@@ -47,3 +49,14 @@ QUARANTINE_REASONS = {
 def in_words(code: str, words: Mapping[str, str]) -> str:
     """The words for a code, else the code itself without its underscores."""
     return words.get(code, code.replace("_", " "))
+
+
+def capital(text: str) -> str:
+    """The text with its first letter large."""
+    return text[:1].upper() + text[1:]
+
+
+def money(value: float, currency: str | None) -> str:
+    """An amount with its currency, where there is one."""
+    text = f"{value:,.0f}" if abs(value) >= 1000 else number(value)
+    return f"{text} {currency}" if currency else text
