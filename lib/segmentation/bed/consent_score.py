@@ -14,7 +14,7 @@ from segmentation.contracts.table import check_columns
 
 @dataclass(frozen=True)
 class ConsentScore:
-    """Figures over true people who decided on the purpose, each through the profile that holds most of theirs."""
+    """Figures over true people who decided on the purpose, each through all profiles that hold something of theirs."""
 
     people: int
     consents_found: float
@@ -24,19 +24,22 @@ class ConsentScore:
 
 
 def score_consent(
-    consent: DataFrame, identity_map: DataFrame, mains: DataFrame, truth: DataFrame, purpose: str, before: datetime
+    consent: DataFrame, identity_map: DataFrame, owners: DataFrame, truth: DataFrame, purpose: str, before: datetime
 ) -> ConsentScore | None:
     """Compares the table `consent` with what people had last decided before a moment; None where nobody had.
 
-    In: `consent`, `identity_map`; `mains`: `owner`, a true person, and their `person_id`; `truth.tell_consent`.
+    In: `consent`, `identity_map`; `owners` one row an identifier with its true `owner`; `truth.tell_consent`.
     """
     check_columns(truth, {"person", "purpose", "granted", "valid_from", "valid_to"}, "the true consent")
     holds = (F.col("valid_from") < F.lit(before)) & F.coalesce(F.col("valid_to") >= F.lit(before), F.lit(True))
     decided = truth.where((F.col("purpose") == purpose) & holds)
-    known = decided.select(F.col("person").cast("string").alias("owner"), "granted").join(mains, "owner")
-    found = consenting_people(consent, identity_map, purpose, before).withColumn("found", F.lit(True))
+    known = decided.select(F.col("person").cast("string").alias("owner"), "granted")
+    allowing = consenting_people(consent, identity_map, purpose, before)
+    key = ["identifier_type", "identifier_value"]
+    profiles = owners.where("owner IS NOT NULL").join(identity_map.select(*key, "person_id"), key)
+    found = profiles.join(allowing, "person_id", "left_semi").select("owner").distinct()
     row = (
-        known.join(found, "person_id", "left")
+        known.join(found.withColumn("found", F.lit(True)), "owner", "left")
         .agg(
             F.count_if("granted").alias("allow"),
             F.count_if(F.col("granted") & F.col("found").isNotNull()).alias("found"),

@@ -227,8 +227,7 @@ def _score_consent(score: Score, tables: Tables, truth: Truth, owners: DataFrame
     if consent is None or persons is None:
         score.not_measured["consent"] = "the configuration has no `consent`, or identity has not run"
         return
-    mains = find_main_profiles(persons, owners)
-    found = score_consent(consent, persons, mains, truth.read("consent"), PURPOSE, end_of(as_of))
+    found = score_consent(consent, persons, owners, truth.read("consent"), PURPOSE, end_of(as_of))
     if found is None:
         score.not_measured["consent"] = "nobody has decided on anything yet"
     else:

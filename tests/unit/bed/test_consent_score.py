@@ -25,13 +25,14 @@ def test_what_people_last_decided_is_what_counts(spark: SparkSession) -> None:
         [("user_id", user, "marketing", granted, at) for user, granted, at in said],
         "identifier_type string, identifier_value string, purpose string, granted boolean, consent_ts timestamp",
     )
-    owners = [("user_id", str(n), f"p{n}") for n in range(1, 6)]
-    identity_map = spark.createDataFrame(owners, "identifier_type string, identifier_value string, person_id string")
-    mains = spark.createDataFrame([(str(n), f"p{n}") for n in range(1, 6)], "owner string, person_id string")
+    known = [("user_id", str(n), f"p{n}") for n in range(1, 6)] + [("cookie", "1", "another of 1")]
+    identity_map = spark.createDataFrame(known, "identifier_type string, identifier_value string, person_id string")
+    owned = [(kind, value, value) for kind, value, _ in known]
+    owners = spark.createDataFrame(owned, "identifier_type string, identifier_value string, owner string")
     periods = spark.createDataFrame(
         truth, "person int, purpose string, granted boolean, valid_from timestamp, valid_to timestamp"
     )
-    found = score_consent(consent, identity_map, mains, periods, "marketing", MAY)
+    found = score_consent(consent, identity_map, owners, periods, "marketing", MAY)
     assert found == ConsentScore(5, 2 / 3, 1 / 2), "of 1, 4 and 5 what 4 said is lost; 2 took it back, unheard"
-    assert score_consent(consent, identity_map, mains, periods, "marketing", APRIL) == ConsentScore(4, 2 / 3, 1.0)
-    assert score_consent(consent, identity_map, mains, periods, "sale", MAY) is None
+    assert score_consent(consent, identity_map, owners, periods, "marketing", APRIL) == ConsentScore(4, 2 / 3, 1.0)
+    assert score_consent(consent, identity_map, owners, periods, "sale", MAY) is None
