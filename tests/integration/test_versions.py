@@ -300,7 +300,7 @@ def test_outliers_who_are_set_apart_are_the_same_segment_through_refits(next_wee
     assert (metrics["born"], metrics["died"], metrics["coverage"]) == (0, 0, 1)
     # The same model again: nobody is elsewhere.
     (said,) = next_week.with_changes(asked | {"segments.ambiguous_margin": 0.1}).run(assign.STAGE, as_of=NEXT_WEEK)
-    assert said == "version 5 is a candidate, 0.0% moved"
+    assert said.split("; ")[0] == "version 5 is a candidate, 0.0% moved", "what is left is of names"
 
 
 def test_further_gates_refuse_what_they_are_asked_to(world: World) -> None:
