@@ -22,7 +22,6 @@ from segmentation.features.journeys import list_journeys
 from segmentation.features.people import own_behaviour
 from segmentation.profiles.report.data import (
     Journeys,
-    Lifecycle,
     OwnJourneys,
     Profile,
     Provenance,
@@ -48,7 +47,7 @@ from segmentation.profiles.report.summaries import (
     summarise_rfm,
 )
 from segmentation.profiles.typical import find_typical
-from segmentation.runtime.plans import settled
+from segmentation.runtime.plans import counted, settled
 from segmentation.runtime.stage import Earlier, Outcome, Stage, StageContext
 from segmentation.segments.comparison import Change, find_flows, pair_people
 from segmentation.segments.gates import gates_of, weigh
@@ -77,7 +76,8 @@ def run(context: StageContext) -> Outcome:
     folder, file = _target(context, version)
     context.tell("summing up")
     before = next((one for one in versions if one.segment_version == version.compared_with), None)
-    data = _collect(context, version, before)
+    with counted(_segments(context, version)) as members:
+        data = _collect(context, version, before, members)
     context.tell("writing the page")
     folder.write_text(file, build_report(data))
     people = sum(profile.size for profile in data.segments)
@@ -108,7 +108,8 @@ def _target(context: StageContext, version: Version) -> tuple[Folder, str]:
     ), f"segments-v{version.segment_version}.html"
 
 
-def _collect(context: StageContext, version: Version, before: Version | None) -> ReportData:
+def _collect(context: StageContext, version: Version, before: Version | None, members: DataFrame) -> ReportData:
+    """`members`: the version's rows of `segments`, which nearly every section is about."""
     settings = context.settings
 
     def read(name: str) -> DataFrame:
@@ -122,6 +123,7 @@ def _collect(context: StageContext, version: Version, before: Version | None) ->
     fallback = settings.segments.fallback.segment_id
     segments, fidelity = read_profiles(read("segment_profiles"), version.segment_version, fallback)
     choice, algorithm = read_choice(read("models"), version.model_id)
+    measured = read("features").where(F.col("as_of") == F.lit(version.as_of))
     catalogue = feature_catalogue(settings.features)
     told = {name for segment in segments for name in segment.statistics}
     return ReportData(
@@ -137,14 +139,14 @@ def _collect(context: StageContext, version: Version, before: Version | None) ->
         quality=summarise_quality(read("ingest_batches")),
         checks=weigh(version.metrics, gates, version.about or {}) if version.metrics else (),
         movements=read_movements(read("segment_changes"), version.segment_version),
-        change=_change(context, version, before) if before else None,
-        borders=summarise_borders(_segments(context, version)),
-        decisions=summarise_decisions(_segments(context, version)),
-        typical=_typical(context, version, segments, read("features")),
-        lifecycle=_lifecycle(context, version, read("features")),
-        attributes=summarise_attributes(read("persons"), _segments(context, version), _attributes(settings)),
-        rfm=_rfm(context, version, read("features")) if settings.features.rfm else None,
-        journeys=_journeys(context, version) if settings.features.journeys else None,
+        change=_change(context, version, before, members) if before else None,
+        borders=summarise_borders(members),
+        decisions=summarise_decisions(members),
+        typical=_typical(context, version, segments, measured, members),
+        lifecycle=summarise_lifecycle(measured, members, settings.report.lifecycle),
+        attributes=summarise_attributes(read("persons"), members, _attributes(settings)),
+        rfm=_rfm(context, version, measured, members) if settings.features.rfm else None,
+        journeys=_journeys(context, version, members) if settings.features.journeys else None,
     )
 
 
@@ -155,42 +157,36 @@ def _in_one_currency(events: DataFrame, settings: Settings, as_of: date) -> Data
     return count_in_one_currency(until, settings.money, as_of).withColumn("currency", F.lit(settings.money.currency))
 
 
-def _lifecycle(context: StageContext, version: Version, features: DataFrame) -> Lifecycle | None:
-    measured = features.where(F.col("as_of") == F.lit(version.as_of))
-    return summarise_lifecycle(measured, _segments(context, version), context.settings.report.lifecycle)
-
-
 def _attributes(settings: Settings) -> list[str]:
     """Those whose groups are judged; where none are, all that persons have."""
     return settings.segments.fairness.attributes or list(settings.identity.attributes)
 
 
-def _rfm(context: StageContext, version: Version, features: DataFrame) -> Rfm | None:
+def _rfm(context: StageContext, version: Version, measured: DataFrame, members: DataFrame) -> Rfm | None:
     rfm = context.settings.features.rfm
     assert rfm is not None, "only where people are scored"
-    as_of = F.col("as_of") == F.lit(version.as_of)
-    scores = context.read_or_empty("rfm").where(as_of)
-    return summarise_rfm(scores, features.where(as_of), _segments(context, version), rfm.features)
+    scores = context.read_or_empty("rfm").where(F.col("as_of") == F.lit(version.as_of))
+    return summarise_rfm(scores, measured, members, rfm.features)
 
 
 def _segments(context: StageContext, version: Version) -> DataFrame:
     return context.read_or_empty("segments").where(F.col("segment_version") == version.segment_version)
 
 
-def _change(context: StageContext, version: Version, before: Version) -> Change:
-    pairs = pair_people(_segments(context, before), _segments(context, version))
+def _change(context: StageContext, version: Version, before: Version, members: DataFrame) -> Change:
+    pairs = pair_people(_segments(context, before), members)
     return Change(before, version, find_flows(pairs))
 
 
-def _journeys(context: StageContext, version: Version) -> Journeys | None:
+def _journeys(context: StageContext, version: Version, members: DataFrame) -> Journeys | None:
     settings, as_of = context.settings.features.journeys, F.col("as_of") == F.lit(version.as_of)
     assert settings is not None, "only where journeys are declared"
     steps, paths = (context.read_or_empty(name).where(as_of) for name in ("journey_steps", "journey_paths"))
     found = read_journeys(steps, paths, settings)
-    return replace(found, segments=_own_journeys(context, version)) if found else None
+    return replace(found, segments=_own_journeys(context, version, members)) if found else None
 
 
-def _own_journeys(context: StageContext, version: Version) -> dict[str, OwnJourneys]:
+def _own_journeys(context: StageContext, version: Version, members: DataFrame) -> dict[str, OwnJourneys]:
     """Tables tell of everyone together: what the people of a segment do is found in the events that made it."""
     settings, then = context.settings, Earlier(version.inputs, version.as_of)
     assert settings.features.journeys is not None, "only where journeys are declared"
@@ -200,21 +196,18 @@ def _own_journeys(context: StageContext, version: Version) -> dict[str, OwnJourn
     events = context.warehouse.read("events", version.inputs["events"])
     owned = own_behaviour(events, context.read_owners(then), settings, version.as_of)
     with settled(list_journeys(owned, settings.features, version.as_of)) as found:
-        return summarise_own_journeys(found, _segments(context, version), settings.features.journeys)
+        return summarise_own_journeys(found, members, settings.features.journeys)
 
 
 def _typical(
-    context: StageContext, version: Version, segments: Sequence[Profile], features: DataFrame
+    context: StageContext, version: Version, segments: Sequence[Profile], measured: DataFrame, members: DataFrame
 ) -> list[TypicalPerson]:
     row = context.read_or_empty("models").where(F.col("model_id") == version.model_id).first()
     if row is None:
         return []
-    measured = features.where(F.col("as_of") == F.lit(version.as_of))
     told = [name for name in FittedModel.from_row(row).features if name in measured.columns]
     statistics = {segment.segment_id: segment.statistics for segment in segments if not segment.is_fallback}
-    found = find_typical(
-        _segments(context, version), measured, statistics, told, context.settings.report.typical_people
-    )
+    found = find_typical(members, measured, statistics, told, context.settings.report.typical_people)
     shown = sorted({name for known in statistics.values() for name in known})
     ids = [person for people in found.values() for person in people]
     rows = measured.where(F.col("person_id").isin(ids)).select("person_id", *shown).collect() if ids else []

@@ -21,7 +21,12 @@ _BY_CHANCE = 0.05
 """Probability from which on segments are not said to differ."""
 
 _PART_SHADES = (0.1, 0.25, 0.5, 0.75)
-"""Shares of a segment in a stage, or beside another segment, from which a cell is one shade stronger."""
+"""Shares of a segment's people from which a cell is one shade stronger."""
+
+
+def shade_of_part(share: float) -> int:
+    """How strong the cell of a part of a segment's people is, 0 to 4."""
+    return sum(share >= step for step in _PART_SHADES)
 
 
 def compare_traits(data: ReportData, segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -75,7 +80,7 @@ def show_borders(borders: Sequence[Border], segments: list[dict[str, Any]]) -> d
 
 def _border_cell(border: Border, people: int) -> dict[str, Any]:
     share = border.people / people
-    return {"share": share, "shade": sum(share >= step for step in _PART_SHADES), "unsure": border.ambiguous}
+    return {"share": share, "shade": shade_of_part(share), "unsure": border.ambiguous}
 
 
 def show_lifecycle(data: ReportData, found: Lifecycle, segments: list[dict[str, Any]]) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def show_lifecycle(data: ReportData, found: Lifecycle, segments: list[dict[str, 
 
 def _stage_cells(counts: list[int]) -> list[dict[str, Any]]:
     people = sum(counts)
-    return [{"share": count / people, "shade": sum(count / people >= s for s in _PART_SHADES)} for count in counts]
+    return [{"share": count / people, "shade": shade_of_part(count / people)} for count in counts]
 
 
 def show_attributes(attributes: Sequence[Attribute], segments: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from segmentation.profiles.report.comparisons import shade_of_part
 from segmentation.profiles.report.data import Decisions
-
-_SHADES = (0.1, 0.25, 0.5, 0.75)
-"""Shares of a segment whom the model has in another from which a cell is one shade stronger."""
 
 
 def show_decisions(decisions: Decisions, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -52,6 +50,6 @@ def _cells(counts: Sequence[int]) -> list[dict[str, Any]]:
     people = sum(counts)
     shares = [count / people for count in counts]
     return [
-        {"people": count, "share": share, "shade": sum(share >= step for step in _SHADES)}
+        {"people": count, "share": share, "shade": shade_of_part(share)}
         for count, share in zip(counts, shares, strict=True)
     ]
