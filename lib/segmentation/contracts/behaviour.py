@@ -103,38 +103,41 @@ FEATURE_PROFILES = Table(
     ),
 )
 
-RFM = Table(
-    name="rfm",
-    grain="one person at one date, who has bought",
-    keys=("person_id", "as_of"),
-    partition_by=("as_of",),
-    aged_by="as_of",
-    unindexed=("person_id",),
-    columns=(
-        Col("person_id", STRING, "who", required=True),
-        Col("as_of", DATE, "the date of the features that were scored", required=True),
-        Col("recency_score", LONG, "from 1; the highest for those who bought last", required=True),
-        Col("frequency_score", LONG, "from 1; the highest for those who bought most often", required=True),
-        Col("monetary_score", LONG, "from 1; the highest for those who spent most", required=True),
-        Col("rfm_segment", STRING, "name of the cell of recency and frequency in the usual grid of five scores"),
-    ),
+
+def _scores(name: str, grain: str, last: str, often: str, much: str) -> Table:
+    """A table of scores; of whom each of the three is the highest."""
+    return Table(
+        name=name,
+        grain=grain,
+        keys=("person_id", "as_of"),
+        partition_by=("as_of",),
+        aged_by="as_of",
+        unindexed=("person_id",),
+        columns=(
+            Col("person_id", STRING, "who", required=True),
+            Col("as_of", DATE, "the date of the features that were scored", required=True),
+            Col("recency_score", LONG, f"from 1; the highest for those who {last}", required=True),
+            Col("frequency_score", LONG, f"from 1; the highest for those who {often}", required=True),
+            Col("monetary_score", LONG, f"from 1; the highest for those who {much}", required=True),
+            Col("rfm_segment", STRING, "name of the cell of recency and frequency in the usual grid of five scores"),
+        ),
+    )
+
+
+RFM = _scores(
+    "rfm",
+    "one person at one date, who has bought",
+    last="bought last",
+    often="bought most often",
+    much="spent most",
 )
 
-RFM_ENGAGEMENT = Table(
-    name="rfm_engagement",
-    grain="one person at one date, whether they bought or not, who did anything",
-    keys=("person_id", "as_of"),
-    partition_by=("as_of",),
-    aged_by="as_of",
-    unindexed=("person_id",),
-    columns=(
-        Col("person_id", STRING, "who", required=True),
-        Col("as_of", DATE, "the date of the features that were scored", required=True),
-        Col("recency_score", LONG, "from 1; the highest for those who were seen last", required=True),
-        Col("frequency_score", LONG, "from 1; the highest for those who are active most often", required=True),
-        Col("monetary_score", LONG, "from 1; the highest for those who do most", required=True),
-        Col("rfm_segment", STRING, "name of the cell of recency and frequency in the usual grid of five scores"),
-    ),
+RFM_ENGAGEMENT = _scores(
+    "rfm_engagement",
+    "one person at one date, whether they bought or not, who did anything",
+    last="were seen last",
+    often="are active most often",
+    much="do most",
 )
 
 JOURNEY_STEPS = Table(

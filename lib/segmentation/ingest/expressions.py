@@ -16,7 +16,6 @@ from difflib import get_close_matches
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from segmentation.contracts.errors import Problem
 from segmentation.ingest.dialect import jvm
 
 
@@ -111,14 +110,6 @@ def parse(spark: SparkSession, text: str, columns: Sequence[str] | None) -> Expr
         and set(functions) <= _NULL_PROPAGATING_FUNCTIONS,
         hands_on=kinds <= _HANDING_ON | {"UnresolvedFunction"} and set(functions) <= _HANDING_ON_FUNCTIONS,
     )
-
-
-def parse_or_problem(spark: SparkSession, key: str, text: str, columns: Sequence[str] | None) -> Expression | Problem:
-    """The same, with a refusal as the problem of this key of the configuration."""
-    try:
-        return parse(spark, text, columns)
-    except Refused as refusal:
-        return Problem(key, str(refusal), text, refusal.suggestion)
 
 
 def _nodes(spark: SparkSession, text: str) -> list[dict[str, object]]:

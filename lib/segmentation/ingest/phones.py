@@ -12,11 +12,10 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, REGION_CODE_FOR_NON_GEO_ENTITY, SUPPORTED_REGIONS, PhoneMetadata
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, REGION_CODE_FOR_NON_GEO_ENTITY, PhoneMetadata
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-REGIONS = frozenset(SUPPORTED_REGIONS)
 _EXTENSION = r"(?i)(;?ext\.?|;?extn\.?|extension|durchwahl|\bx|#|,).*$"
 _LENGTHS = r"[1-9]\d{6,14}"
 _LOCAL = r"\d{6,15}"

@@ -15,19 +15,6 @@ from segmentation.config.sources import Source
 from segmentation.ingest.mapping import LOST, RAW, quoted
 from segmentation.ingest.reading import BROKEN
 
-CONTRACT_REASONS = (
-    "malformed_row",
-    "bad_encoding",
-    "missing_event_name",
-    "bad_event_ts",
-    "bad_received_ts",
-    "bad_amount",
-    "no_identifier",
-    "event_from_the_future",
-    "event_too_old",
-)
-
-
 _UNDECODED = "\ufffd"
 """What Spark puts in the place of bytes that are no character of the file's encoding."""
 

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from segmentation.activation.folder import Folder
 from segmentation.clustering.fitted import FittedModel
+from segmentation.clustering.sql import is_known
 from segmentation.config.paths import is_catalog
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError
@@ -210,7 +211,8 @@ def _typical(
     found = find_typical(members, measured, statistics, told, context.settings.report.typical_people)
     shown = sorted({name for known in statistics.values() for name in known})
     ids = [person for people in found.values() for person in people]
-    rows = measured.where(F.col("person_id").isin(ids)).select("person_id", *shown).collect() if ids else []
+    known = (F.expr(f"CASE WHEN {is_known(name)} THEN `{name}` END").alias(name) for name in shown)
+    rows = measured.where(F.col("person_id").isin(ids)).select("person_id", *known).collect() if ids else []
     values = {row["person_id"]: row.asDict() for row in rows}
     return [
         TypicalPerson(segment, person, {name: values[person][name] for name in shown})
