@@ -35,6 +35,14 @@ def test_a_made_page_is_up_to_date(page: str, made: str) -> None:
     assert (ROOT / page).read_text(encoding="utf-8") == made, f"run scripts/docs to make {page} again"
 
 
+def test_conditions_are_told_once_and_pointed_to() -> None:
+    page = keys.render_reference(Settings)
+    assert page.count("| `then_not` |") == page.count("| `field` |") == 1
+    assert "`features.purchase` | [a condition on one row](#a-condition-on-one-row)" in page
+    assert "## A condition on one row\n" in page
+    assert "purchase.at_least" not in page
+
+
 def test_the_example_is_a_configuration(tmp_path: Path) -> None:
     example = ROOT / "conf" / "example.yml"
     as_it_is = load_settings(example, base=tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, datetime
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -21,7 +22,7 @@ key.path=value` overrides one.
 def render_reference(root: type[BaseModel]) -> str:
     """Markdown: a table of keys for each section of `root`."""
     parts = [_HEAD]
-    for title, rows in _tables(root):
+    for title, rows in (*_tables(root), *_trees(root)):
         parts += [f"\n## {title}\n\n| key | takes | default | meaning |\n| --- | --- | --- | --- |\n", *rows]
     return "".join(parts)
 
@@ -31,18 +32,43 @@ def _tables(root: type[BaseModel]) -> Iterator[tuple[str, list[str]]]:
     yield "top level", singles
     for name, field in root.model_fields.items():
         if _models(field.annotation):
-            yield f"`{name}`", list(_rows(name, field, ()))
+            yield f"`{name}`", list(_rows(name, field))
 
 
-def _rows(path: str, field: FieldInfo, above: tuple[type[BaseModel], ...]) -> Iterator[str]:
+def _trees(root: type[BaseModel]) -> Iterator[tuple[str, list[str]]]:
+    """What may stand in itself, as conditions do, is told once, wherever it stands."""
+    for model in sorted(filter(_is_tree, _all_below(root)), key=_title):
+        rows = [_row(child.alias or name, child) for name, child in model.model_fields.items()]
+        yield _title(model), rows
+
+
+def _rows(path: str, field: FieldInfo) -> Iterator[str]:
     inside = _below(path, field.annotation)
     for model in _models(field.annotation):
-        if model in above:
+        if _is_tree(model):
             continue
         for name, child in model.model_fields.items():
             key = f"{inside}.{child.alias or name}"
             yield _row(key, child)
-            yield from _rows(key, child, (*above, model))
+            yield from _rows(key, child)
+
+
+def _is_tree(model: type[BaseModel]) -> bool:
+    return model in _all_below(model)
+
+
+def _all_below(model: type[BaseModel]) -> set[type[BaseModel]]:
+    found, left = set[type[BaseModel]](), [model]
+    while left:
+        for field in left.pop().model_fields.values():
+            new = set(_models(field.annotation)) - found
+            found |= new
+            left += new
+    return found
+
+
+def _title(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").partition(".")[0]
 
 
 def _below(path: str, annotation: Any) -> str:
@@ -76,11 +102,18 @@ def _kind(annotation: Any) -> str:
         return f"name: {_kind(arguments[1])}"
     if arguments and hasattr(annotation, "__metadata__"):
         return _kind(arguments[0])
+    if {bool, int, float, str} <= set(arguments):
+        return "value"
     if arguments:
         return " or ".join(dict.fromkeys(_kind(argument) for argument in arguments if argument is not type(None)))
-    if _models(annotation):
-        return "keys below"
-    return {str: "text", int: "whole number", float: "number", bool: "true, false"}.get(annotation, "value")
+    if models := _models(annotation):
+        trees = [
+            f"[{_title(model).lower()}](#{_title(model).lower().replace(' ', '-')})"
+            for model in filter(_is_tree, models)
+        ]
+        return " or ".join(trees) or "keys below"
+    named = {str: "text", int: "whole number", float: "number", bool: "true, false", date: "date", datetime: "time"}
+    return named.get(annotation, "value")
 
 
 def _limit(mark: Any) -> str:
