@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import copysign
 from typing import Any
 
 from segmentation.contracts.feature_info import FeatureInfo
@@ -26,7 +27,8 @@ def show_card(profile: Profile, position: int, data: ReportData) -> dict[str, An
     """A segment on its card. `position`: its place among all, which decides its colour and where links lead."""
     infos = {info.name: info for info in data.features}
     statistics = SegmentStatistics(profile.segment_id, profile.size, profile.share, profile.statistics)
-    found = [trait for trait in traits(statistics, infos) if abs(trait.effect) >= NOTABLE / 2][:TRAITS]
+    apart = [trait for trait in traits(statistics, infos) if abs(trait.effect) >= NOTABLE / 2]
+    found = [t for t in apart if _is_seen(infos[t.feature], profile.statistics[t.feature])][:TRAITS]
     return {
         "profile": profile,
         "anchor": f"segment-{position + 1}",
@@ -45,6 +47,15 @@ def show_card(profile: Profile, position: int, data: ReportData) -> dict[str, An
             if info.name in profile.statistics
         ],
     }
+
+
+def _is_seen(info: FeatureInfo, figures: FeatureStatistics) -> bool:
+    """Whether the figures beside a bar differ as the bar does. Where a few people move a mean, medians may not."""
+    here, everyone = typical(figures, info.unit), typical_of_everyone(figures, info.unit)
+    if here is None or everyone is None or figures.mean is None or figures.everyone_mean is None:
+        return False
+    deviation = (figures.mean - figures.everyone_mean) / figures.effect_size
+    return (here - everyone) * copysign(1, figures.effect_size) >= deviation * NOTABLE / 4
 
 
 def _bar(info: FeatureInfo, figures: FeatureStatistics, currency: str | None) -> dict[str, Any]:
