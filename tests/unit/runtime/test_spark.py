@@ -27,6 +27,23 @@ def test_times_are_utc_and_pinned_versions_stay_readable(spark: SparkSession) ->
         assert spark.conf.get(f"spark.databricks.delta.properties.defaults.{kept}") == "interval 365 days"
 
 
+def test_a_commit_costs_the_same_in_every_time_zone(spark: SparkSession, tmp_path: Path) -> None:
+    zones = spark._jvm.java.util.TimeZone  # type: ignore[union-attr]
+    scheduler, home = spark._jsc.sc().dagScheduler(), zones.getDefault()
+
+    def count_jobs(zone: str) -> int:
+        before = scheduler.numTotalJobs()
+        zones.setDefault(zones.getTimeZone(zone))
+        for _ in range(2):
+            spark.range(1).write.format("delta").mode("append").save(str(tmp_path / zone.replace("/", "-")))
+        return int(scheduler.numTotalJobs() - before)
+
+    try:
+        assert count_jobs("Europe/Berlin") == count_jobs("UTC") > 0
+    finally:
+        zones.setDefault(home)
+
+
 def test_a_session_of_ones_own_is_quiet_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """Whatever else is installed, it takes the Spark and the Python that it runs in."""
     script = tmp_path / "script.py"
