@@ -27,8 +27,32 @@ from segmentation.runtime.commands import (
 )
 from segmentation.runtime.runner import describe
 
+SECTIONS = {
+    "Start here": ("doctor", "demo", "run"),
+    "Stages, in order": (
+        *("ingest", "identity", "sessions", "features", "train", "assign", "publish"),
+        *("audiences", "live", "report", "export"),
+    ),
+    "Look around": ("show", "versions", "compare", "explain", "runs"),
+    "Campaigns": ("audience", "measure", "attribution"),
+    "Take back, and keep in order": ("rollback", "retire", "replay", "maintain"),
+    "People's data": ("access", "erase", "audit"),
+    "A world whose truth is known": ("simulate", "score"),
+}
+"""Commands as people look for them."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class SectionedGroup(click.Group):
+    """A group whose help tells its commands by `SECTIONS`."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the commands of each section with their first sentences, whole."""
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=200)) for name in names])
+
+
+@click.group(cls=SectionedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="segmentation")
 def cli() -> None:
     """Behavioural segmentation on Apache Spark and Delta Lake.

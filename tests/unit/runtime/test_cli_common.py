@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.deliveries import settings, source
 
-from segmentation.runtime.cli import cli, run_command
+from segmentation.runtime.cli import SECTIONS, cli, run_command
 from segmentation.runtime.options import Common
 
 JOBS = Path(__file__).parents[3] / "jobs"
@@ -45,6 +45,14 @@ OTHERS = [
     "doctor",
 ]
 COMMON = ["--config", "--as-of", "--log-format", "--set"]
+
+
+def test_the_help_tells_every_command_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(cli.commands)
+    assert run_command(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"{title}:\n" in said for title in SECTIONS)
+    assert "..." not in said.partition("Options:")[2], "first sentences are told whole"
 
 
 @pytest.mark.parametrize("command", [*OTHERS, *STAGES])
