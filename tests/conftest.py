@@ -21,9 +21,6 @@ _FOR_TESTS = {
     "spark.default.parallelism": "2",
 }
 
-_INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-"""On a handful of rows, compiling Java for each query costs more than the query: a quarter of the suite's time."""
-
 _COMPILED = bool(os.environ.get("SEGMENTATION_TESTS_COMPILE"))
 """Whether to compile all the same, as users' larger runs do: what only generated code does wrong is found so."""
 
@@ -53,7 +50,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             driver_memory="4g",
             conf={
                 **_FOR_TESTS,
-                **({} if _COMPILED else _INTERPRETED),
+                **({} if _COMPILED else small_work.LIGHTLY),
                 "spark.local.dir": str(scratch),
                 "spark.sql.warehouse.dir": str(scratch / "warehouse"),
             },

@@ -15,7 +15,7 @@ from segmentation.runtime import small_work
 from segmentation.runtime.small_work import fitting_conf
 
 KEYS = {
-    *("spark.sql.codegen.wholeStage", "spark.sql.codegen.factoryMode"),
+    *("spark.sql.codegen.wholeStage", "spark.sql.codegen.factoryMode", "spark.sql.adaptive.enabled"),
     *("spark.sql.shuffle.partitions", "spark.databricks.delta.snapshotPartitions"),
 }
 
