@@ -9,7 +9,9 @@ from graphlib import TopologicalSorter
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from segmentation.config.features import FeatureDefinition, FeatureSettings, Mix
+from segmentation.config.feature_definition import FeatureDefinition
+from segmentation.config.features import FeatureSettings
+from segmentation.config.mixes import Mix
 from segmentation.config.rules import Rule, field_kind
 from segmentation.features.library import SHIPPED, Source
 from segmentation.features.measures import Measures, ratio

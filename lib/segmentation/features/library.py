@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import get_args
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.feature_library import LibraryName, WeekdayShare
+from segmentation.config.features import FeatureSettings
 from segmentation.config.rules import Rule, RuleTable
 from segmentation.features.journeys import JourneyFigures
 from segmentation.features.measures import Measures, ratio
@@ -104,15 +106,6 @@ def _hours(low: int, high: int) -> Rule:
 
 _NIGHT = Rule(any=[Rule(field="hour", at_least=22), Rule(field="hour", less_than=6)])
 _WEEKEND = Rule(field="weekday", at_least=6)
-_WEEKDAYS: tuple[LibraryName, ...] = (
-    "monday_share",
-    "tuesday_share",
-    "wednesday_share",
-    "thursday_share",
-    "friday_share",
-    "saturday_share",
-    "sunday_share",
-)
 _BOUNCE = Rule(field="is_bounce", equals=True)
 _CONVERTED = Rule(field="converted", equals=True)
 
@@ -192,7 +185,7 @@ SHIPPED: Mapping[LibraryName, Shipped] = {
     "night_share": Shipped(lambda s: _share(s, _NIGHT)),
     "platforms": Shipped(lambda s: s.events.distinct("platform", s.activity)),
     "platform_entropy": Shipped(lambda s: s.events.spread("platform", None, s.activity, None)["entropy"]),
-    **{name: Shipped(_on_weekday(number)) for number, name in enumerate(_WEEKDAYS, start=1)},
+    **{name: Shipped(_on_weekday(number)) for number, name in enumerate(get_args(WeekdayShare), start=1)},
     "channels": Shipped(lambda s: s.sessions.distinct("channel")),
     "channel_entropy": Shipped(lambda s: s.sessions.spread("channel", None, None, None)["entropy"]),
     "devices": Shipped(lambda s: s.sessions.distinct("device")),

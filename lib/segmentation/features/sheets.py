@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from segmentation.config.features import FeatureDefinition, FeatureSettings
+from segmentation.config.feature_definition import FeatureDefinition
+from segmentation.config.features import FeatureSettings
 from segmentation.config.rules import Rule
 from segmentation.config.settings import Settings
 from segmentation.contracts.feature_info import FeatureInfo

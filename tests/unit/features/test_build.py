@@ -18,7 +18,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.factories import event_rows, minimal_settings
 
-from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.feature_library import LibraryName
+from segmentation.config.features import FeatureSettings
 from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.errors import MissingColumnsError

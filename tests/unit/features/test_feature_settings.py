@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 from tests.factories import minimal_settings
 
-from segmentation.config.features import DEFAULT_LIBRARY, FeatureSettings, LibraryName
+from segmentation.config.feature_library import DEFAULT_LIBRARY, LibraryName
+from segmentation.config.features import FeatureSettings
 from segmentation.config.problems import explain
 from segmentation.config.settings import Settings
 from segmentation.features.catalogue import feature_catalogue

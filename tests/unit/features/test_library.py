@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pyspark.sql import SparkSession
 from tests.factories import event_rows
 
-from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.feature_library import LibraryName
+from segmentation.config.features import FeatureSettings
 from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.catalogue import CATALOGUE

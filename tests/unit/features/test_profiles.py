@@ -10,7 +10,8 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from scipy.stats import spearmanr
 
-from segmentation.config.features import FeatureSettings, Words
+from segmentation.config.feature_words import Words
+from segmentation.config.features import FeatureSettings
 from segmentation.features.profiles import (
     FeatureProfile,
     dropped_features,

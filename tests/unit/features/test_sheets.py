@@ -10,7 +10,10 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.factories import minimal_settings
 
-from segmentation.config.features import Aggregate, FeatureSettings, LibraryName, Words
+from segmentation.config.feature_definition import Aggregate
+from segmentation.config.feature_library import LibraryName
+from segmentation.config.feature_words import Words
+from segmentation.config.features import FeatureSettings
 from segmentation.features.build import feature_set
 from segmentation.features.sheets import FeatureSheet, find_users, shared_rules, write_sheets
 from segmentation.profiles.feature_page import Measured, build_feature_page, histogram
