@@ -99,7 +99,7 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
 ) -> None:
     monkeypatch.setenv("SEGMENTATION_KEY", KEY)
     audience = {"name": "at_risk", "who": {"rfm": ["At risk", "Cannot lose them"]}}
-    journeys = {"follows": [["page_view", "(end)"]], "pause_hours": 24}
+    journeys = {"follows": [["page_view", "(end)"]], "pause_hours": 24, "vocabulary": {"most": 1}}
     features = {"rfm": {"engagement": {"recency": "recency"}}, "journeys": journeys}
     config = str(finished_shop.copy_to(tmp_path, features=features, audiences=[audience]))
     assert run_command(["audiences", "--config", config]) == 3, "nobody is scored yet"
@@ -150,6 +150,8 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
     measured = warehouse.read("features").where("as_of = '2026-03-31'")
     assert measured.where("frequency = 0 AND end_after_page_view = 1").count() >= 20, "those who look only"
     assert bought.where("end_after_page_view = 0").count() > 20
+    chosen = {row["feature"] for row in warehouse.read("journey_vocabulary").collect()}
+    assert "journeys_with_page_view_purchase" in chosen <= set(measured.columns)
 
 
 def test_the_catalogue_is_written_with_what_was_measured_and_changes_nothing(

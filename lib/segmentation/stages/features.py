@@ -1,5 +1,5 @@
 """`segmentation features`: events, the identity map and `sessions` → `features` and `feature_profiles` at a date, and
-where they are declared `rfm`, `rfm_engagement`, `journey_steps` and `journey_paths`."""
+where they are declared `rfm`, `rfm_engagement`, `journey_steps`, `journey_paths` and `journey_vocabulary`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from segmentation.sessions.attach import (
 )
 from segmentation.sessions.cut import cut_sessions
 from segmentation.stages.feature_days import are_kept, drop_days, keep_days, read_days
+from segmentation.stages.journey_vocabulary import choose_vocabulary
 
 _SORTED = {"spark.sql.execution.replaceHashWithSortAgg": "true"}
 """Days lie in order already (`Measures.combine`), and need no table of people in memory to be added up."""
@@ -43,11 +44,12 @@ def run(context: StageContext) -> Outcome:
 
     Raises `InputError` where the date is before all events.
     """
-    settings, as_of = context.settings, context.as_of
-    events, owners = context.read("events"), context.read_owners()
+    as_of, events, owners = context.as_of, context.read("events"), context.read_owners()
     count = events.count()
-    if keep_behaviour(events, as_of, settings).isEmpty():
+    if keep_behaviour(events, as_of, context.settings).isEmpty():
         raise InputError(f"No person did anything on or before {as_of}: choose a later date with --as-of.")
+    context = choose_vocabulary(context)
+    settings = context.settings
     owned = own_behaviour(events, owners, settings, as_of)
     warehouse, plan, went_on = context.warehouse, FeaturePlan(settings.features, as_of), False
     warehouse.ensure("feature_days")
@@ -134,7 +136,16 @@ STAGE = Stage(
     name="features",
     help="Measure each person at the end of a date.",
     reads=("events", "identity_map", "identity_history", "persons", "sessions"),
-    writes=("features", "feature_days", "feature_profiles", "rfm", "rfm_engagement", "journey_steps", "journey_paths"),
+    writes=(
+        "features",
+        "feature_days",
+        "feature_profiles",
+        "rfm",
+        "rfm_engagement",
+        "journey_steps",
+        "journey_paths",
+        "journey_vocabulary",
+    ),
     state=("features", "feature_profiles"),
     many_dates=True,
     incremental=True,
