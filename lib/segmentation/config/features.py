@@ -21,7 +21,7 @@ from segmentation.config.feature_words import Words
 from segmentation.config.journeys import JourneySettings
 from segmentation.config.mixes import Mix
 from segmentation.config.model import Name, Section
-from segmentation.config.rfm import RfmSettings
+from segmentation.config.rfm import Grid, RfmScores, RfmSettings
 from segmentation.config.rules import MAX_PARTS, Rule, check_rule, field_kind
 
 
@@ -94,6 +94,13 @@ class FeatureSettings(Section):
         """The features that must not be told by others."""
         said = {**self.words, **{definition.name: definition for definition in self.define}}
         return {name for name, words in said.items() if words.sensitivity == "sensitive"}
+
+    @property
+    def grids(self) -> dict[Grid, RfmScores]:
+        """Table of scores -> what is scored for it; those that are asked for."""
+        if self.rfm is None:
+            return {}
+        return {"rfm": self.rfm, **({"rfm_engagement": self.rfm.engagement} if self.rfm.engagement else {})}
 
     @property
     def activity(self) -> Rule | None:
@@ -178,8 +185,7 @@ class FeatureSettings(Section):
                 yield f"words names '{name}', which is no feature here"
             if name in defined:
                 yield f"words names '{name}', which is declared in define: say it there"
-        grids = [grid for grid in (self.rfm, self.rfm and self.rfm.engagement) if grid]
-        for name in (name for grid in grids for name in grid.features.values()):
+        for name in (name for scored in self.grids.values() for name in scored.features.values()):
             if name not in counts:
                 yield f"rfm scores '{name}', which is no feature here: add it to library or define"
         parts = {d.name: d.combination[1] for d in self.define if d.combination}

@@ -12,6 +12,7 @@ from datetime import date
 
 from segmentation.config.feature_definition import FeatureDefinition
 from segmentation.config.features import FeatureSettings
+from segmentation.config.rfm import Grid
 from segmentation.config.rules import Rule
 from segmentation.config.settings import Settings
 from segmentation.contracts.feature_info import FeatureInfo
@@ -45,6 +46,9 @@ _MADE = {
     ("gaps", "count"): "days between days with {rows}",
 }
 """(what is made of the days, what each day has) -> words; the others carry a number, see `_words`."""
+
+
+_SCORES: dict[Grid, str] = {"rfm": "RFM scores", "rfm_engagement": "RFM scores by engagement"}
 
 
 @dataclass(frozen=True)
@@ -112,10 +116,9 @@ def find_users(settings: Settings) -> dict[str, list[str]]:
     for words, bounds in conditions:
         for name in dict.fromkeys(bound.feature for bound in bounds):
             found[name].append(words)
-    rfm = settings.features.rfm
-    for words, grid in (("RFM scores", rfm), ("RFM scores by engagement", rfm and rfm.engagement)):
-        for name in dict.fromkeys(grid.features.values()) if grid else ():
-            found[name].append(words)
+    for grid, scored in settings.features.grids.items():
+        for name in dict.fromkeys(scored.features.values()):
+            found[name].append(_SCORES[grid])
     for audience in settings.audiences:
         for name in {rule.feature for _, rule in audience.who.walk("who") if rule.feature}:
             found[name].append(f"audience {audience.name}")

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.config.point_in_time import PointInTime
+from segmentation.config.rfm import GRIDS
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
 from segmentation.features.build import FeaturePlan
@@ -86,12 +87,11 @@ def run(context: StageContext) -> Outcome:
 
 def _tell_scores(context: StageContext, measured: DataFrame) -> None:
     """Writes the scores of recency, frequency and money, and of engagement, where they are declared."""
-    rfm = context.settings.features.rfm
-    for table, grid in (("rfm", rfm), ("rfm_engagement", rfm and rfm.engagement)):
+    for table in GRIDS:
         context.warehouse.ensure(table)
-        if grid:
-            context.tell("scoring recency, frequency and money")
-            context.warehouse.replace_slice(table, score_people(measured, grid), as_of=context.as_of)
+    for table, scored in context.settings.features.grids.items():
+        context.tell("scoring recency, frequency and money")
+        context.warehouse.replace_slice(table, score_people(measured, scored), as_of=context.as_of)
 
 
 @contextmanager
