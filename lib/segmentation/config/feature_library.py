@@ -54,6 +54,7 @@ LibraryName = Literal[
     "devices",
     "device_entropy",
     "category_affinity",
+    "category_affinity_by_amount",
     "category_entropy",
     "discount_share",
     "funnel_stage",
@@ -86,6 +87,7 @@ NEEDED: dict[LibraryName, tuple[str, str]] = {
     "funnel_stage": ("funnel", "the events in order"),
     "weighted_engagement": ("event_weights", "what events weigh"),
     "category_affinity": ("category", "the field that says what was bought"),
+    "category_affinity_by_amount": ("category", "the field that says what was bought"),
     "category_entropy": ("category", "the field that says what was bought"),
     "discount_share": ("discount", "which purchases are at a discount"),
 }

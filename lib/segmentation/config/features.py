@@ -58,7 +58,9 @@ class FeatureSettings(Section):
         "back from the date, are one, and all of these are in such periods.",
     )
     category: str | None = Field(
-        None, description="For category_affinity and category_entropy: the field of purchases that says what of."
+        None,
+        description="For category_affinity, category_affinity_by_amount and category_entropy: the field of purchases "
+        "that says what of.",
     )
     discount: Rule | None = Field(None, description="For discount_share: which purchases are at a discount.")
     fill: dict[Name, float] = Field({}, description="Feature -> what it is where there is nothing to measure.")

@@ -122,10 +122,10 @@ def _on_weekday(number: int) -> Callable[[Source], Column]:
     return lambda s: _share(s, Rule(field="weekday", equals=number))
 
 
-def _over_categories(s: Source) -> Column:
-    """How purchases are spread over the categories that they name."""
+def _over_categories(s: Source, weight: str | None = None) -> Column:
+    """How purchases, or what was paid for them, are spread over the categories that they name."""
     assert s.settings.category is not None, "the settings ask for it"
-    return s.events.spread(s.settings.category, None, s.bought, None)
+    return s.events.spread(s.settings.category, weight, s.bought, None)
 
 
 def _discount_share(s: Source) -> Column:
@@ -191,6 +191,7 @@ SHIPPED: Mapping[LibraryName, Shipped] = {
     "devices": Shipped(lambda s: s.sessions.distinct("device")),
     "device_entropy": Shipped(lambda s: s.sessions.spread("device", None, None, None)["entropy"]),
     "category_affinity": Shipped(lambda s: _over_categories(s)["top"]),
+    "category_affinity_by_amount": Shipped(lambda s: _over_categories(s, "amount")["top"]),
     "category_entropy": Shipped(lambda s: _over_categories(s)["entropy"]),
     "discount_share": Shipped(_discount_share),
     "funnel_stage": Shipped(_funnel_stage),

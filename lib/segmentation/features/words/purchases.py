@@ -115,6 +115,16 @@ PURCHASES = (
         "make {value} of their purchases in one category",
     ),
     FeatureInfo(
+        "category_affinity_by_amount",
+        "share of the category most is spent on",
+        "share",
+        "Spend on the category that the person spends most on, of all spend on purchases that name one.",
+        "categories",
+        "one-category",
+        "all-round",
+        "spend {value} of their money on one category",
+    ),
+    FeatureInfo(
         "category_entropy",
         "spread over categories",
         "bits",
