@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from segmentation.config.feature_words import Words
 from segmentation.config.model import Name
-from segmentation.config.rules import Rule, RuleTable, check_rule, field_kind, unknown_field
+from segmentation.config.rules import FeatureTable, Rule, check_rule, field_kind, is_attribute, unknown_field
 
 Aggregate = Literal[
     "count",
@@ -42,10 +42,11 @@ class FeatureDefinition(Words):
     """One feature of one's own: an aggregate over the rows of a table, or a combination of other features."""
 
     name: Name = Field(description="Its column in `features`.")
-    table: RuleTable | Literal["persons"] = Field(
+    table: FeatureTable = Field(
         "events",
-        description="Whose rows it is made from. Of `persons`, who have one row each: `identifier_count`, and "
-        "`first_seen` and `last_seen` in days before the date, all by the events up to it.",
+        description="Whose rows it is made from. Of `persons`, who have one row each: `identifier_count`, `first_seen` "
+        "and `last_seen` in days before the date, and the numbers that `attributes.NAME` have, all by the events up to "
+        "it; a `count` with `where` is 1 for those whose attributes are so.",
     )
     aggregate: Aggregate | None = Field(None, description="What is made of the rows.")
     of: str | None = Field(
@@ -122,13 +123,19 @@ class FeatureDefinition(Words):
         )
 
     def _misfit_of_persons(self) -> str | None:
-        named = [self.of, *(rule.field for rule in (self.where, self.among) if rule)]
-        if told := next((name for name in named if name and name.startswith("attributes.")), None):
+        used = [key for key in _OF_AGGREGATES if key not in ("of", "where") and getattr(self, key)]
+        if used:
+            return f"persons have one row each: {used[0]} goes with events and sessions"
+        if self.aggregate == "count":
+            if self.of is not None or self.where is None:
+                return "a count of persons is 1 for those who meet `where`, and takes no `of`"
+            return check_rule(self.where, "persons")
+        if self.where is not None:
+            return "where goes with a count of persons, which is 1 for those who meet it"
+        known = self.of in PERSON_FIELDS or (self.of is not None and is_attribute(self.of))
+        if not known or self.aggregate not in _NUMERIC:
             return (
-                f"{told} is known as it is now, and may have been another at an earlier date: take what events said "
-                "by then, by a mix with `touch: last` over the property"
+                f"of persons, a numeric aggregate of one of {', '.join(PERSON_FIELDS)} and attributes.NAME can be "
+                "taken, or a count"
             )
-        if self.of not in PERSON_FIELDS or self.aggregate not in _NUMERIC:
-            return f"of persons, a numeric aggregate of one of {', '.join(PERSON_FIELDS)} can be taken"
-        used = [key for key in _OF_AGGREGATES if key != "of" and getattr(self, key)]
-        return f"persons have one row each: {used[0]} goes with events and sessions" if used else None
+        return None

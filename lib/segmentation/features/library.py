@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from segmentation.config.feature_library import LibraryName, WeekdayShare
 from segmentation.config.features import FeatureSettings
 from segmentation.config.rules import Rule, RuleTable
+from segmentation.features.attributes import AttributeFigures
 from segmentation.features.journeys import JourneyFigures
 from segmentation.features.measures import Measures, ratio
 
@@ -23,11 +24,12 @@ NEVER = 365.0
 
 @dataclass(frozen=True)
 class Source:
-    """What features are made from: figures of events, sessions and journeys, and the settings."""
+    """What features are made from: figures of events, sessions, journeys and attributes, and the settings."""
 
     events: Measures
     sessions: Measures
     journeys: JourneyFigures
+    attributes: AttributeFigures
     settings: FeatureSettings
     as_of: date
 
@@ -35,7 +37,12 @@ class Source:
     def of(cls, settings: FeatureSettings, as_of: date) -> Source:
         """One that nothing was asked of yet."""
         return cls(
-            Measures("events", as_of), Measures("sessions", as_of), JourneyFigures(settings.journeys), settings, as_of
+            Measures("events", as_of),
+            Measures("sessions", as_of),
+            JourneyFigures(settings.journeys),
+            AttributeFigures(),
+            settings,
+            as_of,
         )
 
     def of_table(self, table: RuleTable) -> Measures:

@@ -142,7 +142,8 @@ def _figures(settings: FeatureSettings, name: str) -> tuple[list[Figure], float 
     source = Source.of(settings.model_copy(update=changes), _ANY_DAY)
     (feature,) = (feature for feature in compile_features(source) if feature.name == name)
     parts = [figure for part in _parts(own) for figure in _figures(settings, part)[0]] if own else []
-    return [*source.events.figures, *source.sessions.figures, *source.journeys.figures, *parts], feature.fill
+    asked = (source.events, source.sessions, source.journeys, source.attributes)
+    return [*(figure for figures in asked for figure in figures.figures), *parts], feature.fill
 
 
 def _parts(definition: FeatureDefinition) -> list[str]:
@@ -177,6 +178,9 @@ def _words(figure: Figure, known: Mapping[str, str]) -> str:
     elif figure.over_days == "journeys":
         kind, _, steps = figure.of_a_day.partition(" ")
         said = f"how often the last followed of {steps}" if kind == "follows" else f"journeys with {steps}"
+    elif figure.over_days == "attribute":
+        said = field if figure.where is None else f"whether {describe_row(figure.where)}"
+        said = f"{said}, as events had said it by the date"
     elif what == "unanswered":
         said = f"{rows} that nothing followed"
     else:
@@ -196,7 +200,8 @@ def _columns(figure: Figure) -> Iterator[str]:
         yield weight
     if figure.of_a_day == "baskets":
         yield "session_key"
-    yield "event_date" if figure.table == "events" else "session_start"
+    if figure.table != "persons":
+        yield "event_date" if figure.table == "events" else "session_start"
     yield from _rule_columns(figure.where)
 
 

@@ -13,6 +13,7 @@ from segmentation.config.point_in_time import PointInTime
 from segmentation.config.rfm import GRIDS
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
+from segmentation.features.attributes import known_attributes
 from segmentation.features.build import FeaturePlan
 from segmentation.features.journeys import count_paths, count_steps, keep_common_steps, list_journeys
 from segmentation.features.people import own_behaviour
@@ -63,7 +64,8 @@ def run(context: StageContext) -> Outcome:
         check_amounts(events, as_of, settings)
         figures = plan.days.compute(owned)
     with configured(context.spark, _SORTED), _journeys(context, owned) as journeys:
-        features = plan.measure(figures, _sessions(context, owned), journeys)
+        attributes = known_attributes(owned, settings.identity.attributes) if plan.needs_attributes else None
+        features = plan.measure(figures, _sessions(context, owned), journeys, attributes)
         written = warehouse.replace_slice("features", features, as_of=as_of)
         _tell_journeys(context, journeys)
     context.tell("profiling features")
@@ -129,7 +131,7 @@ def _sessions(context: StageContext, owned: DataFrame) -> DataFrame:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.features, settings.sessions, behaviour_depends_on(settings)
+    return settings.features, settings.sessions, settings.identity.attributes, behaviour_depends_on(settings)
 
 
 STAGE = Stage(

@@ -20,6 +20,7 @@ from tests.factories import event_rows, minimal_settings
 
 from segmentation.config.feature_library import LibraryName
 from segmentation.config.features import FeatureSettings
+from segmentation.config.identity import AttributeRule
 from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.errors import MissingColumnsError
@@ -335,6 +336,33 @@ def test_what_a_campaign_brought_does_not_count_where_that_is_asked(spark: Spark
     assert kept.columns == events.columns
 
 
+def test_attributes_are_as_events_had_said_them_by_the_date(spark: SparkSession) -> None:
+    rules = {
+        "plan": AttributeRule(field="properties.plan"),
+        "age": AttributeRule(field="properties.age", prefer="most_frequent"),
+    }
+    said = [("p", 1, {"plan": "free", "age": "30"}), ("p", 10, {"plan": "gold", "age": "31"}), ("p", 12, {"age": "31"})]
+    said += [("q", 2, {"plan": "gold", "age": "n/a"}), ("r", 3, {}), ("later", 20, {"plan": "gold"})]
+    events = event_rows(
+        spark, [{"person_id": who, "event_ts": datetime(2026, 3, day), "properties": told} for who, day, told in said]
+    )
+    define = [
+        {"name": "gold", "table": "persons", "aggregate": "count"}
+        | {"where": {"field": "attributes.plan", "equals": "gold"}},
+        {"name": "age", "table": "persons", "aggregate": "last", "of": "attributes.age", "fill": None},
+    ]
+    settings = FeatureSettings.model_validate({"library": [], "define": define})
+
+    def at(day: int) -> set[tuple[str, float, float | None]]:
+        as_of = date(2026, 3, day)
+        kept = keep_behaviour(events, as_of, minimal_settings())
+        rows = measure_features(kept, kept, settings, as_of, rules).collect()
+        return {(row["person_id"], row["gold"], row["age"]) for row in rows}
+
+    assert at(9) == {("p", 0.0, 30.0), ("q", 1.0, None), ("r", 0.0, None)}
+    assert at(31) == {("p", 1.0, 31.0), ("q", 1.0, None), ("r", 0.0, None), ("later", 1.0, None)}
+
+
 def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSession, history: list[Row]) -> None:
     library = list(get_args(LibraryName))
     words = {"library": library, "funnel": ["view", "cart", "buy"], "event_weights": {"view": 1.5}}
@@ -344,6 +372,6 @@ def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSessio
     sessions = cut_sessions(events, SessionSettings(), AS_OF, ("user_id",))
     plan = FeaturePlan(settings, AS_OF)
     parts = plan.days.summarize(events.withColumn("part", F.hash("event_id") % 3), ("person_id", "part"))
-    whole = plan.measure(plan.days.combine(parts), sessions, None)
+    whole = plan.measure(plan.days.combine(parts), sessions, None, None)
     wanted = measure_features(events, sessions, settings, AS_OF)
     assert_df_equality(whole, wanted, ignore_row_order=True, ignore_nullable=True)

@@ -71,6 +71,18 @@ def test_what_is_known_of_a_person_says_by_which_events(spark: SparkSession) -> 
     assert sheet.columns == ("events.event_date", "events.identifiers")
 
 
+def test_what_is_of_attributes_says_as_of_when(spark: SparkSession) -> None:
+    gold = {"name": "gold", "table": "persons", "aggregate": "count"}
+    gold |= {"where": {"field": "attributes.plan", "equals": "gold"}}
+    age = {"name": "age", "table": "persons", "aggregate": "last", "of": "attributes.age"}
+    sheets = _sheets({"library": [], "define": [gold, age]})
+    assert sheets["gold"].made_of == ("whether “attributes.plan” is “gold”, as events had said it by the date",)
+    assert (sheets["age"].columns, sheets["gold"].columns) == (
+        ("persons.attributes.age",),
+        ("persons.attributes.plan",),
+    )
+
+
 def test_what_is_of_the_last_sessions_says_so(spark: SparkSession) -> None:
     own = {"name": "usual", "table": "sessions", "aggregate": "max", "of": "duration_s", "last_sessions": 5}
     sheet = _sheets({"library": [], "define": [own]})["usual"]
