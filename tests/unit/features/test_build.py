@@ -375,3 +375,36 @@ def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSessio
     whole = plan.measure(plan.days.combine(parts), sessions, None, None)
     wanted = measure_features(events, sessions, settings, AS_OF)
     assert_df_equality(whole, wanted, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_amounts_as_large_as_they_can_be_overflow_nothing(spark: SparkSession) -> None:
+    largest = Decimal("99999999999999.9999")
+    prices = ["9" * 18, "9" * 18, "9" * 19, "1e400"]
+    events = event_rows(
+        spark,
+        [
+            {"event_ts": datetime(2026, 3, day), "amount": largest, "properties": {"price": price, "dept": "MEAT"}}
+            for day, price in zip((5, 12, 12, 30), prices, strict=True)
+        ],
+    )
+    amount = {"aggregate": "sum", "of": "amount"}
+    define = [
+        {"name": "paid", **amount},
+        {"name": "faded", **amount, "aggregate": "decayed"},
+        {"name": "slope", **amount, "aggregate": "trend", "window_days": 28},
+        {"name": "prices", "aggregate": "sum", "of": "properties.price"},
+        {"name": "faded_prices", "aggregate": "decayed", "of": "properties.price"},
+        {"name": "beyond", "product": ["prices"] * 20, "fill": -1},
+        {"name": "beyond_too", "ratio": ["paid", "beyond"]},
+    ]
+    mixes = [{"name": "dept", "field": "properties.dept", "of": "amount", "values": ["MEAT"]}]
+    library = ["monetary", "spend_trend", "clv_monetary", "category_affinity_by_amount"]
+    settings = {"library": library, "category": "properties.dept", "mixes": mixes, "define": define}
+    (row,) = measure_features(events, events, FeatureSettings.model_validate(settings), AS_OF).collect()
+    assert row["paid"] == row["monetary"] == pytest.approx(4 * float(largest), rel=1e-15)
+    assert row["prices"] == pytest.approx(2e18), "what has more digits is no number"
+    assert (row["beyond"], row["beyond_too"]) == (-1, pytest.approx(-4e14)), "a double that overflows is filled"
+    assert (row["dept_meat_share"], row["category_affinity_by_amount"]) == (1.0, 1.0)
+    assert 0 < row["faded"] < row["paid"]
+    assert 0 < row["faded_prices"] < row["prices"]
+    assert all(abs(row[name]) < 1e20 for name in ("slope", "spend_trend", "clv_monetary"))
