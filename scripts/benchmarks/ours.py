@@ -19,7 +19,8 @@ from segmentation.clustering.scoring import score_people
 from segmentation.clustering.selection import describe_population
 from segmentation.clustering.training import train_model
 from segmentation.config.clustering import Algorithm, ClusteringSettings, Clusters, Stability
-from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.feature_library import LibraryName
+from segmentation.config.features import FeatureSettings
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.sessions import SessionSettings
 from segmentation.features.build import measure_features

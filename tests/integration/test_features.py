@@ -99,9 +99,10 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
 ) -> None:
     monkeypatch.setenv("SEGMENTATION_KEY", KEY)
     audience = {"name": "at_risk", "who": {"rfm": ["At risk", "Cannot lose them"]}}
-    journeys = {"follows": [["page_view", "(end)"]], "pause_hours": 24}
+    keen = {"name": "keen", "who": {"rfm_engagement": "Champions"}}
+    journeys = {"follows": [["page_view", "(end)"]], "pause_hours": 24, "vocabulary": {"most": 1}}
     features = {"rfm": {"engagement": {"recency": "recency"}}, "journeys": journeys}
-    config = str(finished_shop.copy_to(tmp_path, features=features, audiences=[audience]))
+    config = str(finished_shop.copy_to(tmp_path, features=features, audiences=[audience, keen]))
     assert run_command(["audiences", "--config", config]) == 3, "nobody is scored yet"
     assert run_command(["run", "--config", config, "--stages", "features,audiences,report"]) == 0
 
@@ -112,10 +113,14 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
     active = warehouse.read("features").where("as_of = '2026-03-31' AND days_active > 0")
     assert warehouse.read("rfm_engagement").count() == active.count() >= scored.count()
     names = {row["rfm_segment"]: row["count"] for row in scored.groupBy("rfm_segment").count().collect()}
-    members = warehouse.read("audience_members").where("left_as_of IS NULL").count()
+    inside = warehouse.read("audience_members").where("left_as_of IS NULL")
+    champions = warehouse.read("rfm_engagement").where("rfm_segment = 'Champions'").count()
+    assert inside.where("audience = 'keen'").count() == champions > 0
+    members = inside.where("audience = 'at_risk'").count()
     assert members == names["At risk"] + names.get("Cannot lose them", 0) > 0
     page = (tmp_path / "warehouse" / "_reports" / "segments-v2.html").read_text(encoding="utf-8")
     assert "How recently and how often people buy" in page
+    assert f"The same of {active.count()} people who did anything" in page
     assert f"<b>{scored.where('recency_score = 5 AND frequency_score = 5').count()}</b> <br>Champions" in page
 
     steps = {(row["from_step"], row["to_step"]): row for row in warehouse.read("journey_steps").collect()}
@@ -150,6 +155,8 @@ def test_scores_and_journeys_are_told_and_can_be_asked_for(
     measured = warehouse.read("features").where("as_of = '2026-03-31'")
     assert measured.where("frequency = 0 AND end_after_page_view = 1").count() >= 20, "those who look only"
     assert bought.where("end_after_page_view = 0").count() > 20
+    chosen = {row["feature"] for row in warehouse.read("journey_vocabulary").collect()}
+    assert "journeys_with_page_view_purchase" in chosen <= set(measured.columns)
 
 
 def test_the_catalogue_is_written_with_what_was_measured_and_changes_nothing(

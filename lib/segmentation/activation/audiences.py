@@ -9,8 +9,9 @@ from decimal import Decimal
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.activation.conditions import ENTERED, FEATURES, GRANTED, Compiler, audience_column
+from segmentation.activation.conditions import ENTERED, FEATURES, GRANTED, Compiler, audience_column, name_in_grid
 from segmentation.config.audiences import AudienceSettings, PersonRule, in_order
+from segmentation.config.rfm import Grid
 from segmentation.contracts.activation import AUDIENCE_MEMBERS
 from segmentation.contracts.errors import Problem
 from segmentation.contracts.table import check_columns
@@ -38,18 +39,24 @@ def named_purposes(audiences: Sequence[AudienceSettings]) -> list[str]:
     return sorted({rule.granted for a in audiences for _, rule in a.who.walk("") if rule.granted is not None})
 
 
+def named_grids(audiences: Sequence[AudienceSettings]) -> list[Grid]:
+    """The grids of scores in which rules ask people to have a name."""
+    return sorted({rule.grid for a in audiences for _, rule in a.who.walk("") if rule.grid is not None})
+
+
 def describe_people(
     features: DataFrame,
     segments: DataFrame,
     changes: DataFrame,
-    rfm: DataFrame,
+    scores: Mapping[Grid, DataFrame],
     granted: DataFrame,
     audiences: Sequence[AudienceSettings],
 ) -> DataFrame:
     """One row a person of `features` (of one date) -> `person_id`, STRUCT `features`, `segment_id` (null: in none), and
-    where an audience asks for them `rfm_segment`, `entered_segment_id` of those who moved, and `granted`.
+    where an audience asks for them names in grids of scores, `entered_segment_id` of those who moved, and `granted`.
 
-    `segments` and `changes`: one row a person of one version; `rfm`: of the date; `granted`: as of `granted_purposes`.
+    `segments` and `changes`: one row a person of one version; `scores`: the grids that are asked for, of the date;
+    `granted`: as of `granted_purposes`.
     The struct has the features that audiences name.
     """
     rules = [rule for audience in audiences for _, rule in audience.who.walk("")]
@@ -62,8 +69,9 @@ def describe_people(
     if any(rule.entered for rule in rules):
         moved = changes.select("person_id", F.col("to_segment_id").alias(ENTERED))
         described = described.join(moved, "person_id", "left")
-    if any(rule.rfm for rule in rules):
-        described = described.join(rfm.select("person_id", "rfm_segment"), "person_id", "left")
+    for grid in named_grids(audiences):
+        named_so = scores[grid].select("person_id", F.col("rfm_segment").alias(name_in_grid(grid)))
+        described = described.join(named_so, "person_id", "left")
     if named_purposes(audiences):
         described = described.join(granted.select("person_id", GRANTED), "person_id", "left")
     return described

@@ -11,6 +11,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from segmentation.config.audiences import PersonRule
+from segmentation.config.rfm import Grid
 from segmentation.features.measures import Measures
 from segmentation.features.rules import compare_column
 from segmentation.segments.named import find_segments
@@ -48,8 +49,8 @@ class Compiler:
         if rule.segment_names:
             ids = find_segments(rule.segment_names, self.segments)
             return F.coalesce(F.col(ENTERED if rule.entered else "segment_id").isin(ids), F.lit(False))
-        if rule.rfm is not None:
-            return F.coalesce(F.col("rfm_segment").isin(rule.rfm_names), F.lit(False))
+        if rule.grid is not None:
+            return F.coalesce(F.col(name_in_grid(rule.grid)).isin(rule.rfm_names), F.lit(False))
         if rule.audience is not None:
             return F.col(audience_column(rule.audience))
         if rule.granted is not None:
@@ -72,6 +73,11 @@ class Compiler:
             return self.events.count(rule.did, rule.window_days)
         assert rule.within_hours is not None, "then_not and within_hours go together"
         return self.events.unanswered(rule.did, rule.then_not, rule.within_hours, rule.window_days)
+
+
+def name_in_grid(grid: Grid) -> str:
+    """The column with the name that a person has in a grid of scores."""
+    return f"{grid}_segment"
 
 
 def audience_column(name: str) -> str:

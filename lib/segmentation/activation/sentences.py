@@ -51,8 +51,8 @@ def describe_condition(rule: PersonRule, labels: Mapping[str, str]) -> str:
         return f"who is in the segment {_segments(rule)}"
     if rule.entered is not None:
         return f"who moved into the segment {_segments(rule)} with the version published now"
-    if rule.rfm is not None:
-        return f"who is among {_grid(rule)} by recency and frequency"
+    if rule.grid is not None:
+        return f"who is among {_grid(rule)}"
     if rule.audience is not None:
         return f"who is in the audience “{rule.audience}”"
     if rule.granted is not None:
@@ -67,8 +67,8 @@ def describe_condition(rule: PersonRule, labels: Mapping[str, str]) -> str:
 def _denied(rule: PersonRule, labels: Mapping[str, str]) -> str:
     if rule.segment is not None:
         return f"who is not in the segment {_segments(rule)}"
-    if rule.rfm is not None:
-        return f"who is not among {_grid(rule)} by recency and frequency"
+    if rule.grid is not None:
+        return f"who is not among {_grid(rule)}"
     if rule.audience is not None:
         return f"who is not in the audience “{rule.audience}”"
     if rule.granted is not None:
@@ -102,7 +102,8 @@ def _lately(days: int) -> str:
 
 
 def _grid(rule: PersonRule) -> str:
-    return join_values(rule.rfm_names, "or")
+    by = "recency and frequency" if rule.grid == "rfm" else "how recently and how often they do anything"
+    return f"{join_values(rule.rfm_names, 'or')} by {by}"
 
 
 def _segments(rule: PersonRule) -> str:

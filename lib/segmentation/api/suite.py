@@ -46,6 +46,7 @@ from segmentation.runtime.record import RunRecord
 from segmentation.runtime.runner import Request, open_context, run_stages
 from segmentation.runtime.spark import get_spark, session_for
 from segmentation.runtime.stage import Stage, StageContext
+from segmentation.runtime.vocabulary import know_vocabulary
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.comparison import Comparison
 from segmentation.segments.placement import Placement
@@ -130,11 +131,12 @@ class Segmentation:
     @property
     def features(self) -> Mapping[str, FeatureInfo]:
         """What each feature of the configuration is called and says, by its column."""
-        return feature_catalogue(self.settings.features)
+        return feature_catalogue(know_vocabulary(self.settings, self._warehouse()).features)
 
     def feature_sheets(self) -> list[FeatureSheet]:
         """What `segmentation features --docs` says of each feature; its figures are in `feature_profiles`."""
-        return write_sheets(self.settings.features, find_users(self.settings))
+        settings = know_vocabulary(self.settings, self._warehouse())
+        return write_sheets(settings.features, find_users(settings))
 
     def table(self, name: str, at: Which = None) -> DataFrame:
         """A table of the contract as it is now; with `at`, as that version of the segments saw it: input tables at the

@@ -1,6 +1,6 @@
 """`audiences`: who is meant by a name, as a typed rule on people: no text of it is ever run as SQL.
 
-A condition is on the segment (`{segment: Frequent}`), the place in the RFM grid (`{rfm: Champions}`), a feature
+A condition is on the segment (`{segment: Frequent}`), the place in an RFM grid (`{rfm: Champions}`), a feature
 (`{feature: recency, at_least: 30}`), what a person did (`{did: {event: purchase}, at_least: 2, window_days: 30}`), what
 did not follow (`{did: {event: add_to_cart}, then_not: {event: purchase}, within_hours: 24}`), another audience
 (`{audience: NAME}`) or consent (`{granted: marketing}`), or other conditions joined by `all`, `any` and `not`. All hold
@@ -21,7 +21,7 @@ from segmentation.config.exports import ExportSettings, Readers
 from segmentation.config.features import FeatureSettings
 from segmentation.config.model import Name, Section
 from segmentation.config.problems import explain
-from segmentation.config.rfm import RFM_GRID
+from segmentation.config.rfm import GRIDS, RFM_GRID, Grid
 from segmentation.config.rules import OPERATOR_NAMES, Comparison, Rule, check_rule, misfit
 from segmentation.contracts.errors import ConfigError, Problem
 
@@ -30,7 +30,8 @@ TRIED = "tried"
 
 T = TypeVar("T")
 
-_FORMS = ("all", "any", "not_", "segment", "entered", "rfm", "audience", "feature", "did", "granted")
+_FORMS = ("all", "any", "not_", "segment", "entered", *GRIDS, "audience", "feature", "did", "granted")
+_ASKED: dict[Grid, str] = {"rfm": "features.rfm", "rfm_engagement": "features.rfm.engagement"}
 _OF_DID = ("then_not", "within_hours", "window_days", "first_within_days", "stopped_days")
 
 
@@ -48,6 +49,10 @@ class PersonRule(Comparison):
     )
     rfm: str | list[str] | None = Field(
         None, description=f"Has this name in the grid of `features.rfm`, or one of: {', '.join(RFM_GRID)}."
+    )
+    rfm_engagement: str | list[str] | None = Field(
+        None,
+        description="The same in the grid of `features.rfm.engagement`, in which people also are who never bought.",
     )
     audience: Name | None = Field(None, description="Is in this audience.")
     feature: Name | None = Field(None, description="A column of `features`, to be compared.")
@@ -125,9 +130,15 @@ class PersonRule(Comparison):
         return [named] if isinstance(named, str) else named
 
     @property
+    def grid(self) -> Grid | None:
+        """The grid of which this condition asks for a name."""
+        return next((grid for grid in GRIDS if getattr(self, grid) is not None), None)
+
+    @property
     def rfm_names(self) -> list[str]:
         """The names of the grid that this condition asks for."""
-        return [self.rfm] if isinstance(self.rfm, str) else self.rfm or []
+        named = getattr(self, self.grid) if self.grid else []
+        return [named] if isinstance(named, str) else named
 
     def parts(self) -> Iterator[tuple[str, PersonRule]]:
         """The conditions that this one joins, each with its key."""
@@ -246,8 +257,10 @@ def check_audiences(raw: Mapping[str, Any]) -> list[Problem]:
                 problems.append(_unknown(f"{key}.audience", "audience", rule.audience, names))
             if rule.feature is not None and features is not None and rule.feature not in features.names():
                 problems.append(_unknown(f"{key}.feature", "feature", rule.feature, features.names()))
-            if rule.rfm and features is not None and (features.rfm is None or features.rfm.scores != 5):
-                problems.append(Problem(f"{key}.rfm", "needs `features.rfm`, with 5 scores"))
+            if rule.grid and features is not None:
+                scored = features.grids.get(rule.grid)
+                if scored is None or scored.scores != 5:
+                    problems.append(Problem(f"{key}.{rule.grid}", f"needs `{_ASKED[rule.grid]}`, with 5 scores"))
         if audience.live:
             problems += _check_live(audience, f"audiences.{number}", {a.name: a for a in audiences})
     problems += [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -16,8 +18,24 @@ START, END, OTHER = "(start)", "(end)", "(other)"
 Measure = Literal["follows", "contains"]
 Gram = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=2, max_length=4)]
 
-_TOLD = {"most_steps", "longest_path"}
-"""What tables and report depend on, and features do not."""
+_TOLD = {"most_steps", "longest_path", "vocabulary"}
+"""What tables and report depend on, and features do not: of a vocabulary they depend on what was chosen."""
+
+
+class VocabularySettings(Section):
+    """Steps in a row that become features without being named."""
+
+    most: int = Field(
+        5,
+        ge=1,
+        le=50,
+        description="So many for `follows`, and so many for `contains`: rows of steps in which people differ most.",
+    )
+    up_to: date | None = Field(
+        None,
+        description="They are chosen by the journeys up to the end of this date, such as that of the data that models "
+        "learn from; another date chooses anew. Default: the first date that is measured.",
+    )
 
 
 class JourneySettings(Section):
@@ -43,6 +61,11 @@ class JourneySettings(Section):
     contains: list[Gram] = Field(
         [], max_length=100, description="Steps in a row: one feature each, the share of journeys in which they stand."
     )
+    vocabulary: VocabularySettings | None = Field(
+        None,
+        description="Steps in a row that are chosen as further features: once, and kept in `journey_vocabulary`, so "
+        "that later dates measure the same. Default: none.",
+    )
     most_steps: int = Field(
         30, ge=2, le=200, description="In tables and report, the commonest steps have their names; others are one."
     )
@@ -66,8 +89,8 @@ class JourneySettings(Section):
     def declared(self) -> list[tuple[str, Measure, list[str]]]:
         """Column, what is measured, and of which steps in a row."""
         return [
-            *((f"{_slug(gram[-1:])}_after_{_slug(gram[:-1])}", "follows", gram) for gram in self.follows),
-            *((f"journeys_with_{_slug(gram)}", "contains", gram) for gram in self.contains),
+            *((name_column("follows", gram), "follows", gram) for gram in self.follows),
+            *((name_column("contains", gram), "contains", gram) for gram in self.contains),
         ]
 
     @property
@@ -95,5 +118,12 @@ class JourneySettings(Section):
         return self.only(name).model_dump(mode="json", exclude=_TOLD)
 
 
-def _slug(steps: list[str]) -> str:
+def name_column(measure: Measure, steps: Sequence[str]) -> str:
+    """The column of the feature that is measured of these steps in a row."""
+    if measure == "follows":
+        return f"{_slug(steps[-1:])}_after_{_slug(steps[:-1])}"
+    return f"journeys_with_{_slug(steps)}"
+
+
+def _slug(steps: Sequence[str]) -> str:
     return "_".join(re.sub(r"[^a-z0-9]+", "_", step.lower()).strip("_") or "other" for step in steps)

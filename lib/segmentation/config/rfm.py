@@ -5,11 +5,16 @@ Who never bought has no place there, and may have one by what they do (`engageme
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from segmentation.config.model import Name, Section
+
+Grid = Literal["rfm", "rfm_engagement"]
+"""A table of scores: of those who bought, and of whoever does anything."""
+
+GRIDS: tuple[Grid, ...] = get_args(Grid)
 
 Edges = Annotated[list[float], Field(min_length=1, max_length=9)]
 

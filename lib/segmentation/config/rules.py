@@ -17,6 +17,7 @@ from segmentation.config.model import Section
 
 Kind = Literal["text", "number", "time", "flag"]
 RuleTable = Literal["events", "sessions"]
+FeatureTable = Literal["events", "sessions", "persons"]
 Value = bool | int | float | datetime | date | str
 
 FIELDS: dict[str, dict[str, Kind]] = {
@@ -49,12 +50,15 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "is_bounce": "flag",
         "converted": "flag",
     },
+    "persons": {},
 }
-"""What rules and features may look at, by table; events also have `properties.NAME` and `identifiers.NAME` (text).
+"""What rules and features may look at, by table; events also have `properties.NAME` and `identifiers.NAME` (text), and
+persons `attributes.NAME` alone (text).
 
 `hour` is 0 to 23 and `weekday` 1 (Monday) to 7, both in UTC, of the event or of the session's start.
 """
 
+_ATTRIBUTE = re.compile(r"^attributes\.[a-z][a-z0-9_]{0,62}$")
 _MAP_FIELD = re.compile(r"^(properties|identifiers)\.[a-z][a-z0-9_]{0,62}$")
 _OPERATORS = (
     "equals",
@@ -163,9 +167,14 @@ def is_map_field(field: str) -> bool:
     return _MAP_FIELD.match(field) is not None
 
 
+def is_attribute(field: str) -> bool:
+    """Whether a field is `attributes.NAME`."""
+    return _ATTRIBUTE.match(field) is not None
+
+
 def field_kind(field: str, table: str) -> Kind | None:
     """What kind of value a field holds; None: the table has no such field."""
-    if table == "events" and is_map_field(field):
+    if (table == "events" and is_map_field(field)) or (table == "persons" and is_attribute(field)):
         return "text"
     return FIELDS[table].get(field)
 
@@ -187,8 +196,8 @@ def check_rule(rule: Rule, table: str) -> str | None:
 
 def unknown_field(field: str, table: str) -> str:
     """Says that a table has no such field, and what it has."""
-    more = ", properties.NAME, identifiers.NAME" if table == "events" else ""
-    return f"{table} have no field '{field}' (they have {', '.join(FIELDS[table])}{more})"
+    more = {"events": ["properties.NAME", "identifiers.NAME"], "persons": ["attributes.NAME"]}.get(table, [])
+    return f"{table} have no field '{field}' (they have {', '.join([*FIELDS[table], *more])})"
 
 
 def misfit(comparison: Comparison, name: str, kind: Kind) -> str | None:

@@ -172,4 +172,31 @@ JOURNEY_PATHS = Table(
     ),
 )
 
-TABLES = (SESSIONS, FEATURE_DAYS, FEATURES, FEATURE_PROFILES, RFM, RFM_ENGAGEMENT, JOURNEY_STEPS, JOURNEY_PATHS)
+JOURNEY_VOCABULARY = Table(
+    name="journey_vocabulary",
+    grain="some steps in a row that one choice made a feature, without the configuration naming them",
+    keys=("choice", "place"),
+    columns=(
+        Col("choice", STRING, "hash of all that decides of the choice, but for what people did", required=True),
+        Col("place", LONG, "1: first chosen", required=True),
+        Col("feature", STRING, "the column of `features`", required=True),
+        Col("measure", STRING, "follows (the share in which the last came next) or contains", required=True),
+        Col("steps", STRINGS, "the steps in order; `(end)`: nothing came next", required=True),
+        Col("chosen_as_of", DATE, "the date up to which journeys were looked at", required=True),
+        Col("people", LONG, "people who had any of it then", required=True),
+        Col("mean", DOUBLE, "mean of the feature then, over everyone with a journey, 0 to 1", required=True),
+        Col("deviation", DOUBLE, "its standard deviation, by which it was chosen", required=True),
+    ),
+)
+
+TABLES = (
+    SESSIONS,
+    FEATURE_DAYS,
+    FEATURES,
+    FEATURE_PROFILES,
+    RFM,
+    RFM_ENGAGEMENT,
+    JOURNEY_STEPS,
+    JOURNEY_PATHS,
+    JOURNEY_VOCABULARY,
+)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from segmentation.config.features import FeatureSettings
+from segmentation.config.identity import AttributeRule
 from segmentation.config.rules import Rule
 from segmentation.contracts.table import check_columns
+from segmentation.features.attributes import known_attributes
 from segmentation.features.compile import combination_levels, compile_features
 from segmentation.features.journeys import list_journeys
 from segmentation.features.library import Source
@@ -17,17 +20,25 @@ from segmentation.features.measures import Measures
 from segmentation.features.rules import rule_column
 
 
-def measure_features(events: DataFrame, sessions: DataFrame, settings: FeatureSettings, as_of: date) -> DataFrame:
+def measure_features(
+    events: DataFrame,
+    sessions: DataFrame,
+    settings: FeatureSettings,
+    as_of: date,
+    attributes: Mapping[str, AttributeRule] | None = None,
+) -> DataFrame:
     """All declared features of everyone with an event.
 
-    In: events with `person_id`, and sessions, none of which is after the end of `as_of`. Out: one row a person with
-    `person_id`, `as_of`, `feature_set` and a DOUBLE column a feature, in the order of their declaration. Each of the
-    two tables is read once, whatever the number of features; `sessions` only where a feature needs it.
+    In: events with `person_id`, and sessions, none of which is after the end of `as_of`; the rules of the attributes
+    that features name. Out: one row a person with `person_id`, `as_of`, `feature_set` and a DOUBLE column a feature, in
+    the order of their declaration. Each of the two tables is read once, whatever the number of features, and once more
+    for journeys and for attributes; `sessions` only where a feature needs it.
     """
     check_columns(events, ("person_id", "event_id", "event_date"), "the events to measure")
     plan = FeaturePlan(settings, as_of)
     journeys = list_journeys(events, settings, as_of) if plan.needs_journeys else None
-    return plan.measure(plan.days.compute(events), sessions, journeys)
+    known = known_attributes(events, attributes or {}) if plan.needs_attributes else None
+    return plan.measure(plan.days.compute(events), sessions, journeys, known)
 
 
 class FeaturePlan:
@@ -49,9 +60,16 @@ class FeaturePlan:
         """Whether a feature is of journeys."""
         return self._source.journeys.asked
 
-    def measure(self, figures: DataFrame, sessions: DataFrame, journeys: DataFrame | None) -> DataFrame:
-        """As `measure_features`, of what `days` computed or combined; `journeys` (`list_journeys`) where they are
-        needed."""
+    @property
+    def needs_attributes(self) -> bool:
+        """Whether a feature is of people's attributes."""
+        return self._source.attributes.asked
+
+    def measure(
+        self, figures: DataFrame, sessions: DataFrame, journeys: DataFrame | None, attributes: DataFrame | None
+    ) -> DataFrame:
+        """As `measure_features`, of what `days` computed or combined; `journeys` (`list_journeys`) and `attributes`
+        (`known_attributes`) where they are needed."""
         source, features = self._source, self._features
         if source.sessions.asked:
             check_columns(sessions, ("person_id", "session_id", "session_start"), "the sessions to measure")
@@ -59,6 +77,9 @@ class FeaturePlan:
         if source.journeys.asked:
             assert journeys is not None, "asked for where they are needed"
             figures = figures.join(source.journeys.compute(journeys), "person_id", "left")
+        if source.attributes.asked:
+            assert attributes is not None, "asked for where they are needed"
+            figures = figures.join(attributes, "person_id", "left")
         measured = figures.select("person_id", *(f.filled() for f in features if not f.over_features))
         combined = {feature.name: feature for feature in features}
         for level in combination_levels(self._settings):

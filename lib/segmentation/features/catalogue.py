@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from segmentation.config.features import IN_PERIODS, FeatureDefinition, FeatureSettings, LibraryName, Mix
+from segmentation.config.feature_definition import FeatureDefinition
+from segmentation.config.feature_library import IN_PERIODS, LibraryName
+from segmentation.config.features import FeatureSettings
 from segmentation.config.journeys import END, JourneySettings
+from segmentation.config.mixes import Mix
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.words import WORDS
 

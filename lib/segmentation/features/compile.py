@@ -9,7 +9,9 @@ from graphlib import TopologicalSorter
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from segmentation.config.features import FeatureDefinition, FeatureSettings, Mix
+from segmentation.config.feature_definition import PERSON_FIELDS, FeatureDefinition
+from segmentation.config.features import FeatureSettings
+from segmentation.config.mixes import Mix
 from segmentation.config.rules import Rule, field_kind
 from segmentation.features.library import SHIPPED, Source
 from segmentation.features.measures import Measures, ratio
@@ -59,7 +61,7 @@ def _defined(definition: FeatureDefinition, source: Source) -> Feature:
     if definition.combination:
         return Feature(definition.name, _combine(*definition.combination), definition.fill, over_features=True)
     if definition.table == "persons":
-        return Feature(definition.name, _of_the_person(definition.of, source), definition.fill)
+        return Feature(definition.name, _of_the_person(definition, source), definition.fill)
     rows = source.of_table(definition.table)
     if definition.last_sessions:
         rows = rows.of_last(definition.last_sessions)
@@ -67,11 +69,15 @@ def _defined(definition: FeatureDefinition, source: Source) -> Feature:
     return Feature(definition.name, column, definition.fill)
 
 
-def _of_the_person(field: str | None, source: Source) -> Column:
+def _of_the_person(d: FeatureDefinition, source: Source) -> Column:
     """What is known of a person at the date: by the events up to it, since the table of persons is of now."""
-    if field == "identifier_count":
+    if d.where is not None:
+        return source.attributes.meets(d.where)
+    if d.of == "identifier_count":
         return source.events.identifiers()
-    seen = source.events.first_day() if field == "first_seen" else source.events.last_day()
+    if d.of not in PERSON_FIELDS:
+        return source.attributes.number(d.of or "")
+    seen = source.events.first_day() if d.of == "first_seen" else source.events.last_day()
     return F.datediff(F.lit(source.as_of), seen)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import get_args
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.feature_library import LibraryName, WeekdayShare
+from segmentation.config.features import FeatureSettings
 from segmentation.config.rules import Rule, RuleTable
+from segmentation.features.attributes import AttributeFigures
 from segmentation.features.journeys import JourneyFigures
 from segmentation.features.measures import Measures, ratio
 
@@ -21,11 +24,12 @@ NEVER = 365.0
 
 @dataclass(frozen=True)
 class Source:
-    """What features are made from: figures of events, sessions and journeys, and the settings."""
+    """What features are made from: figures of events, sessions, journeys and attributes, and the settings."""
 
     events: Measures
     sessions: Measures
     journeys: JourneyFigures
+    attributes: AttributeFigures
     settings: FeatureSettings
     as_of: date
 
@@ -33,7 +37,12 @@ class Source:
     def of(cls, settings: FeatureSettings, as_of: date) -> Source:
         """One that nothing was asked of yet."""
         return cls(
-            Measures("events", as_of), Measures("sessions", as_of), JourneyFigures(settings.journeys), settings, as_of
+            Measures("events", as_of),
+            Measures("sessions", as_of),
+            JourneyFigures(settings.journeys),
+            AttributeFigures(),
+            settings,
+            as_of,
         )
 
     def of_table(self, table: RuleTable) -> Measures:
@@ -104,15 +113,6 @@ def _hours(low: int, high: int) -> Rule:
 
 _NIGHT = Rule(any=[Rule(field="hour", at_least=22), Rule(field="hour", less_than=6)])
 _WEEKEND = Rule(field="weekday", at_least=6)
-_WEEKDAYS: tuple[LibraryName, ...] = (
-    "monday_share",
-    "tuesday_share",
-    "wednesday_share",
-    "thursday_share",
-    "friday_share",
-    "saturday_share",
-    "sunday_share",
-)
 _BOUNCE = Rule(field="is_bounce", equals=True)
 _CONVERTED = Rule(field="converted", equals=True)
 
@@ -129,10 +129,10 @@ def _on_weekday(number: int) -> Callable[[Source], Column]:
     return lambda s: _share(s, Rule(field="weekday", equals=number))
 
 
-def _over_categories(s: Source) -> Column:
-    """How purchases are spread over the categories that they name."""
+def _over_categories(s: Source, weight: str | None = None) -> Column:
+    """How purchases, or what was paid for them, are spread over the categories that they name."""
     assert s.settings.category is not None, "the settings ask for it"
-    return s.events.spread(s.settings.category, None, s.bought, None)
+    return s.events.spread(s.settings.category, weight, s.bought, None)
 
 
 def _discount_share(s: Source) -> Column:
@@ -192,12 +192,13 @@ SHIPPED: Mapping[LibraryName, Shipped] = {
     "night_share": Shipped(lambda s: _share(s, _NIGHT)),
     "platforms": Shipped(lambda s: s.events.distinct("platform", s.activity)),
     "platform_entropy": Shipped(lambda s: s.events.spread("platform", None, s.activity, None)["entropy"]),
-    **{name: Shipped(_on_weekday(number)) for number, name in enumerate(_WEEKDAYS, start=1)},
+    **{name: Shipped(_on_weekday(number)) for number, name in enumerate(get_args(WeekdayShare), start=1)},
     "channels": Shipped(lambda s: s.sessions.distinct("channel")),
     "channel_entropy": Shipped(lambda s: s.sessions.spread("channel", None, None, None)["entropy"]),
     "devices": Shipped(lambda s: s.sessions.distinct("device")),
     "device_entropy": Shipped(lambda s: s.sessions.spread("device", None, None, None)["entropy"]),
     "category_affinity": Shipped(lambda s: _over_categories(s)["top"]),
+    "category_affinity_by_amount": Shipped(lambda s: _over_categories(s, "amount")["top"]),
     "category_entropy": Shipped(lambda s: _over_categories(s)["entropy"]),
     "discount_share": Shipped(_discount_share),
     "funnel_stage": Shipped(_funnel_stage),

@@ -27,7 +27,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import DecimalType
 
-from segmentation.config.rules import Rule, RuleTable
+from segmentation.config.rules import FeatureTable, Rule, RuleTable
 from segmentation.features.rules import field_column, number_column, rule_column
 from segmentation.features.sequences import count_unanswered, sequence_entry
 from segmentation.features.spread import spread_of
@@ -53,7 +53,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Figure:
     """One figure that was asked for: what is made of the days, each of which has something made of a field's rows."""
 
-    table: RuleTable
+    table: FeatureTable
     over_days: str
     of_a_day: str
     field: str

@@ -24,4 +24,4 @@ def measure_people(events: DataFrame, owners: DataFrame, settings: Settings, as_
     `measure_features`, the same that the stage `features` would write."""
     owned = own_behaviour(events, owners, settings, as_of)
     sessions = cut_sessions(owned, settings.sessions, as_of, list(settings.identity.identifiers))
-    return measure_features(owned, sessions, settings.features, as_of)
+    return measure_features(owned, sessions, settings.features, as_of, settings.identity.attributes)

@@ -96,13 +96,13 @@ def profile_rows(
     spark: SparkSession, profiles: Iterable[FeatureProfile], settings: FeatureSettings, as_of: date
 ) -> DataFrame:
     """The rows of `feature_profiles` at one date."""
-    rows = []
+    rows, version = [], feature_set(settings)
     for profile in profiles:
         found = profile.findings(settings.checks)
         values = {
             "feature": profile.name,
             "as_of": as_of,
-            "feature_set": feature_set(settings),
+            "feature_set": version,
             "definition": settings.definition(profile.name),
             "people": profile.distribution.people,
             "missing": profile.distribution.missing,

@@ -12,7 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DecimalType
 
-from segmentation.config.rules import Comparison, Kind, Rule, RuleTable, field_kind
+from segmentation.config.rules import Comparison, FeatureTable, Kind, Rule, field_kind
 
 NUMBER = DecimalType(24, 6)
 """What text is read as where a number is wanted; what is no number counts as missing."""
@@ -20,7 +20,7 @@ NUMBER = DecimalType(24, 6)
 _MOMENT = {"events": "event_ts", "sessions": "session_start"}
 
 
-def rule_column(rule: Rule, table: RuleTable) -> Column:
+def rule_column(rule: Rule, table: FeatureTable) -> Column:
     """BOOLEAN, never null: whether a row of `table` meets `rule`, which fits the table (`config.rules.check_rule`)."""
     if rule.all:
         return reduce(and_, [rule_column(part, table) for part in rule.all])
@@ -37,7 +37,7 @@ def rule_column(rule: Rule, table: RuleTable) -> Column:
     return compare_column(field_column(rule.field, table), kind, rule)
 
 
-def field_column(field: str, table: RuleTable) -> Column:
+def field_column(field: str, table: FeatureTable) -> Column:
     """The column of a field that rules and features may name."""
     if field == "hour":
         return F.hour(_MOMENT[table])
@@ -47,7 +47,7 @@ def field_column(field: str, table: RuleTable) -> Column:
     return F.col(container)[name] if name else F.col(field)
 
 
-def number_column(field: str, table: RuleTable) -> Column:
+def number_column(field: str, table: FeatureTable) -> Column:
     """A field as an exact number: as it is, or read from text."""
     column = field_column(field, table)
     return column.try_cast(NUMBER) if field_kind(field, table) == "text" else column

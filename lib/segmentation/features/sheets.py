@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from segmentation.config.features import FeatureDefinition, FeatureSettings
+from segmentation.config.feature_definition import FeatureDefinition
+from segmentation.config.features import FeatureSettings
+from segmentation.config.rfm import Grid
 from segmentation.config.rules import Rule
 from segmentation.config.settings import Settings
 from segmentation.contracts.feature_info import FeatureInfo
@@ -44,6 +46,9 @@ _MADE = {
     ("gaps", "count"): "days between days with {rows}",
 }
 """(what is made of the days, what each day has) -> words; the others carry a number, see `_words`."""
+
+
+_SCORES: dict[Grid, str] = {"rfm": "RFM scores", "rfm_engagement": "RFM scores by engagement"}
 
 
 @dataclass(frozen=True)
@@ -111,10 +116,9 @@ def find_users(settings: Settings) -> dict[str, list[str]]:
     for words, bounds in conditions:
         for name in dict.fromkeys(bound.feature for bound in bounds):
             found[name].append(words)
-    rfm = settings.features.rfm
-    for words, grid in (("RFM scores", rfm), ("RFM scores by engagement", rfm and rfm.engagement)):
-        for name in dict.fromkeys(grid.features.values()) if grid else ():
-            found[name].append(words)
+    for grid, scored in settings.features.grids.items():
+        for name in dict.fromkeys(scored.features.values()):
+            found[name].append(_SCORES[grid])
     for audience in settings.audiences:
         for name in {rule.feature for _, rule in audience.who.walk("who") if rule.feature}:
             found[name].append(f"audience {audience.name}")
@@ -138,7 +142,8 @@ def _figures(settings: FeatureSettings, name: str) -> tuple[list[Figure], float 
     source = Source.of(settings.model_copy(update=changes), _ANY_DAY)
     (feature,) = (feature for feature in compile_features(source) if feature.name == name)
     parts = [figure for part in _parts(own) for figure in _figures(settings, part)[0]] if own else []
-    return [*source.events.figures, *source.sessions.figures, *source.journeys.figures, *parts], feature.fill
+    asked = (source.events, source.sessions, source.journeys, source.attributes)
+    return [*(figure for figures in asked for figure in figures.figures), *parts], feature.fill
 
 
 def _parts(definition: FeatureDefinition) -> list[str]:
@@ -173,6 +178,9 @@ def _words(figure: Figure, known: Mapping[str, str]) -> str:
     elif figure.over_days == "journeys":
         kind, _, steps = figure.of_a_day.partition(" ")
         said = f"how often the last followed of {steps}" if kind == "follows" else f"journeys with {steps}"
+    elif figure.over_days == "attribute":
+        said = field if figure.where is None else f"whether {describe_row(figure.where)}"
+        said = f"{said}, as events had said it by the date"
     elif what == "unanswered":
         said = f"{rows} that nothing followed"
     else:
@@ -192,7 +200,8 @@ def _columns(figure: Figure) -> Iterator[str]:
         yield weight
     if figure.of_a_day == "baskets":
         yield "session_key"
-    yield "event_date" if figure.table == "events" else "session_start"
+    if figure.table != "persons":
+        yield "event_date" if figure.table == "events" else "session_start"
     yield from _rule_columns(figure.where)
 
 

@@ -59,6 +59,7 @@ DATA_MAP: dict[str, Held] = {
     "feature_profiles": Held(nothing="figures of everyone together"),
     "journey_steps": Held(nothing="figures of everyone together"),
     "journey_paths": Held(nothing="figures of everyone together"),
+    "journey_vocabulary": Held(nothing="figures of everyone together"),
     "models": Held(nothing="figures of clusters, no person among them"),
     "segment_versions": Held(nothing="figures of whole versions"),
     "segments": _OF_A_PERSON,

@@ -31,6 +31,7 @@ from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.record import RunRecord
 from segmentation.runtime.small_work import fitting_conf
 from segmentation.runtime.stage import Stage, StageContext
+from segmentation.runtime.vocabulary import know_vocabulary
 from segmentation.runtime.warehouse import Warehouse
 
 
@@ -65,10 +66,11 @@ def run_stages(
 def open_context(
     record: RunRecord, settings: Settings, tables: Sequence[str], request: Request, tell: Callable[[str], None]
 ) -> StageContext:
-    """What a stage, or a command that reads, is given, with these tables pinned as they are now."""
+    """What a stage, or a command that reads, is given, with these tables pinned as they are now, and the features that
+    are chosen among its settings."""
     return StageContext(
         spark=record.warehouse.spark,
-        settings=settings,
+        settings=know_vocabulary(settings, record.warehouse),
         warehouse=record.warehouse,
         inputs=_versions(record.warehouse, tables),
         now=datetime.now(UTC),

@@ -16,6 +16,7 @@ from segmentation.activation.audiences import (
     find_tops,
     judge_people,
     list_members,
+    named_grids,
     named_purposes,
     single_conditions,
     update_members,
@@ -25,6 +26,7 @@ from segmentation.activation.funnel import Step, count_funnel
 from segmentation.activation.membership_limits import limit_members
 from segmentation.activation.sentences import describe_limits, describe_rule
 from segmentation.config.audiences import AudienceSettings, PersonRule
+from segmentation.config.rfm import GRIDS
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.experiments.holdouts import assign_apart, assign_arms
@@ -161,7 +163,7 @@ def meeting_rules(context: StageContext, among: DataFrame | None = None) -> Data
     """Who meets which audience's rule and granted its purpose: `audience`, `person_id`, `segment_id`.
 
     `among`: only these people (`person_id`), by their features as they are now, and among the places that the newest
-    measured features give (`top_share`, `rfm`); None: everyone, by the features of the date.
+    measured features give (`top_share`, grids of scores); None: everyone, by the features of the date.
     """
     judged, _ = _judge(context, among=among)
     members = list_members(judged, context.settings.audiences)
@@ -186,8 +188,9 @@ def _judge(
     if among is None and features.isEmpty():
         raise InputError(f"No features are there for {as_of}: run `segmentation features --as-of {as_of}` first.")
     segments = context.read("segments").where(F.col("segment_version") == version.segment_version)
-    rfm = context.read_or_empty("rfm").where(F.col("as_of") == F.lit(measured_at))
-    if any(rule.rfm for a in settings.audiences for _, rule in a.who.walk("")) and rfm.isEmpty():
+    at = F.col("as_of") == F.lit(measured_at)
+    scores = {grid: context.read_or_empty(grid).where(at) for grid in named_grids(settings.audiences)}
+    if any(rows.isEmpty() for rows in scores.values()):
         raise InputError(f"Nobody is scored at {measured_at}: run `segmentation features --as-of {measured_at}` first.")
     moved = context.read_or_empty("segment_changes").where(F.col("segment_version") == version.segment_version)
     tops = find_tops(features, settings.audiences)
@@ -198,7 +201,7 @@ def _judge(
         features = measure_people(context.read("events"), owners, settings, as_of) if named else among
     consent, purposes = context.read_or_empty("consent"), named_purposes(settings.audiences)
     granted = granted_purposes(consent, owners, purposes, end_of(as_of))
-    people = describe_people(features, segments, moved, rfm, granted, settings.audiences)
+    people = describe_people(features, segments, moved, scores, granted, settings.audiences)
     owned = attach_persons(behaviour, owners, list(settings.identity.identifiers))
     judged = judge_people(people, owned, settings.audiences, names, tops, as_of, conditions)
     return judged, version.segment_version
@@ -232,7 +235,7 @@ STAGE = Stage(
         "identity_history",
         "consent",
         "features",
-        "rfm",
+        *GRIDS,
         "segment_versions",
         "segments",
         "segment_changes",

@@ -1,5 +1,5 @@
 """`segmentation features`: events, the identity map and `sessions` → `features` and `feature_profiles` at a date, and
-where they are declared `rfm`, `rfm_engagement`, `journey_steps` and `journey_paths`."""
+where they are declared `rfm`, `rfm_engagement`, `journey_steps`, `journey_paths` and `journey_vocabulary`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.config.point_in_time import PointInTime
+from segmentation.config.rfm import GRIDS
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import InputError
+from segmentation.features.attributes import known_attributes
 from segmentation.features.build import FeaturePlan
 from segmentation.features.journeys import count_paths, count_steps, keep_common_steps, list_journeys
 from segmentation.features.people import own_behaviour
@@ -30,6 +32,7 @@ from segmentation.sessions.attach import (
 )
 from segmentation.sessions.cut import cut_sessions
 from segmentation.stages.feature_days import are_kept, drop_days, keep_days, read_days
+from segmentation.stages.journey_vocabulary import choose_vocabulary
 
 _SORTED = {"spark.sql.execution.replaceHashWithSortAgg": "true"}
 """Days lie in order already (`Measures.combine`), and need no table of people in memory to be added up."""
@@ -43,11 +46,12 @@ def run(context: StageContext) -> Outcome:
 
     Raises `InputError` where the date is before all events.
     """
-    settings, as_of = context.settings, context.as_of
-    events, owners = context.read("events"), context.read_owners()
+    as_of, events, owners = context.as_of, context.read("events"), context.read_owners()
     count = events.count()
-    if keep_behaviour(events, as_of, settings).isEmpty():
+    if keep_behaviour(events, as_of, context.settings).isEmpty():
         raise InputError(f"No person did anything on or before {as_of}: choose a later date with --as-of.")
+    context = choose_vocabulary(context)
+    settings = context.settings
     owned = own_behaviour(events, owners, settings, as_of)
     warehouse, plan, went_on = context.warehouse, FeaturePlan(settings.features, as_of), False
     warehouse.ensure("feature_days")
@@ -60,7 +64,8 @@ def run(context: StageContext) -> Outcome:
         check_amounts(events, as_of, settings)
         figures = plan.days.compute(owned)
     with configured(context.spark, _SORTED), _journeys(context, owned) as journeys:
-        features = plan.measure(figures, _sessions(context, owned), journeys)
+        attributes = known_attributes(owned, settings.identity.attributes) if plan.needs_attributes else None
+        features = plan.measure(figures, _sessions(context, owned), journeys, attributes)
         written = warehouse.replace_slice("features", features, as_of=as_of)
         _tell_journeys(context, journeys)
     context.tell("profiling features")
@@ -84,12 +89,11 @@ def run(context: StageContext) -> Outcome:
 
 def _tell_scores(context: StageContext, measured: DataFrame) -> None:
     """Writes the scores of recency, frequency and money, and of engagement, where they are declared."""
-    rfm = context.settings.features.rfm
-    for table, grid in (("rfm", rfm), ("rfm_engagement", rfm and rfm.engagement)):
+    for table in GRIDS:
         context.warehouse.ensure(table)
-        if grid:
-            context.tell("scoring recency, frequency and money")
-            context.warehouse.replace_slice(table, score_people(measured, grid), as_of=context.as_of)
+    for table, scored in context.settings.features.grids.items():
+        context.tell("scoring recency, frequency and money")
+        context.warehouse.replace_slice(table, score_people(measured, scored), as_of=context.as_of)
 
 
 @contextmanager
@@ -127,14 +131,23 @@ def _sessions(context: StageContext, owned: DataFrame) -> DataFrame:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.features, settings.sessions, behaviour_depends_on(settings)
+    return settings.features, settings.sessions, settings.identity.attributes, behaviour_depends_on(settings)
 
 
 STAGE = Stage(
     name="features",
     help="Measure each person at the end of a date.",
     reads=("events", "identity_map", "identity_history", "persons", "sessions"),
-    writes=("features", "feature_days", "feature_profiles", "rfm", "rfm_engagement", "journey_steps", "journey_paths"),
+    writes=(
+        "features",
+        "feature_days",
+        "feature_profiles",
+        "rfm",
+        "rfm_engagement",
+        "journey_steps",
+        "journey_paths",
+        "journey_vocabulary",
+    ),
     state=("features", "feature_profiles"),
     many_dates=True,
     incremental=True,

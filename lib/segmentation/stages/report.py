@@ -16,6 +16,7 @@ from segmentation.activation.folder import Folder
 from segmentation.clustering.fitted import FittedModel
 from segmentation.clustering.sql import is_known
 from segmentation.config.paths import is_catalog
+from segmentation.config.rfm import Grid
 from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.features.catalogue import feature_catalogue
@@ -146,7 +147,7 @@ def _collect(context: StageContext, version: Version, before: Version | None, me
         typical=_typical(context, version, segments, measured, members),
         lifecycle=summarise_lifecycle(measured, members, settings.report.lifecycle),
         attributes=summarise_attributes(read("persons"), members, _attributes(settings)),
-        rfm=_rfm(context, version, measured, members) if settings.features.rfm else None,
+        **_grids(context, version, measured, members),
         journeys=_journeys(context, version, members) if settings.features.journeys else None,
     )
 
@@ -163,11 +164,13 @@ def _attributes(settings: Settings) -> list[str]:
     return settings.segments.fairness.attributes or list(settings.identity.attributes)
 
 
-def _rfm(context: StageContext, version: Version, measured: DataFrame, members: DataFrame) -> Rfm | None:
-    rfm = context.settings.features.rfm
-    assert rfm is not None, "only where people are scored"
-    scores = context.read_or_empty("rfm").where(F.col("as_of") == F.lit(version.as_of))
-    return summarise_rfm(scores, measured, members, rfm.features)
+def _grids(context: StageContext, version: Version, measured: DataFrame, members: DataFrame) -> dict[Grid, Rfm | None]:
+    """The grids of scores that there are, by their tables."""
+    at = F.col("as_of") == F.lit(version.as_of)
+    return {
+        table: summarise_rfm(context.read_or_empty(table).where(at), measured, members, scored.features)
+        for table, scored in context.settings.features.grids.items()
+    }
 
 
 def _segments(context: StageContext, version: Version) -> DataFrame:
@@ -273,6 +276,7 @@ STAGE = Stage(
         "sessions",
         "features",
         "rfm",
+        "rfm_engagement",
         "journey_steps",
         "journey_paths",
         "models",

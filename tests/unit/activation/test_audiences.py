@@ -21,6 +21,7 @@ from segmentation.activation.audiences import (
     update_members,
 )
 from segmentation.config.audiences import AudienceSettings
+from segmentation.config.rfm import Grid
 from segmentation.contracts.activation import AUDIENCE_MEMBERS
 
 AS_OF = date(2026, 3, 31)
@@ -28,6 +29,7 @@ END = datetime(2026, 4, 1)
 SEGMENTS = {"s-1": "Frequent", "s-2": "High-value, lapsing"}
 PEOPLE = {f"p{n:02}": ("s-1", "s-2", None)[n % 3] for n in range(40)}
 MOVED = {person: segment for n, (person, segment) in enumerate(PEOPLE.items()) if n % 4 == 0}
+BY_ENGAGEMENT = {person: ("Champions", "Hibernating")[n % 2] for n, person in enumerate(PEOPLE) if n % 7}
 GRID = {person: ("Champions", "New", "At risk")[n % 3] for n, person in enumerate(PEOPLE) if n % 5}
 GRANTS = {person: (["ads"], ["mail"], ["ads", "mail"])[n % 3] for n, person in enumerate(PEOPLE) if n % 4}
 RECENCY = {person: float(number) for number, person in enumerate(PEOPLE) if number % 7}
@@ -90,6 +92,7 @@ CASES: list[tuple[dict[str, Any], Meets]] = [
     ({"did": CART, "stopped_days": 4}, lambda _, rows: bool(_named(rows, "cart")) and not _named(rows, "cart", 4)),
     ({"rfm": "Champions"}, lambda who, _: GRID.get(who) == "Champions"),
     ({"not": {"rfm": ["Champions", "New"]}}, lambda who, _: GRID.get(who) not in ("Champions", "New")),
+    ({"rfm_engagement": "Champions"}, lambda who, _: BY_ENGAGEMENT.get(who) == "Champions"),
     ({"all": [{"granted": "ads"}, {"not": {"granted": "mail"}}]}, lambda who, _: GRANTS.get(who) == ["ads"]),
 ]  # fmt: skip
 AUDIENCES = minimal_settings(audiences=[{"name": f"a{n}", "who": who} for n, (who, _) in enumerate(CASES)]).audiences
@@ -114,8 +117,10 @@ def _changes(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(list(MOVED.items()), "person_id string, to_segment_id string")
 
 
-def _scores(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame(list(GRID.items()), "person_id string, rfm_segment string")
+def _scores(spark: SparkSession) -> dict[Grid, DataFrame]:
+    grids: dict[Grid, dict[str, str]] = {"rfm": GRID, "rfm_engagement": BY_ENGAGEMENT}
+    schema = "person_id string, rfm_segment string"
+    return {grid: spark.createDataFrame(list(names.items()), schema) for grid, names in grids.items()}
 
 
 def _grants(spark: SparkSession) -> DataFrame:

@@ -29,6 +29,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"entered": ["a", "b"]},
      "Everyone who moved into the segment “a” or “b” with the version published now."),
     ({"not": {"rfm": "At risk"}}, "Everyone who is not among “At risk” by recency and frequency."),
+    (
+        {"rfm_engagement": ["New", "Promising"]},
+        "Everyone who is among “New” or “Promising” by how recently and how often they do anything.",
+    ),
     ({"feature": "recency", "top_share": 0.125},
      "Everyone whose “days since last purchase” is among the highest 12.5 %."),
     ({"did": {"event": "buy"}, "first_within_days": 7},

@@ -18,7 +18,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.factories import event_rows, minimal_settings
 
-from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.feature_library import LibraryName
+from segmentation.config.features import FeatureSettings
+from segmentation.config.identity import AttributeRule
 from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.errors import MissingColumnsError
@@ -334,6 +336,33 @@ def test_what_a_campaign_brought_does_not_count_where_that_is_asked(spark: Spark
     assert kept.columns == events.columns
 
 
+def test_attributes_are_as_events_had_said_them_by_the_date(spark: SparkSession) -> None:
+    rules = {
+        "plan": AttributeRule(field="properties.plan"),
+        "age": AttributeRule(field="properties.age", prefer="most_frequent"),
+    }
+    said = [("p", 1, {"plan": "free", "age": "30"}), ("p", 10, {"plan": "gold", "age": "31"}), ("p", 12, {"age": "31"})]
+    said += [("q", 2, {"plan": "gold", "age": "n/a"}), ("r", 3, {}), ("later", 20, {"plan": "gold"})]
+    events = event_rows(
+        spark, [{"person_id": who, "event_ts": datetime(2026, 3, day), "properties": told} for who, day, told in said]
+    )
+    define = [
+        {"name": "gold", "table": "persons", "aggregate": "count"}
+        | {"where": {"field": "attributes.plan", "equals": "gold"}},
+        {"name": "age", "table": "persons", "aggregate": "last", "of": "attributes.age", "fill": None},
+    ]
+    settings = FeatureSettings.model_validate({"library": [], "define": define})
+
+    def at(day: int) -> set[tuple[str, float, float | None]]:
+        as_of = date(2026, 3, day)
+        kept = keep_behaviour(events, as_of, minimal_settings())
+        rows = measure_features(kept, kept, settings, as_of, rules).collect()
+        return {(row["person_id"], row["gold"], row["age"]) for row in rows}
+
+    assert at(9) == {("p", 0.0, 30.0), ("q", 1.0, None), ("r", 0.0, None)}
+    assert at(31) == {("p", 1.0, 31.0), ("q", 1.0, None), ("r", 0.0, None), ("later", 1.0, None)}
+
+
 def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSession, history: list[Row]) -> None:
     library = list(get_args(LibraryName))
     words = {"library": library, "funnel": ["view", "cart", "buy"], "event_weights": {"view": 1.5}}
@@ -343,6 +372,39 @@ def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSessio
     sessions = cut_sessions(events, SessionSettings(), AS_OF, ("user_id",))
     plan = FeaturePlan(settings, AS_OF)
     parts = plan.days.summarize(events.withColumn("part", F.hash("event_id") % 3), ("person_id", "part"))
-    whole = plan.measure(plan.days.combine(parts), sessions, None)
+    whole = plan.measure(plan.days.combine(parts), sessions, None, None)
     wanted = measure_features(events, sessions, settings, AS_OF)
     assert_df_equality(whole, wanted, ignore_row_order=True, ignore_nullable=True)
+
+
+def test_amounts_as_large_as_they_can_be_overflow_nothing(spark: SparkSession) -> None:
+    largest = Decimal("99999999999999.9999")
+    prices = ["9" * 18, "9" * 18, "9" * 19, "1e400"]
+    events = event_rows(
+        spark,
+        [
+            {"event_ts": datetime(2026, 3, day), "amount": largest, "properties": {"price": price, "dept": "MEAT"}}
+            for day, price in zip((5, 12, 12, 30), prices, strict=True)
+        ],
+    )
+    amount = {"aggregate": "sum", "of": "amount"}
+    define = [
+        {"name": "paid", **amount},
+        {"name": "faded", **amount, "aggregate": "decayed"},
+        {"name": "slope", **amount, "aggregate": "trend", "window_days": 28},
+        {"name": "prices", "aggregate": "sum", "of": "properties.price"},
+        {"name": "faded_prices", "aggregate": "decayed", "of": "properties.price"},
+        {"name": "beyond", "product": ["prices"] * 20, "fill": -1},
+        {"name": "beyond_too", "ratio": ["paid", "beyond"]},
+    ]
+    mixes = [{"name": "dept", "field": "properties.dept", "of": "amount", "values": ["MEAT"]}]
+    library = ["monetary", "spend_trend", "clv_monetary", "category_affinity_by_amount"]
+    settings = {"library": library, "category": "properties.dept", "mixes": mixes, "define": define}
+    (row,) = measure_features(events, events, FeatureSettings.model_validate(settings), AS_OF).collect()
+    assert row["paid"] == row["monetary"] == pytest.approx(4 * float(largest), rel=1e-15)
+    assert row["prices"] == pytest.approx(2e18), "what has more digits is no number"
+    assert (row["beyond"], row["beyond_too"]) == (-1, pytest.approx(-4e14)), "a double that overflows is filled"
+    assert (row["dept_meat_share"], row["category_affinity_by_amount"]) == (1.0, 1.0)
+    assert 0 < row["faded"] < row["paid"]
+    assert 0 < row["faded_prices"] < row["prices"]
+    assert all(abs(row[name]) < 1e20 for name in ("slope", "spend_trend", "clv_monetary"))

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 from tests.factories import minimal_settings
 
-from segmentation.config.features import DEFAULT_LIBRARY, FeatureSettings, LibraryName
+from segmentation.config.feature_library import DEFAULT_LIBRARY, LibraryName
+from segmentation.config.features import FeatureSettings
 from segmentation.config.problems import explain
 from segmentation.config.settings import Settings
 from segmentation.features.catalogue import feature_catalogue
@@ -80,11 +81,16 @@ WRONG = [
         "sessions have no event",
     ),
     (
-        _defined(table="persons", aggregate="count", where={"field": "attributes.plan", "equals": "gold"}),
+        _defined(table="persons", aggregate="count", where={"field": "plan", "equals": "gold"}),
         "features.define.0",
-        "attributes.plan is known as it is now",
+        "persons have no field 'plan' (they have attributes.NAME)",
     ),
-    (_defined(table="persons", aggregate="last", of="attributes.age"), "features.define.0", "attributes.age is known"),
+    (_defined(table="persons", aggregate="count"), "features.define.0", "is 1 for those who meet `where`"),
+    (
+        _defined(table="persons", aggregate="max", of="last_seen", where={"field": "attributes.plan", "exists": True}),
+        "features.define.0",
+        "where goes with a count of persons",
+    ),
     (_defined(table="persons", aggregate="sum", of="amount"), "features.define.0", "one of identifier_count, first"),
     (
         _defined(table="persons", aggregate="last", of="last_seen", window_days=30),

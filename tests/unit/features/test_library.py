@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pyspark.sql import SparkSession
 from tests.factories import event_rows
 
-from segmentation.config.features import FeatureSettings, LibraryName
+from segmentation.config.feature_library import LibraryName
+from segmentation.config.features import FeatureSettings
 from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.catalogue import CATALOGUE
@@ -114,6 +115,7 @@ BUYER = {
     "devices": 2,
     "device_entropy": -(log2(1 / 3) / 3 + log2(2 / 3) * 2 / 3),
     "category_affinity": 2 / 3,
+    "category_affinity_by_amount": 30 / 35.5,
     "category_entropy": -(log2(1 / 3) / 3 + log2(2 / 3) * 2 / 3),
     "discount_share": 1 / 4,
     "funnel_stage": 3,
@@ -145,6 +147,7 @@ LOOKER = {
     "channels": 0,
     "device_entropy": 0,
     "category_affinity": 0,
+    "category_affinity_by_amount": 0,
     "discount_share": 0,
     "funnel_stage": 2,
     "clv_frequency": 0,

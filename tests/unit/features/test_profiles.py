@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date
 from functools import reduce
 from random import Random
+from time import process_time
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from scipy.stats import spearmanr
 
-from segmentation.config.features import FeatureSettings, Words
+from segmentation.config.feature_words import Words
+from segmentation.config.features import FeatureSettings
 from segmentation.features.profiles import (
     FeatureProfile,
     dropped_features,
@@ -152,3 +154,14 @@ def test_the_index_is_that_of_the_textbook() -> None:
 def test_shares_follow_the_percentiles() -> None:
     percentiles = [0.0] * 51 + [float(number) for number in range(1, 51)]
     assert [share_up_to(edge, percentiles) for edge in (-1, 0, 0.5, 25, 50, 99)] == [0, 0.5, 0.505, 0.75, 1, 1]
+
+
+def test_two_thousand_features_are_written_down_in_seconds(spark: SparkSession) -> None:
+    """Their definitions are hashed together once, and not once for each of them, which took minutes."""
+    define = [{"name": f"f{n}", "aggregate": "count", "window_days": n + 1} for n in range(2000)]
+    settings = FeatureSettings.model_validate({"define": define})
+    profiles = [FeatureProfile(name, Distribution(9, 0.0, None), 0.0) for name in settings.names()]
+    began = process_time()
+    rows = profile_rows(spark, profiles, settings, DAY)
+    assert process_time() - began < 20
+    assert len({row["definition"] for row in rows.select("definition").collect()}) == len(profiles)

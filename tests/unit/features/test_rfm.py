@@ -122,6 +122,11 @@ def test_an_audience_of_the_grid_needs_the_grid() -> None:
         "audiences.0.who.rfm: needs `features.rfm`, with 5 scores"
     ]
     assert check_audiences({**raw, "features": {"rfm": {}}}) == []
+    engaged: dict[str, Any] = {"audiences": [{"name": "keen", "who": {"rfm_engagement": "Champions"}}]}
+    assert [str(problem) for problem in check_audiences({**engaged, "features": {"rfm": {}}})] == [
+        "audiences.0.who.rfm_engagement: needs `features.rfm.engagement`, with 5 scores"
+    ]
+    assert check_audiences({**engaged, "features": {"rfm": {"engagement": {}}}}) == []
 
 
 def test_scores_are_no_features() -> None:

@@ -10,7 +10,10 @@ import pytest
 from pyspark.sql import SparkSession
 from tests.factories import minimal_settings
 
-from segmentation.config.features import Aggregate, FeatureSettings, LibraryName, Words
+from segmentation.config.feature_definition import Aggregate
+from segmentation.config.feature_library import LibraryName
+from segmentation.config.feature_words import Words
+from segmentation.config.features import FeatureSettings
 from segmentation.features.build import feature_set
 from segmentation.features.sheets import FeatureSheet, find_users, shared_rules, write_sheets
 from segmentation.profiles.feature_page import Measured, build_feature_page, histogram
@@ -66,6 +69,18 @@ def test_what_is_known_of_a_person_says_by_which_events(spark: SparkSession) -> 
     sheet = _sheets({"library": [], "define": [own]})["keys"]
     assert sheet.made_of == ("each different identifier of events",)
     assert sheet.columns == ("events.event_date", "events.identifiers")
+
+
+def test_what_is_of_attributes_says_as_of_when(spark: SparkSession) -> None:
+    gold = {"name": "gold", "table": "persons", "aggregate": "count"}
+    gold |= {"where": {"field": "attributes.plan", "equals": "gold"}}
+    age = {"name": "age", "table": "persons", "aggregate": "last", "of": "attributes.age"}
+    sheets = _sheets({"library": [], "define": [gold, age]})
+    assert sheets["gold"].made_of == ("whether “attributes.plan” is “gold”, as events had said it by the date",)
+    assert (sheets["age"].columns, sheets["gold"].columns) == (
+        ("persons.attributes.age",),
+        ("persons.attributes.plan",),
+    )
 
 
 def test_what_is_of_the_last_sessions_says_so(spark: SparkSession) -> None:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from statistics import pstdev
+from typing import Any
 
 import pytest
 import yaml
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from tests.published import Shop
 
 from segmentation.config.features import FeatureSettings
 from segmentation.config.journeys import END, OTHER, JourneySettings
+from segmentation.features.build import feature_set
+from segmentation.features.chosen_steps import add_steps, choice_of
+from segmentation.features.people import measure_people
 from segmentation.features.vocabulary import Rated, rate_steps
+from segmentation.runtime.vocabulary import know_vocabulary
+from segmentation.stages import features
+from segmentation.stages.journey_vocabulary import choose_vocabulary
 from segmentation.stages.suggest_journeys import Vocabulary
 
 Journey = tuple[str, list[str], bool, bool]
@@ -111,3 +122,71 @@ def test_the_suggestion_can_be_declared() -> None:
     assert settings.journeys is not None
     assert settings.journeys.follows == [["view", "cart"], ["cart", END]]
     assert settings.journeys.contains == [["search", "view", "buy: now"]]
+
+
+def _declared(**changes: Any) -> FeatureSettings:
+    journeys = {"vocabulary": {"most": 2}, **changes}
+    return FeatureSettings.model_validate({"library": ["events"], "journeys": journeys})
+
+
+def test_chosen_steps_are_features_as_if_they_had_been_declared() -> None:
+    chosen = add_steps(_declared(), [("follows", ["view", "cart"]), ("contains", ["search", "view"])])
+    declared = _declared(follows=[["view", "cart"]], contains=[["search", "view"]])
+    assert chosen.names() == declared.names() == ["events", "cart_after_view", "journeys_with_search_view"]
+    assert feature_set(chosen) == feature_set(declared) != feature_set(_declared())
+    assert chosen.definition("cart_after_view") == declared.definition("cart_after_view")
+    again = add_steps(declared, [("follows", ["View", "cart"]), ("follows", ["cart", END])])
+    assert again.names() == ["events", "cart_after_view", "end_after_cart", "journeys_with_search_view"]
+    assert again.journeys is not None
+    assert again.journeys.follows == [["view", "cart"], ["cart", END]], "a column that there is stays what it is"
+
+
+def test_a_choice_stands_until_what_decides_of_it_changes() -> None:
+    kept = choice_of(_declared())
+    assert kept is not None
+    assert choice_of(FeatureSettings.model_validate({"journeys": {}})) is None
+    assert {choice_of(_declared(follows=[["view", "cart"]])), choice_of(_declared(longest_path=9))} == {kept}
+    assert choice_of(_declared().model_copy(update={"library": ["recency"]})) == kept
+    others = [_declared(pause_hours=2), _declared(vocabulary={"most": 3}), _declared(most_steps=9)]
+    others.append(_declared(vocabulary={"most": 2, "up_to": "2026-03-31"}))
+    assert kept not in {choice_of(other) for other in others}
+
+
+def _happen(shop: Shop, first: datetime, *habits: list[str]) -> list[dict[str, Any]]:
+    """Every habit is one person's: the steps of a journey of theirs on each of three days."""
+    return [
+        {"person_id": f"p{who}", "event_name": step, "event_ts": first + timedelta(days=day, minutes=at)}
+        for who, steps in enumerate(habits)
+        for day in range(3)
+        for at, step in enumerate(steps)
+    ]
+
+
+def test_steps_are_chosen_once_and_measured_from_then_on(spark: SparkSession, tmp_path: Path) -> None:
+    """In March people differ in what they do after a view, in April in what they do after a search; of what tells
+    them apart alike, the first by name is taken."""
+    march, april = date(2026, 3, 31), date(2026, 4, 30)
+    early, late = ["view", "cart"], ["search", "help"]
+    shop = Shop(spark, tmp_path, features={"library": [], "journeys": {"vocabulary": {"most": 1}, "window_days": 20}})
+    events = _happen(shop, datetime(2026, 3, 20), early, ["view", "jobs"])
+    shop.happen(*events)
+    chosen = choose_vocabulary(shop.context(features.STAGE, march)).settings.features
+    names = ["end_after_cart", "journeys_with_view_cart"]
+    assert chosen.names() == names
+    shop.happen(*events, *_happen(shop, datetime(2026, 4, 20), late, ["search", "jobs"], ["search", "jobs"]))
+    serving = choose_vocabulary(shop.context(features.STAGE, april)).settings
+    assert serving.features == chosen, "a later date measures the same"
+    assert know_vocabulary(shop.settings, shop.warehouse) == serving, "and so does whatever else is run"
+    rows = measure_people(shop.warehouse.read("events"), shop.warehouse.read("identity_map"), serving, march)
+    assert {(row["person_id"], *(row[name] for name in names)) for row in rows.collect()} == {
+        ("p0", 1.0, 1.0),
+        ("p1", 0.0, 0.0),
+    }
+    assert {row["feature_set"] for row in rows.collect()} == {feature_set(chosen)}
+
+    journeys = {"vocabulary": {"most": 1, "up_to": april}, "window_days": 20}
+    shop.settings = Shop(spark, tmp_path, features={"library": [], "journeys": journeys}).settings
+    anew = choose_vocabulary(shop.context(features.STAGE, march)).settings.features
+    assert anew.names() == ["end_after_help", "journeys_with_search_help"], "by the date that is said"
+    kept = shop.warehouse.read("journey_vocabulary").groupBy("chosen_as_of").agg(F.count("*").alias("n")).collect()
+    assert {(row["chosen_as_of"], row["n"]) for row in kept} == {(march, 2), (april, 2)}

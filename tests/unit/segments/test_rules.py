@@ -244,5 +244,11 @@ def test_a_gate_on_groups_says_whose() -> None:
         ("clustering.transform.cohorts.attribute", None),
         ("clustering.parts.attribute", None),
     ]
+    french = {"any": [{"field": "attributes.countrie", "equals": "FR"}]}
+    defined = {"define": [{"table": "persons", "of": "attributes.age"}, {"table": "persons", "where": french}]}
+    assert [(problem.key, problem.suggestion) for problem in check_attributes({**declared, "features": defined})] == [
+        ("features.define.0.of", None),
+        ("features.define.1.where.any.0.field", "country"),
+    ]
     for malformed in ({}, {"segments": 3}, {"segments": {"fairness": {"attributes": "x"}}}, {"segments": None}):
         assert check_attributes(malformed) == []

@@ -340,4 +340,6 @@ class ReportData:
     lifecycle: Lifecycle | None = None
     attributes: Sequence[Attribute] = ()
     rfm: Rfm | None = None
+    rfm_engagement: Rfm | None = None
+    """The same grid of what people do, whether they buy or not."""
     journeys: Journeys | None = None

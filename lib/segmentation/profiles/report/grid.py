@@ -1,4 +1,4 @@
-"""The report's grid of recency and frequency."""
+"""The report's grids of recency and frequency."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segmentation.config.rfm import RFM_GRID
-from segmentation.profiles.report.data import ReportData, RfmCell
+from segmentation.profiles.report.data import Rfm, RfmCell
 from segmentation.profiles.wording import number
 
 _NAMES = {cell: name for name, cells in RFM_GRID.items() for cell in cells}
@@ -15,20 +15,18 @@ _RFM_STEPS = (0.005, 0.03, 0.06, 0.1)
 """Shares of people from which a cell of the grid is one shade stronger; of 25 alike each would have 0.04."""
 
 
-def show_grid(data: ReportData, segments: list[dict[str, Any]]) -> dict[str, Any] | None:
+def show_grid(grid: Rfm, segments: list[dict[str, Any]]) -> dict[str, Any]:
     """The grid, the most recent at the top and the most frequent on the right, and a row for each name in it."""
-    if data.rfm is None:
-        return None
-    cells = {(cell.recency, cell.frequency): cell for cell in data.rfm.cells}
-    people, money = sum(cell.people for cell in data.rfm.cells), sum(cell.money for cell in data.rfm.cells)
+    cells = {(cell.recency, cell.frequency): cell for cell in grid.cells}
+    people, money = sum(cell.people for cell in grid.cells), sum(cell.money for cell in grid.cells)
     hues = {segment["profile"].segment_id: segment for segment in segments}
     scores = range(1, 6)
     return {
         "people": people,
-        "columns": [_range([c.times for c in data.rfm.cells if c.frequency == score]) for score in scores],
+        "columns": [_range([c.times for c in grid.cells if c.frequency == score]) for score in scores],
         "rows": [
             {
-                "days": _range([c.days for c in data.rfm.cells if c.recency == score]),
+                "days": _range([c.days for c in grid.cells if c.recency == score]),
                 "cells": [
                     _rfm_cell(_NAMES[f"{score}{frequency}"], cells.get((score, frequency)), people)
                     for frequency in scores
@@ -42,10 +40,10 @@ def show_grid(data: ReportData, segments: list[dict[str, Any]]) -> dict[str, Any
                 "people": sum(cell.people for cell in mine),
                 "share": sum(cell.people for cell in mine) / people,
                 "money": sum(cell.money for cell in mine) / money if money else None,
-                "mostly": _mostly(data.rfm.segments.get(name, {}), hues),
+                "mostly": _mostly(grid.segments.get(name, {}), hues),
             }
             for name in RFM_GRID
-            if (mine := [cell for cell in data.rfm.cells if cell.name == name])
+            if (mine := [cell for cell in grid.cells if cell.name == name])
         ],
     }
 

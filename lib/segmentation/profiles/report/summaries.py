@@ -101,7 +101,8 @@ def summarise_activity(events: DataFrame, sessions: DataFrame, as_of: date) -> A
 def summarise_rfm(rfm: DataFrame, features: DataFrame, segments: DataFrame, scored: Mapping[str, str]) -> Rfm | None:
     """The grid of scores, and the segments of those in it: a few dozen rows; None where nobody has a place in it.
 
-    In: rows of `rfm` and of `features` of one date, of `segments` of one version; `scored`: what is scored -> feature.
+    In: rows of a table of scores and of `features` of one date, of `segments` of one version; `scored`: what is
+    scored -> feature.
     """
     placed = rfm.where("rfm_segment IS NOT NULL")
     values = features.select("person_id", *(F.col(feature).alias(name) for name, feature in scored.items()))

@@ -20,6 +20,7 @@ from segmentation.identity.lookup import Identifier
 from segmentation.runtime.commands.placement import placement_tree
 from segmentation.runtime.options import Common, common_options, identifier_option
 from segmentation.runtime.terminal import open_console
+from segmentation.runtime.vocabulary import know_vocabulary
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.segments.versions import read_segment_names
 from segmentation.stages.explain_person import explain_person
@@ -63,7 +64,8 @@ def explain(
             click.echo(json.dumps(asdict(placement), default=_json, ensure_ascii=False))
             return
         names = read_segment_names(warehouse.read("segment_profiles"), placement.segment_version)
-        open_console().print(placement_tree(placement, names, feature_catalogue(settings.features)))
+        known = know_vocabulary(settings, warehouse).features
+        open_console().print(placement_tree(placement, names, feature_catalogue(known)))
         return
     assert identifier is not None, "one of the two is given"
     found = explain_identifier(

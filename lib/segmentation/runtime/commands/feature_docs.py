@@ -18,6 +18,7 @@ from segmentation.features.rule_words import describe_row
 from segmentation.features.sheets import find_users, shared_rules, write_sheets
 from segmentation.profiles.feature_page import Measured, build_feature_page
 from segmentation.runtime.options import Common
+from segmentation.runtime.vocabulary import know_vocabulary
 from segmentation.runtime.warehouse import Warehouse
 
 FOLDER, FILE = "_reports", "features.html"
@@ -29,13 +30,14 @@ def show_feature_docs(common: Common, output: str | None) -> None:
         raise click.UsageError(f"--output {output}: name a file that ends in .html.")
     settings = common.settings()
     spark = common.spark(settings)
+    warehouse = Warehouse(spark, settings.warehouse)
+    settings = know_vocabulary(settings, warehouse)
     sheets = write_sheets(settings.features, find_users(settings))
     if common.log_format == "json":
         click.echo(json.dumps({sheet.info.name: asdict(sheet) for sheet in sheets}))
         return
     if output is None and is_catalog(settings.warehouse):
         raise click.UsageError("The warehouse is a catalog and has no folder for the page: give --output FILE.")
-    warehouse = Warehouse(spark, settings.warehouse)
     shared = {name: f"events of which {describe_row(rule)}" for name, rule in shared_rules(settings.features).items()}
     page = build_feature_page(sheets, shared, _measured(warehouse, settings, common), feature_set(settings.features))
     path = Path(output).absolute() if output else None

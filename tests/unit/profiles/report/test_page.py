@@ -109,11 +109,14 @@ def test_it_says_the_figures(page: Page) -> None:
 
 
 def test_the_grid_says_who_is_where_and_in_which_segment() -> None:
-    page = Page(build_report(report_data(rfm=rfm_grid())))
+    page = Page(build_report(report_data(rfm=rfm_grid(), rfm_engagement=rfm_grid())))
+    assert {"rfm", "rfm-engagement"} <= {attributes["id"] for attributes in page.named("section")}
     assert "rfm" in [attributes["id"] for attributes in page.named("section")]
     said = page.said()
     for text in (
         "2,482 people who have bought",
+        "2,482 people who did anything, whether they ever bought or not",
+        "Last seen · active 1 to 12 13 to 24",
         "Days since · purchases 1 to 12 13 to 24 25 to 36 37 to 48 49 to 60",
         "0 to 8 56 New 71 Potential loyalists 86 Potential loyalists 122 Champions 137 Champions",
         "71 At risk 0 Cannot lose them",
