@@ -79,6 +79,7 @@ EVENTS_QUARANTINE = Table(
         Col("raw", STRING, "the row as JSON; values of personal identifiers are replaced by tokens"),
         Col("quarantined_ts", TIMESTAMP, "when the batch was taken in, UTC", required=True),
         Col("identifiers", STRING_MAP, "what could be read of them, as in `events`"),
+        Col("repaired_by", STRING, "the batch that has it repaired, as it was handed in; null: nobody did"),
     ),
 )
 
@@ -105,6 +106,7 @@ INGEST_BATCHES = Table(
         Col("min_event_date", DATE, "first date among the accepted events"),
         Col("max_event_date", DATE, "last date among the accepted events"),
         Col("ingested_ts", TIMESTAMP, "when it was taken in, UTC"),
+        Col("repairs", STRING, "the batch whose refused rows it has repaired; null: it is a delivery of the source"),
     ),
 )
 

@@ -27,10 +27,14 @@ class Batch:
     files: tuple[SourceFile, ...]
     seq: int
     at: datetime
+    repairs: str | None = None
+    """The batch whose refused rows these files have, repaired; None: they are the source's own."""
 
     @property
     def id(self) -> str:
         said = [self.source, *(f"{file.path}\n{file.stamp}" for file in sorted(self.files))]
+        if self.repairs is not None:
+            said.append(self.repairs)
         return hashlib.sha256("\n".join(said).encode()).hexdigest()[:32]
 
 
@@ -100,34 +104,38 @@ class Ledger:
         return tuple(file for file in files if (file.path, file.stamp) not in known)
 
     def schema_before(self, batch: Batch) -> str | None:
-        """The source's columns in its batch before this one, as DDL; None: there is none."""
-        earlier = [e for e in self.entries if e.batch.source == batch.source and e.batch.seq < batch.seq]
+        """The source's columns in its delivery before this one, as DDL; None: there is none."""
+        earlier = [entry for entry in self.deliveries(batch.source) if entry.batch.seq < batch.seq]
         return earlier[-1].schema if earlier else None
+
+    def deliveries(self, source: str) -> list[Entry]:
+        """A source's own batches, without those of repaired rows."""
+        return [entry for entry in self.entries if entry.batch.source == source and entry.batch.repairs is None]
+
+    def find(self, batch_id: str) -> Entry:
+        """What is said of one batch. Raises `ConfigError` if there is none."""
+        for entry in self.entries:
+            if entry.batch.id == batch_id:
+                return entry
+        raise ConfigError(
+            f"There is no batch '{batch_id}': `segmentation show ingest_batches` lists those that were taken in."
+        )
 
     def begin_again(self, batch_id: str, at: datetime) -> Ledger:
         """The ledger as if this batch had been begun only, at this time. Raises `ConfigError` if there is none."""
-        if batch_id not in {entry.batch.id for entry in self.entries}:
-            raise ConfigError(
-                f"There is no batch '{batch_id}': `segmentation show ingest_batches` lists those that were taken in."
-            )
-        return Ledger(
-            tuple(
-                replace(entry, batch=replace(entry.batch, at=at), is_done=False)
-                if entry.batch.id == batch_id
-                else entry
-                for entry in self.entries
-            )
-        )
+        again = self.find(batch_id)
+        begun = replace(again, batch=replace(again.batch, at=at), is_done=False)
+        return Ledger(tuple(begun if entry is again else entry for entry in self.entries))
 
 
 def read_ledger(ingest_batches: DataFrame) -> Ledger:
     """The ledger from the table. One row a batch comes to the driver, with the names of its files."""
     taken = ("files", "file_stamps")
-    columns = ("batch_seq", "source", "status", *taken, "ingested_ts", "source_schema", "max_event_date")
+    columns = ("batch_seq", "source", "status", *taken, "ingested_ts", "source_schema", "max_event_date", "repairs")
     entries = []
     for row in ingest_batches.select(*columns).orderBy("batch_seq").collect():
         files = tuple(map(SourceFile, row["files"] or (), row["file_stamps"] or ()))
-        batch = Batch(row["source"], files, row["batch_seq"], row["ingested_ts"])
+        batch = Batch(row["source"], files, row["batch_seq"], row["ingested_ts"], row["repairs"])
         entries.append(Entry(batch, row["status"] == DONE, row["source_schema"], row["max_event_date"]))
     return Ledger(tuple(entries))
 

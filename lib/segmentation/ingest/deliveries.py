@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from segmentation.config.settings import Settings
 from segmentation.config.sources import Source
@@ -15,6 +15,7 @@ from segmentation.ingest.batches import Batch, Ledger
 from segmentation.ingest.files import SourceFile, list_files
 from segmentation.ingest.mapping import Mapping, check_mapping, quoted
 from segmentation.ingest.reading import SourceRows, describe_rows, read_rows
+from segmentation.ingest.repairs import read_repaired
 from segmentation.ingest.stream import STREAM, follow
 from segmentation.ingest.topics import parse_messages
 from segmentation.privacy.key import load_key
@@ -29,6 +30,8 @@ class Delivery:
     mapping: Mapping
     batch: Batch | None = None
     """A batch that was begun and not finished; None: a new one."""
+    notes: tuple[str, ...] = ()
+    """What is odd about it, whatever its rows say."""
 
     @property
     def source(self) -> Source:
@@ -82,6 +85,32 @@ def open_deliveries(spark: SparkSession, settings: Settings, ledger: Ledger) -> 
     return [*begun, *new]
 
 
+def open_repaired(
+    spark: SparkSession, settings: Settings, ledger: Ledger, batch: Batch, quarantine: DataFrame
+) -> Delivery | None:
+    """Repaired rows that are to be taken in as `batch`; None: all were handed in before.
+
+    Raises `ConfigError` for a mapping that is wrong, `InputError` where the source is gone from the configuration, or
+    the rows are not what they should be (`read_repaired`).
+    """
+    assert batch.repairs is not None, "a batch of repaired rows"
+    number = next((n for n, source in enumerate(settings.sources) if source.name == batch.source), None)
+    if number is None:
+        raise InputError(
+            f"Batch '{batch.repairs}' is of the source '{batch.source}', which the configuration does not have any "
+            "more: put it back for one run."
+        )
+    source, schema = settings.sources[number], ledger.find(batch.repairs).schema or ""
+    found = read_repaired(spark, source, batch.files, schema, quarantine, batch.repairs, batch.id)
+    mapping, problems = check_mapping(spark, source, f"sources.{number}.columns", settings.identity, found.rows)
+    if problems:
+        raise ConfigError(problems)
+    before = found.lines - found.waiting
+    notes = (f"{before:,} rows were handed in before",) if before else ()
+    begun = next((one for one in ledger.begun if one.id == batch.id), None)
+    return Delivery(batch.files, found.rows, mapping, begun, notes) if found.waiting else None
+
+
 def follow_deliveries(
     spark: SparkSession, settings: Settings, ledger: Ledger, source: Source, checkpoint: str
 ) -> Generator[Delivery]:
@@ -91,7 +120,7 @@ def follow_deliveries(
     killed between the two. Raises as `open_deliveries`, and `InputError` where the source cannot be followed.
     """
     key = f"sources.{settings.sources.index(source)}.columns"
-    before = next((entry.schema for entry in reversed(ledger.entries) if entry.batch.source == source.name), None)
+    before = next((entry.schema for entry in reversed(ledger.deliveries(source.name))), None)
     with closing(follow(spark, source, checkpoint)) as stream:
         for files, added in stream:
             new = ledger.new_files(source.name, files)
@@ -134,7 +163,8 @@ def _groups(spark: SparkSession, source: Source, ledger: Ledger) -> list[tuple[B
     groups: list[tuple[Batch | None, Sequence[SourceFile]]] = []
     taken: set[tuple[str, str]] = set()
     for batch in ledger.begun:
-        if batch.source == source.name and not batch.files[0].stamp.startswith(STREAM):
+        is_streamed = batch.files[0].stamp.startswith(STREAM)
+        if batch.source == source.name and batch.repairs is None and not is_streamed:
             groups.append((batch, _still_there(source, batch, listed)))
             taken |= {(file.path, file.stamp) for file in batch.files}
     new = [file for file in ledger.new_files(source.name, listed) if (file.path, file.stamp) not in taken]

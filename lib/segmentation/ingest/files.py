@@ -38,7 +38,7 @@ def list_files(spark: SparkSession, source: Source) -> list[SourceFile]:
         case "kafka":
             found = []
         case _:
-            found = _matching(spark, source.path)
+            found = matching_files(spark, source.path)
     if not found:
         raise InputError(
             f"Source '{source.name}': no file matches '{source.path}'; check the path, or whether the delivery "
@@ -67,7 +67,8 @@ def csv_headers(
     return groups
 
 
-def _matching(spark: SparkSession, path: str) -> list[SourceFile]:
+def matching_files(spark: SparkSession, path: str) -> list[SourceFile]:
+    """Every file that a file, folder or glob matches, without what is hidden."""
     place, file_system = _open(spark, path)
     found: list[SourceFile] = []
     for status in file_system.globStatus(place) or ():

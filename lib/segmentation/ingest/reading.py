@@ -45,6 +45,8 @@ class SourceRows:
     """The columns that its mapping may name."""
     ambiguous: tuple[str, ...]
     """Columns that both the source and one of its reference tables have; the source's own is taken."""
+    is_masked: bool = False
+    """Whether they come back from the quarantine, where tokens stand for personal values."""
 
 
 def read_rows(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> SourceRows:
@@ -63,9 +65,10 @@ def read_rows(spark: SparkSession, source: Source, files: Sequence[SourceFile]) 
         return describe_rows(spark, source, _spread(spark, df, files))
 
 
-def describe_rows(spark: SparkSession, source: Source, df: DataFrame) -> SourceRows:
-    """Rows of a source as they were read, with its reference tables beside them."""
-    own = tuple(column for column in df.columns if column != BROKEN)
+def describe_rows(spark: SparkSession, source: Source, df: DataFrame, beside: Sequence[str] = ()) -> SourceRows:
+    """Rows of a source as they were read, with its reference tables beside them. Columns named in `beside` are not the
+    source's, and stay in the frame only."""
+    own = tuple(column for column in df.columns if column not in (BROKEN, *beside))
     if BROKEN not in df.columns:
         df = df.withColumn(BROKEN, F.lit(None).cast("string"))
     there = {column.lower() for column in own}

@@ -9,7 +9,7 @@ A stream's checkpoint moves on when its batch is done: it says what is new, and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
@@ -24,30 +24,46 @@ from segmentation.ingest.reading import explained
 from segmentation.privacy.key import load_key
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.stages.ingest_plan import plan_groups
+from segmentation.stages.ingest_plan import open_handed_in, open_replayed, plan_groups
 from segmentation.stages.ingest_write import FROM_THE_FUTURE, Group, Judged, Taken, write_group
 
-REPLAY = "replay"
-"""The stage's option that names a batch to take in again."""
+REPLAY, REPAIRED = "replay", "repaired"
+"""The stage's options that name a batch to take in again, and the file of its repaired rows, where they are to be taken
+in instead."""
 
 
 def run(context: StageContext) -> Outcome:
     """Takes in what is new. Raises `ConfigError` for a wrong mapping, `InputError` for a delivery that is refused."""
     ledger = read_ledger(context.warehouse.read_or_empty("ingest_batches"))
-    if replayed := context.options.get(REPLAY):
+    replayed, repaired = context.options.get(REPLAY), context.options.get(REPAIRED)
+    if replayed and not repaired:
         ledger = ledger.begin_again(replayed, context.now)
     key = needed_key(context.settings)
     taken, seq = [], ledger.last_seq
-    with closing(plan_groups(context, ledger, replayed)) as groups:
+    with closing(_groups(context, ledger, replayed, repaired)) as groups:
         for deliveries in groups:
             with ExitStack() as kept:
                 judged = []
                 for delivery in deliveries:
                     seq += delivery.batch is None
-                    batch = delivery.batch or Batch(delivery.source.name, delivery.files, seq, context.now)
+                    batch = delivery.batch or Batch(
+                        delivery.source.name, delivery.files, seq, context.now, replayed if repaired else None
+                    )
                     judged.append(_judge(context, ledger, delivery, batch, key, kept))
                 taken.append(write_group(context, Group(tuple(judged))))
     return _outcome(context, ledger, taken)
+
+
+def _groups(
+    context: StageContext, ledger: Ledger, replayed: str | None, repaired: str | None
+) -> Generator[list[Delivery]]:
+    """What is to be taken in, see `plan_groups`; of a replay, the one batch."""
+    if replayed is None:
+        yield from plan_groups(context, ledger)
+    elif repaired is None:
+        yield [open_replayed(context, ledger, replayed)]
+    elif handed_in := open_handed_in(context, ledger, replayed, repaired):
+        yield [handed_in]
 
 
 def _judge(
@@ -73,7 +89,7 @@ def _judge(
 def _schema_changes(ledger: Ledger, delivery: Delivery, batch: Batch) -> list[str]:
     """Raises `InputError` where the source's policy takes none."""
     source, before = delivery.source, ledger.schema_before(batch)
-    if before is None or source.schema_changes == "accept":
+    if before is None or batch.repairs is not None or source.schema_changes == "accept":
         return []
     changes = find_changes(before, delivery.schema)
     if changes and source.schema_changes == "refuse":
@@ -95,7 +111,8 @@ def _outcome(context: StageContext, ledger: Ledger, groups: list[Taken]) -> Outc
     quiet = [f"{source}: {said}" for source, said in stale.items()]
     if not batches:
         figures = {"warnings": len(quiet)} if quiet else {}
-        return Outcome(0, 0, figures, mode="incremental", message="; ".join(["no new files", *quiet]))
+        nothing = "no row that waits to be repaired" if REPAIRED in context.options else "no new files"
+        return Outcome(0, 0, figures, mode="incremental", message="; ".join([nothing, *quiet]))
     reasons = _summed(one.counts.reasons for one in batches)
     notes = [*(note for taken in groups for note in taken.notes), *quiet]
     early = sum(taken.early for taken in groups)

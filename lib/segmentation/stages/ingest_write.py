@@ -25,6 +25,7 @@ from segmentation.ingest.conform import PERSONAL, RAW_JSON, REASONS
 from segmentation.ingest.deliveries import Delivery
 from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
 from segmentation.ingest.near_duplicates import split_near_duplicates
+from segmentation.ingest.repairs import keep_marks, mark_repaired
 from segmentation.ingest.sampling import is_left_out
 from segmentation.ingest.traffic import (
     busy_days,
@@ -157,7 +158,9 @@ def write_group(context: StageContext, group: Group) -> Taken:
         refused = group.rows.where(F.size(REASONS) > 0).withColumnsRenamed({REASONS: "reasons", RAW_JSON: "raw"})
         # They are few, and lie among all the others.
         few = refused.repartition(max(1, -(-group.quarantined // ROWS_A_TASK)))
-        quarantined = put("events_quarantine", few.withColumn("quarantined_ts", F.lit(group.at))).rows
+        before = warehouse.read("events_quarantine") if group.is_begun else None
+        marked = keep_marks(few, before, group.ids)
+        quarantined = put("events_quarantine", marked.withColumn("quarantined_ts", F.lit(group.at))).rows
     warehouse.ensure("vault")
     if any(one.delivery.mapping.personal(settings.identity) for one in group.batches):
         of_events = good.where(~is_left_out()) if is_sampled else good
@@ -177,12 +180,21 @@ def write_group(context: StageContext, group: Group) -> Taken:
         flags = Counter(found.get if accepted else {})
         if busy is not None:
             flags["bots"] += _flag_earlier(context, group, busy)
+    for one in group.batches:
+        if repaired := one.batch.repairs:
+            before, handed_in = warehouse.read("events_quarantine"), one.delivery.rows.df
+            marked = mark_repaired(before, repaired, handed_in, one.batch.id)
+            warehouse.replace_slice("events_quarantine", marked, batch_id=repaired)
     # Last, so that batches which are refused after all have neither granted nor withdrawn anything.
     warehouse.ensure("consent")
     if settings.consent or settings.global_privacy_control:
         put("consent", statements)
     warehouse.replace_slice("ingest_batches", records.withColumn("status", F.lit(DONE)), batch_id=group.ids)
-    notes = [f"{one.batch.source}: {n}" for one in group.batches for n in (*one.changes, *anomalies[one.batch.id])]
+    notes = [
+        f"{one.batch.source}: {note}"
+        for one in group.batches
+        for note in (*one.delivery.notes, *one.changes, *anomalies[one.batch.id])
+    ]
     return Taken(group, repeated, sampled, sum(early.values()), flags, notes)
 
 
@@ -353,6 +365,7 @@ def _ledger_rows(
             "min_event_date": counts.first,
             "max_event_date": counts.last,
             "ingested_ts": batch.at,
+            "repairs": batch.repairs,
         }
         rows.append(tuple(values.get(name) for name in table.column_names))
     return context.spark.createDataFrame(rows, table.schema)
