@@ -91,7 +91,7 @@ INGEST_BATCHES = Table(
         Col("batch_id", STRING, "hash of the source and the files", required=True),
         Col("batch_seq", LONG, "order of arrival, from 1", required=True),
         Col("source", STRING, "name of the source in the configuration", required=True),
-        Col("status", STRING, "planned, done", required=True),
+        Col("status", STRING, "planned, done; set_aside: nothing of its files can be read", required=True),
         Col("files", STRINGS, "the files that it read; of a table, where it is"),
         Col("file_stamps", STRINGS, "of each file its size and time of change, which tell it; of a table its version"),
         Col("source_schema", STRING, "columns and types that the files had, as DDL"),

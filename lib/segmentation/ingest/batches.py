@@ -16,7 +16,7 @@ from segmentation.ingest.conform import REASONS, WARNINGS, Conformed
 from segmentation.ingest.erased import ERASED
 from segmentation.ingest.files import SourceFile
 
-PLANNED, DONE = "planned", "done"
+PLANNED, DONE, SET_ASIDE = "planned", "done", "set_aside"
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Entry:
     """The source's columns in it, as DDL."""
     last: date | None = None
     """Date of its newest event."""
+    is_set_aside: bool = False
+    """Whether its files could not be read, and were left alone."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,10 @@ class Ledger:
 
     @cached_property
     def done(self) -> Mapping[str, frozenset[tuple[str, str]]]:
-        """Source -> path and stamp of each file that was taken in."""
+        """Source -> path and stamp of each file that was taken in, or set aside."""
         found: dict[str, set[tuple[str, str]]] = {}
         for entry in self.entries:
-            if entry.is_done:
+            if entry.is_done or entry.is_set_aside:
                 files = found.setdefault(entry.batch.source, set())
                 files.update((file.path, file.stamp) for file in entry.batch.files)
         return {source: frozenset(files) for source, files in found.items()}
@@ -82,7 +84,7 @@ class Ledger:
     @property
     def begun(self) -> tuple[Batch, ...]:
         """Batches that were begun and not finished."""
-        return tuple(entry.batch for entry in self.entries if not entry.is_done)
+        return tuple(entry.batch for entry in self.entries if not entry.is_done and not entry.is_set_aside)
 
     @property
     def last_seq(self) -> int:
@@ -99,9 +101,15 @@ class Ledger:
         return found
 
     def new_files(self, source: str, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
-        """Those that no finished batch of the source has."""
+        """Those that were neither taken in nor set aside."""
         known = self.done.get(source, frozenset())
         return tuple(file for file in files if (file.path, file.stamp) not in known)
+
+    def without_set_aside(self, source: str, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+        """Those of which it is not known that they cannot be read."""
+        entries = [entry for entry in self.entries if entry.is_set_aside and entry.batch.source == source]
+        aside = {(file.path, file.stamp) for entry in entries for file in entry.batch.files}
+        return tuple(file for file in files if (file.path, file.stamp) not in aside)
 
     def schema_before(self, batch: Batch) -> str | None:
         """The source's columns in its delivery before this one, as DDL; None: there is none."""
@@ -109,8 +117,9 @@ class Ledger:
         return earlier[-1].schema if earlier else None
 
     def deliveries(self, source: str) -> list[Entry]:
-        """A source's own batches, without those of repaired rows."""
-        return [entry for entry in self.entries if entry.batch.source == source and entry.batch.repairs is None]
+        """A source's own batches that were read, without those of repaired rows."""
+        own = [entry for entry in self.entries if entry.batch.source == source and not entry.is_set_aside]
+        return [entry for entry in own if entry.batch.repairs is None]
 
     def find(self, batch_id: str) -> Entry:
         """What is said of one batch. Raises `ConfigError` if there is none."""
@@ -124,7 +133,7 @@ class Ledger:
     def begin_again(self, batch_id: str, at: datetime) -> Ledger:
         """The ledger as if this batch had been begun only, at this time. Raises `ConfigError` if there is none."""
         again = self.find(batch_id)
-        begun = replace(again, batch=replace(again.batch, at=at), is_done=False)
+        begun = replace(again, batch=replace(again.batch, at=at), is_done=False, is_set_aside=False)
         return Ledger(tuple(begun if entry is again else entry for entry in self.entries))
 
 
@@ -136,7 +145,8 @@ def read_ledger(ingest_batches: DataFrame) -> Ledger:
     for row in ingest_batches.select(*columns).orderBy("batch_seq").collect():
         files = tuple(map(SourceFile, row["files"] or (), row["file_stamps"] or ()))
         batch = Batch(row["source"], files, row["batch_seq"], row["ingested_ts"], row["repairs"])
-        entries.append(Entry(batch, row["status"] == DONE, row["source_schema"], row["max_event_date"]))
+        status, schema, last = row["status"], row["source_schema"], row["max_event_date"]
+        entries.append(Entry(batch, status == DONE, schema, last, status == SET_ASIDE))
     return Ledger(tuple(entries))
 
 

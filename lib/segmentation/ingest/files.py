@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from segmentation.config.sources import Source
-from segmentation.contracts.errors import InputError
+from segmentation.contracts.errors import InputError, UnreadableError
 from segmentation.ingest.dialect import jvm
 
 _PARQUET_MAGIC = {0x50415231, 0x50415245}
@@ -143,7 +143,7 @@ def _csv_header(spark: SparkSession, source: Source, file: SourceFile) -> tuple[
     lowered = [name.lower() for name in header]
     twice = sorted({name for name in header if lowered.count(name.lower()) > 1})
     if twice:
-        raise InputError(
+        raise UnreadableError(
             f"Source '{source.name}': the header of '{file.path}' has the column '{twice[0]}' twice; name it apart."
         )
     return header

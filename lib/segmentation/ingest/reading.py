@@ -15,7 +15,7 @@ from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.types import StringType, StructField, StructType
 
 from segmentation.config.sources import Lookup, Scalar, Source
-from segmentation.contracts.errors import InputError
+from segmentation.contracts.errors import InputError, UnreadableError
 from segmentation.ingest.files import SourceFile, csv_headers, unreadable_parquet
 
 BROKEN = "_broken_row"
@@ -50,7 +50,8 @@ class SourceRows:
 
 
 def read_rows(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> SourceRows:
-    """The rows of these files. Raises `InputError`, naming the file, where one cannot be read at all."""
+    """The rows of these files. Raises `UnreadableError`, naming the file, where one cannot be read at all, and
+    `InputError` where they do not go together or a reference table is wrong."""
     with explained(source, files):
         match source.format:
             case "csv":
@@ -82,7 +83,7 @@ def describe_rows(spark: SparkSession, source: Source, df: DataFrame, beside: Se
 
 @contextmanager
 def explained(source: Source, files: Sequence[SourceFile]) -> Iterator[None]:
-    """Turns what Spark raises on data that cannot be read into an `InputError` that names the file, and no value."""
+    """Turns what Spark raises on data that cannot be read into an `UnreadableError` that names the file, no value."""
     try:
         yield
     except (PySparkException, Py4JJavaError) as error:
@@ -91,7 +92,7 @@ def explained(source: Source, files: Sequence[SourceFile]) -> Iterator[None]:
         condition = error.getCondition() if isinstance(error, PySparkException) else None
         where = f"the file '{name}'" if name else "its files"
         reason = f" [{condition}]" if condition else ""
-        raise InputError(
+        raise UnreadableError(
             f"Source '{source.name}': {where} cannot be read as {source.format}{reason}; nothing of this batch was "
             "taken in. Deliver it again, or take it away."
         ) from error
@@ -126,13 +127,15 @@ def _read_json(spark: SparkSession, source: Source, files: Sequence[SourceFile])
     found = _reader(spark, source).load([file.path for file in files]).schema
     schema = StructType([field for field in found if field.name != BROKEN])
     if not schema.fields and any(file.size for file in files):
-        raise InputError(f"Source '{source.name}': no line of its files is a JSON object; check its format and path.")
+        raise UnreadableError(
+            f"Source '{source.name}': no line of its files is a JSON object; check its format and path."
+        )
     return _with_schema(spark, source, files, schema)
 
 
 def _read_parquet(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> DataFrame:
     if broken := unreadable_parquet(spark, files):
-        raise InputError(
+        raise UnreadableError(
             f"Source '{source.name}': the file '{broken[0].path}' is not Parquet, or was cut short "
             f"({len(broken)} of {len(files)} files); nothing of this batch was taken in. "
             "Deliver it again, or take it away."

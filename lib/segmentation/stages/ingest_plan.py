@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from segmentation.contracts.errors import InputError
@@ -10,6 +10,7 @@ from segmentation.ingest.batches import Batch, Ledger, read_ledger
 from segmentation.ingest.deliveries import Delivery, follow_deliveries, open_deliveries, open_repaired
 from segmentation.ingest.files import matching_files
 from segmentation.ingest.stream import INFER
+from segmentation.ingest.unreadable import Unreadable
 from segmentation.runtime.configured import configured
 from segmentation.runtime.stage import StageContext
 
@@ -17,23 +18,23 @@ STREAMS = "_streams"
 """Folder of the warehouse with how far each stream was read."""
 
 
-def plan_groups(context: StageContext, ledger: Ledger) -> Generator[list[Delivery]]:
-    """Deliveries that are taken in together: each batch that was begun alone, then what is new of all sources in one
-    group, then what streams bring, batch by batch.
+def plan_groups(context: StageContext, ledger: Ledger) -> Generator[Sequence[Delivery | Unreadable]]:
+    """Deliveries that are taken in together, and what of them is set aside: each batch that was begun alone, then what
+    is new of all sources in one group, then what streams bring, batch by batch.
 
     A batch of a stream counts as taken in once the next group is asked for.
     """
     opened = open_deliveries(context.spark, context.settings, ledger)
     yield from ([_repaired_again(context, ledger, batch)] for batch in ledger.begun if batch.repairs is not None)
-    yield from ([delivery] for delivery in opened if delivery.batch is not None)
-    if new := [delivery for delivery in opened if delivery.batch is None]:
+    yield from ([one] for one in opened if isinstance(one, Delivery) and one.batch is not None)
+    if new := [one for one in opened if isinstance(one, Unreadable) or one.batch is None]:
         yield new
     if any(source.stream is not None for source in context.settings.sources):
         if opened:
             # What was begun is done now: the streams do not bring it again.
             ledger = read_ledger(context.warehouse.read_or_empty("ingest_batches"))
         with closing(_streamed(context, ledger)) as streamed:
-            yield from ([delivery] for delivery in streamed)
+            yield from streamed
 
 
 def open_replayed(context: StageContext, ledger: Ledger, batch_id: str) -> Delivery:
@@ -42,9 +43,9 @@ def open_replayed(context: StageContext, ledger: Ledger, batch_id: str) -> Deliv
     batch = ledger.find(batch_id).batch
     if batch.repairs is not None:
         return _repaired_again(context, ledger, batch)
-    for delivery in opened:
-        if delivery.batch is not None and delivery.batch.id == batch_id:
-            return delivery
+    for one in opened:
+        if isinstance(one, Delivery) and one.batch is not None and one.batch.id == batch_id:
+            return one
     raise InputError(
         f"Batch '{batch_id}' is of a table or topic that is followed as a stream, whose rows are not read twice: those "
         "that were refused can be repaired, see `segmentation replay --help`."
@@ -79,7 +80,7 @@ def _open_repaired(context: StageContext, ledger: Ledger, batch: Batch) -> Deliv
     return open_repaired(context.spark, context.settings, ledger, batch, quarantine)
 
 
-def _streamed(context: StageContext, ledger: Ledger) -> Generator[Delivery]:
+def _streamed(context: StageContext, ledger: Ledger) -> Generator[Sequence[Delivery | Unreadable]]:
     for source in context.settings.sources:
         if source.stream is None:
             continue

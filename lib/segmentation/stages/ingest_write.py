@@ -7,7 +7,7 @@ then the rows of the ledger say `done`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from segmentation.activation.consent import keep_newest, read_signals, read_statements
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
-from segmentation.ingest.batches import DONE, PLANNED, Batch, Counts
+from segmentation.ingest.batches import DONE, PLANNED, SET_ASIDE, Batch, Counts
 from segmentation.ingest.conform import PERSONAL, RAW_JSON, REASONS
 from segmentation.ingest.deliveries import Delivery
 from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
@@ -198,6 +198,13 @@ def write_group(context: StageContext, group: Group) -> Taken:
     return Taken(group, repeated, sampled, sum(early.values()), flags, notes)
 
 
+def write_set_aside(context: StageContext, batch: Batch) -> None:
+    """Says in the ledger that files were left alone, so that they are told once and looked at when they change."""
+    counts = dict.fromkeys(("rows_read", "accepted", "quarantined", "duplicates", "sampled"), 0)
+    rows = [{**_named(batch), "status": SET_ASIDE, **counts}]
+    context.warehouse.append("ingest_batches", _ledger_frame(context, rows))
+
+
 def _changed_meanwhile(group: Group, accepted: int, quarantined: int, duplicates: int, sampled: int) -> InputError:
     names = ", ".join(f"'{one.batch.source}'" for one in group.batches)
     who, whose = ("Source", "its") if len(group.batches) == 1 else ("Sources", "their")
@@ -341,18 +348,13 @@ def _ledger_rows(
     early: Mapping[str, int],
     anomalies: Mapping[str, list[str]],
 ) -> DataFrame:
-    table = CATALOGUE["ingest_batches"]
     rows = []
     for one in group.batches:
         batch, counts = one.batch, one.counts
         late = {FROM_THE_FUTURE: early[batch.id]} if batch.id in early else {}
         values = {
-            "batch_id": batch.id,
-            "batch_seq": batch.seq,
-            "source": batch.source,
+            **_named(batch),
             "status": PLANNED,
-            "files": [file.path for file in batch.files],
-            "file_stamps": [file.stamp for file in batch.files],
             "source_schema": one.delivery.schema,
             "schema_changes": one.changes,
             "volume_anomalies": anomalies[batch.id],
@@ -364,8 +366,24 @@ def _ledger_rows(
             "reasons": {**counts.warnings, **late, **counts.reasons},
             "min_event_date": counts.first,
             "max_event_date": counts.last,
-            "ingested_ts": batch.at,
             "repairs": batch.repairs,
         }
-        rows.append(tuple(values.get(name) for name in table.column_names))
-    return context.spark.createDataFrame(rows, table.schema)
+        rows.append(values)
+    return _ledger_frame(context, rows)
+
+
+def _named(batch: Batch) -> dict[str, object]:
+    """What a row of the ledger says of a batch before anything is known of its rows."""
+    return {
+        "batch_id": batch.id,
+        "batch_seq": batch.seq,
+        "source": batch.source,
+        "files": [file.path for file in batch.files],
+        "file_stamps": [file.stamp for file in batch.files],
+        "ingested_ts": batch.at,
+    }
+
+
+def _ledger_frame(context: StageContext, rows: Sequence[Mapping[str, object]]) -> DataFrame:
+    table = CATALOGUE["ingest_batches"]
+    return context.spark.createDataFrame([tuple(map(row.get, table.column_names)) for row in rows], table.schema)
