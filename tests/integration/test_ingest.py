@@ -212,6 +212,14 @@ def test_changes_of_columns_are_accepted_without_a_word_where_that_is_said(spark
     outcome = ingest_once(spark, shop)
     assert (outcome.rows_out, outcome.message) == (1, "")
     assert rows(spark, shop, "ingest_batches", "batch_seq", "schema_changes") == [(1, []), (2, [])]
+    # From here on they are told, and so are values of another kind, which a column of text has as well as any.
+    told = settings(tmp_path / "warehouse", source(tmp_path / "in"))
+    write_csv(tmp_path / "in/3.csv", [line(3), line(4)], header=HEADER)
+    assert ingest_once(spark, told).message == "shop: 'coupon' is gone"
+    write_csv(tmp_path / "in/4.csv", [line(5, price="2 EUR"), line(6, price="3 EUR")])
+    outcome = ingest_once(spark, told)
+    assert (outcome.figures["quarantined"], outcome.figures["warnings"]) == (2, 1)
+    assert outcome.message == "bad_amount 2; shop: 'price' is text and was number"
 
 
 def test_an_id_that_comes_again_days_later_is_the_same_event_up_to_duplicate_days(

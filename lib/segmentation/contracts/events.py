@@ -95,6 +95,7 @@ INGEST_BATCHES = Table(
         Col("files", STRINGS, "the files that it read; of a table, where it is"),
         Col("file_stamps", STRINGS, "of each file its size and time of change, which tell it; of a table its version"),
         Col("source_schema", STRING, "columns and types that the files had, as DDL"),
+        Col("source_kinds", STRING_MAP, "column of text -> what most of its values are: number, time, boolean, text"),
         Col("schema_changes", STRINGS, "what is new, gone or retyped since the source's batch before"),
         Col("volume_anomalies", STRINGS, "days with far more or fewer events than usual, where `volume` is watched"),
         Col("rows_read", LONG, "rows in the files"),

@@ -63,6 +63,8 @@ class Entry:
     """Date of its newest event."""
     is_set_aside: bool = False
     """Whether its files could not be read, and were left alone."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """What the values of its columns of text looked like, see `find_kinds`."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,15 @@ class Ledger:
         aside = {(file.path, file.stamp) for entry in entries for file in entry.batch.files}
         return tuple(file for file in files if (file.path, file.stamp) not in aside)
 
+    def before(self, batch: Batch) -> Entry | None:
+        """The source's delivery before this one; None: there is none."""
+        earlier = [entry for entry in self.deliveries(batch.source) if entry.batch.seq < batch.seq]
+        return earlier[-1] if earlier else None
+
     def schema_before(self, batch: Batch) -> str | None:
         """The source's columns in its delivery before this one, as DDL; None: there is none."""
-        earlier = [entry for entry in self.deliveries(batch.source) if entry.batch.seq < batch.seq]
-        return earlier[-1].schema if earlier else None
+        earlier = self.before(batch)
+        return earlier.schema if earlier else None
 
     def deliveries(self, source: str) -> list[Entry]:
         """A source's own batches that were read, without those of repaired rows."""
@@ -140,13 +147,15 @@ class Ledger:
 def read_ledger(ingest_batches: DataFrame) -> Ledger:
     """The ledger from the table. One row a batch comes to the driver, with the names of its files."""
     taken = ("files", "file_stamps")
-    columns = ("batch_seq", "source", "status", *taken, "ingested_ts", "source_schema", "max_event_date", "repairs")
+    said = ("source_schema", "source_kinds", "max_event_date", "repairs")
+    columns = ("batch_seq", "source", "status", *taken, "ingested_ts", *said)
     entries = []
     for row in ingest_batches.select(*columns).orderBy("batch_seq").collect():
         files = tuple(map(SourceFile, row["files"] or (), row["file_stamps"] or ()))
         batch = Batch(row["source"], files, row["batch_seq"], row["ingested_ts"], row["repairs"])
         status, schema, last = row["status"], row["source_schema"], row["max_event_date"]
-        entries.append(Entry(batch, status == DONE, schema, last, status == SET_ASIDE))
+        kinds = row["source_kinds"] or {}
+        entries.append(Entry(batch, status == DONE, schema, last, status == SET_ASIDE, kinds))
     return Ledger(tuple(entries))
 
 

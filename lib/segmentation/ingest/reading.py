@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from py4j.protocol import Py4JJavaError
@@ -45,6 +45,8 @@ class SourceRows:
     """The columns that its mapping may name."""
     ambiguous: tuple[str, ...]
     """Columns that both the source and one of its reference tables have; the source's own is taken."""
+    as_read: DataFrame
+    """The rows before anything was done with them: the first of them cost little to look at."""
     is_masked: bool = False
     """Whether they come back from the quarantine, where tokens stand for personal values."""
 
@@ -63,19 +65,19 @@ def read_rows(spark: SparkSession, source: Source, files: Sequence[SourceFile]) 
             case "delta":
                 version = files[0].stamp.removeprefix("version ")
                 df = _reader(spark, source).option("versionAsOf", version).load(source.path)
-        return describe_rows(spark, source, _spread(spark, df, files))
+        return replace(describe_rows(spark, source, _spread(spark, df, files)), as_read=df)
 
 
 def describe_rows(spark: SparkSession, source: Source, df: DataFrame, beside: Sequence[str] = ()) -> SourceRows:
     """Rows of a source as they were read, with its reference tables beside them. Columns named in `beside` are not the
     source's, and stay in the frame only."""
-    own = tuple(column for column in df.columns if column not in (BROKEN, *beside))
+    as_read, own = df, tuple(column for column in df.columns if column not in (BROKEN, *beside))
     if BROKEN not in df.columns:
         df = df.withColumn(BROKEN, F.lit(None).cast("string"))
     there = {column.lower() for column in own}
     missing = tuple(dict.fromkeys(column for column in source.optional if column.lower() not in there))
     df = df.withColumns({column: F.lit(None).cast("string") for column in missing})
-    rows = SourceRows(df, own, (*own, *missing), ())
+    rows = SourceRows(df, own, (*own, *missing), (), as_read)
     for lookup in source.lookups:
         rows = _join_lookup(spark, source, lookup, rows)
     return rows
@@ -195,7 +197,7 @@ def _join_lookup(spark: SparkSession, source: Source, lookup: Lookup, rows: Sour
     new = [name for name in table.columns if name not in rows.columns]
     shared = [name for name in table.columns if name in rows.columns and name not in lookup.on]
     joined = rows.df.join(F.broadcast(table.select(*lookup.on, *new)), lookup.on, "left")
-    return SourceRows(joined, rows.own, (*rows.columns, *new), (*rows.ambiguous, *shared))
+    return replace(rows, df=joined, columns=(*rows.columns, *new), ambiguous=(*rows.ambiguous, *shared))
 
 
 def _is_true(value: Scalar) -> bool:

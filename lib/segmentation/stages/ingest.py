@@ -17,9 +17,10 @@ from segmentation.contracts.errors import InputError, UnreadableError
 from segmentation.ingest.batches import Batch, Ledger, count_rows, judge, listed, read_ledger
 from segmentation.ingest.conform import conform_rows
 from segmentation.ingest.deliveries import Delivery, needed_key, without_damaged
-from segmentation.ingest.drift import find_changes, refuse_changes
+from segmentation.ingest.drift import find_changes, find_retyped, refuse_changes
 from segmentation.ingest.erased import turn_away_erased
 from segmentation.ingest.freshness import find_recent, find_stale, refuse_stale
+from segmentation.ingest.kinds import find_kinds
 from segmentation.ingest.reading import explained
 from segmentation.ingest.unreadable import Unreadable
 from segmentation.privacy.key import load_key
@@ -113,15 +114,19 @@ def _judge(
     if not counts.read and source.name not in ledger.done:
         raise InputError(f"Source '{source.name}' is empty: its files have no row; check the path and the delivery.")
     judge(batch, counts, conformed, source.max_bad_share)
-    return Judged(delivery, batch, counts, rows, _schema_changes(ledger, delivery, batch))
+    is_watched = source.schema_changes != "accept" and batch.repairs is None
+    kinds = find_kinds(delivery.rows) if is_watched else {}
+    changes = _schema_changes(ledger, delivery, batch, kinds) if is_watched else []
+    return Judged(delivery, batch, counts, rows, changes, kinds)
 
 
-def _schema_changes(ledger: Ledger, delivery: Delivery, batch: Batch) -> list[str]:
-    """Raises `InputError` where the source's policy takes none."""
-    source, before = delivery.source, ledger.schema_before(batch)
-    if before is None or batch.repairs is not None or source.schema_changes == "accept":
+def _schema_changes(ledger: Ledger, delivery: Delivery, batch: Batch, kinds: Mapping[str, str]) -> list[str]:
+    """How the source's columns differ from those of its delivery before. Raises `InputError` where its policy takes
+    no change."""
+    source, before = delivery.source, ledger.before(batch)
+    if before is None or before.schema is None:
         return []
-    changes = find_changes(before, delivery.schema)
+    changes = find_changes(before.schema, delivery.schema) + find_retyped(before.kinds, kinds)
     if changes and source.schema_changes == "refuse":
         refuse_changes(source.name, changes)
     return changes

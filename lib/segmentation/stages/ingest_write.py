@@ -58,6 +58,8 @@ class Judged:
     """Conformed, and kept while they are written."""
     changes: list[str]
     """How the source's columns differ from those of its batch before."""
+    kinds: Mapping[str, str]
+    """What the values of its columns of text look like."""
 
 
 @dataclass(frozen=True)
@@ -356,6 +358,7 @@ def _ledger_rows(
             **_named(batch),
             "status": PLANNED,
             "source_schema": one.delivery.schema,
+            "source_kinds": dict(one.kinds),
             "schema_changes": one.changes,
             "volume_anomalies": anomalies[batch.id],
             "rows_read": counts.read,
