@@ -17,6 +17,7 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError
 from segmentation.ingest.repairs import ROW
 from segmentation.privacy.tokens import token_of
+from segmentation.runtime.cli import run_command
 from segmentation.runtime.warehouse import Warehouse, Written
 from segmentation.stages.hand_out import write_refused
 
@@ -196,7 +197,14 @@ def test_rows_that_were_repaired_by_hand_are_taken_in_once_and_marked(
     assert tables() == before
 
     assert write_refused(Warehouse(spark, shop.warehouse), batch, tmp_path / "rest.json") == 1
-    assert write_refused(Warehouse(spark, shop.warehouse), by, tmp_path / "second.json") == 1
+    config, second = tmp_path / "shop.yml", tmp_path / "second.json"
+    config.write_text(json.dumps(shop.model_dump(mode="json", exclude_unset=True)), encoding="utf-8")
+    called = ["replay", "--config", str(config), "--batch", by]
+    assert run_command([*called, "--refused", str(second)]) == 0
+    bob = _edit(second, tmp_path / "bob.json", e3={"uid": "bob"})
+    assert run_command([*called, "--rows", str(bob)]) == 0
+    assert rows(spark, shop, "events", "event_id", "identifiers", "batch_seq")[2] == ("e3", {"user_id": "bob"}, 3)
+    before = tables()
     for change, said in (({"ts_": "x"}, "column 'ts_', which the batch did not"), ({ROW: "x"}, "1 of 1 repaired rows")):
         wrong = _edit(tmp_path / "rest.json", tmp_path / "wrong.json", e4=change)
         with pytest.raises(InputError, match=said):

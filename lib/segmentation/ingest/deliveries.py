@@ -137,7 +137,7 @@ def open_repaired(
         raise ConfigError(problems)
     before = found.lines - found.waiting
     notes = (f"{before:,} rows were handed in before",) if before else ()
-    begun = next((one for one in ledger.begun if one.id == batch.id), None)
+    begun = next((entry.batch for entry in ledger.entries if entry.batch.id == batch.id), None)
     return Delivery(batch.files, found.rows, mapping, begun, notes) if found.waiting else None
 
 
