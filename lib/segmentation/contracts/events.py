@@ -128,6 +128,8 @@ CONSENT = Table(
     name="consent",
     grain="one statement of one event on one purpose",
     keys=("event_id", "purpose"),
+    aged_by="consent_ts",
+    holds_for=("identifier_type", "identifier_value", "purpose"),
     unindexed=("identifier_value",),
     columns=(
         Col("identifier_type", STRING, "the event's most trusted identifier: whoever has it made the statement"),
