@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,9 @@ def _without_a_header(folder: Path, spark: SparkSession) -> dict[str, Any]:
     return source(folder / "a.csv")
 
 
-def _parquet(folder: Path, spark: SparkSession) -> Path:
+def _parquet(folder: Path, spark: SparkSession, event_id: str = "e1") -> Path:
     spark.createDataFrame(
-        [("e1", "view", "2026-03-01", "u1", 2.5, 1)],
+        [(event_id, "view", "2026-03-01", "u1", 2.5, 1)],
         "id string, event string, ts string, uid string, price double, quantity int",
     ).coalesce(1).write.parquet(str(folder / "in"))
     return next((folder / "in").glob("*.parquet"))
@@ -111,6 +112,39 @@ def test_a_delivery_that_cannot_be_taken_is_refused_whole(
         ingest_once(spark, configured)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "warehouse").exists()
+
+
+def test_files_that_cannot_be_read_are_set_aside_and_told_once_where_that_is_asked_for(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    good = _parquet(tmp_path, spark).read_bytes()
+    # Of both only reading the rows shows it.
+    (tmp_path / "in/damaged.parquet").write_bytes(good[:4] + b"\xff" * 36 + good[40:])
+    web = {**_cut_gzip(tmp_path, spark), "name": "web", "unreadable": "set_aside"}
+    parquet = source(tmp_path / "in", format="parquet", unreadable="set_aside")
+    configured = settings(tmp_path / "warehouse", parquet, web)
+    outcome = ingest_once(spark, configured)
+    assert (outcome.rows_in, outcome.rows_out) == (1, 1)
+    assert outcome.figures == {"quarantined": 0, "duplicates": 0, "files_set_aside": 2, "warnings": 2}
+    assert re.fullmatch(
+        r"shop: 1 of 2 files cannot be read as parquet, '.*damaged\.parquet' first, and are set aside until .* anew; "
+        r"web: 1 of 1 files cannot be read as csv, '.*cut\.csv\.gz' first, and are set aside until they come anew",
+        outcome.message,
+    )
+    assert ingest_once(spark, configured).message == "no new files"
+
+    cut = tmp_path / "in/cut.parquet"
+    cut.write_bytes(good[:-20])
+    assert "1 of 1 files cannot be read as parquet" in ingest_once(spark, configured).message
+    said = rows(spark, configured, "ingest_batches", "batch_seq", "source", "status", "accepted")
+    assert said[0] == (1, "shop", "done", 1)
+    assert said[1:] == [(n, name, "set_aside", 0) for n, name in ((2, "shop"), (3, "web"), (4, "shop"))]
+    (aside,) = (row[1] for row in rows(spark, configured, "ingest_batches", "batch_seq", "batch_id") if row[0] == 4)
+    with pytest.raises(InputError, match=r"cut\.parquet' is not Parquet"):
+        ingest_once(spark, configured, replay=aside)
+    cut.write_bytes(_parquet(tmp_path / "again", spark, "e2").read_bytes())
+    assert ingest_once(spark, configured).rows_out == 1
+    assert rows(spark, configured, "events", "event_id", "batch_seq") == [("e1", 1), ("e2", 5)]
 
 
 def test_a_mapping_that_is_wrong_stops_all_sources_before_anything_is_written(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,9 +14,12 @@ from pyspark.sql import functions as F
 from tests.deliveries import HEADER, KEY, ingest_once, line, rows, settings, source, write_csv
 
 from segmentation.config.settings import Settings
-from segmentation.contracts.errors import InputError
+from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.ingest.repairs import ROW
 from segmentation.privacy.tokens import token_of
+from segmentation.runtime.cli import run_command
 from segmentation.runtime.warehouse import Warehouse, Written
+from segmentation.stages.hand_out import write_refused
 
 TABLES = ("events", "events_quarantine", "vault", "ingest_batches")
 
@@ -129,6 +133,85 @@ def test_a_batch_is_taken_in_again_by_the_rules_of_now(spark: SparkSession, tmp_
     assert [row[0] for row in rows(spark, mild, "events", "event_id")] == ["e1", "e2", "e3", "e4"]
 
 
+def _edit(handed_out: Path, edited: Path, **changes: dict[str, Any] | None) -> Path:
+    """The lines of refused rows with changes, by the event's id; None leaves a line out."""
+    lines = [json.loads(text) for text in handed_out.read_text(encoding="utf-8").splitlines()]
+    kept = [{**said, **change} for said in lines if (change := changes[said["id"]]) is not None]
+    edited.write_text("".join(f"{json.dumps(said)}\n" for said in kept), encoding="utf-8")
+    return edited
+
+
+def test_rows_that_were_repaired_by_hand_are_taken_in_once_and_marked(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [line(1), line(2, ts="soon"), line(3, ts="soon"), line(4, ts="never"), line(5, ts="soon", email="none")]
+    write_csv(tmp_path / "in/1.csv", lines)
+    columns = {"identifiers": {"user_id": "uid", "email": "email"}}
+    shop = settings(tmp_path / "warehouse", source(tmp_path / "in", columns=columns))
+    assert ingest_once(spark, shop).figures["quarantined"] == 4
+    (batch,) = {row[0] for row in rows(spark, shop, "events_quarantine", "batch_id")}
+    assert write_refused(Warehouse(spark, shop.warehouse), batch, tmp_path / "refused.json") == 4
+    with pytest.raises(ConfigError, match="There is a file"):
+        write_refused(Warehouse(spark, shop.warehouse), batch, tmp_path / "refused.json")
+    good = {"ts": "2026-03-04 10:00:00"}
+    nobody = {**good, "uid": "", "email": None}
+    edited = _edit(tmp_path / "refused.json", tmp_path / "edited.json", e2=good, e3=nobody, e4=None, e5=good)
+
+    def tables() -> dict[str, list[Any]]:
+        refused = ("batch_id", "reasons", "raw", "repaired_by")
+        ledger = ("batch_seq", "status", "rows_read", "accepted", "quarantined", "duplicates", "repairs")
+        columns = {"events": (), "vault": (), "events_quarantine": refused, "ingest_batches": ledger}
+        return {name: rows(spark, shop, name, *asked) for name, asked in columns.items()}
+
+    with monkeypatch.context() as patch:
+        _kill_at(patch, 4, after=True)  # the rows are written and the marks are not
+        with pytest.raises(Killed):
+            ingest_once(spark, shop, replay=batch, repaired=str(edited))
+    assert ingest_once(spark, shop).rows_in == 3, "what was begun is finished"
+    assert rows(spark, shop, "ingest_batches", "batch_seq", "rows_read", "accepted", "quarantined", "repairs") == [
+        (1, 5, 1, 4, None),
+        (2, 3, 2, 1, batch),
+    ]
+    (by,) = {row[0] for row in rows(spark, shop, "events_quarantine", "repaired_by") if row[0]}
+    refused = rows(spark, shop, "events_quarantine", "batch_id", "reasons", "raw", "repaired_by")
+    assert {(row[0], json.loads(row[2])["id"], *row[1], row[3]) for row in refused} == {
+        (batch, "e2", "bad_event_ts", by),
+        (batch, "e3", "bad_event_ts", by),
+        (batch, "e4", "bad_event_ts", None),
+        (batch, "e5", "bad_event_ts", by),
+        (by, "e3", "no_identifier", None),
+    }
+    token = token_of(KEY.encode(), "email", "person2@example.com")
+    assert rows(spark, shop, "events", "event_id", "identifiers", "batch_id")[1:] == [
+        ("e2", {"user_id": "u2", "email": token}, by),
+        ("e5", {"user_id": "u5"}, by),
+    ]
+    assert [row[0] for row in rows(spark, shop, "vault", "value")] == ["person1@example.com"]
+
+    # The same rows once more under another name, and the batch again by the rules of now, add nothing.
+    before = tables()
+    edited.rename(tmp_path / "renamed.json")
+    again = ingest_once(spark, shop, replay=batch, repaired=str(tmp_path / "renamed.json"))
+    assert (again.rows_in, again.message) == (0, "no row that waits to be repaired")
+    ingest_once(spark, shop, replay=batch)
+    assert tables() == before
+
+    assert write_refused(Warehouse(spark, shop.warehouse), batch, tmp_path / "rest.json") == 1
+    config, second = tmp_path / "shop.yml", tmp_path / "second.json"
+    config.write_text(json.dumps(shop.model_dump(mode="json", exclude_unset=True)), encoding="utf-8")
+    called = ["replay", "--config", str(config), "--batch", by]
+    assert run_command([*called, "--refused", str(second)]) == 0
+    bob = _edit(second, tmp_path / "bob.json", e3={"uid": "bob"})
+    assert run_command([*called, "--rows", str(bob)]) == 0
+    assert rows(spark, shop, "events", "event_id", "identifiers", "batch_seq")[2] == ("e3", {"user_id": "bob"}, 3)
+    before = tables()
+    for change, said in (({"ts_": "x"}, "column 'ts_', which the batch did not"), ({ROW: "x"}, "1 of 1 repaired rows")):
+        wrong = _edit(tmp_path / "rest.json", tmp_path / "wrong.json", e4=change)
+        with pytest.raises(InputError, match=said):
+            ingest_once(spark, shop, replay=batch, repaired=str(wrong))
+    assert tables() == before
+
+
 def test_changes_of_columns_are_accepted_without_a_word_where_that_is_said(spark: SparkSession, tmp_path: Path) -> None:
     shop = settings(tmp_path / "warehouse", source(tmp_path / "in", schema_changes="accept"))
     write_csv(tmp_path / "in/1.csv", [line(1)])
@@ -137,6 +220,14 @@ def test_changes_of_columns_are_accepted_without_a_word_where_that_is_said(spark
     outcome = ingest_once(spark, shop)
     assert (outcome.rows_out, outcome.message) == (1, "")
     assert rows(spark, shop, "ingest_batches", "batch_seq", "schema_changes") == [(1, []), (2, [])]
+    # From here on they are told, and so are values of another kind, which a column of text has as well as any.
+    told = settings(tmp_path / "warehouse", source(tmp_path / "in"))
+    write_csv(tmp_path / "in/3.csv", [line(3), line(4)], header=HEADER)
+    assert ingest_once(spark, told).message == "shop: 'coupon' is gone"
+    write_csv(tmp_path / "in/4.csv", [line(5, price="2 EUR"), line(6, price="3 EUR")])
+    outcome = ingest_once(spark, told)
+    assert (outcome.figures["quarantined"], outcome.figures["warnings"]) == (2, 1)
+    assert outcome.message == "bad_amount 2; shop: 'price' is text and was number"
 
 
 def test_an_id_that_comes_again_days_later_is_the_same_event_up_to_duplicate_days(

@@ -102,6 +102,22 @@ def test_small_files_are_put_together_and_old_rows_go(spark: SparkSession, wareh
     assert Warehouse(spark, str(warehouse_path)).version("events_quarantine") == 5
 
 
+def test_of_what_people_said_the_last_word_stays_however_old(spark: SparkSession, warehouse_path: Path) -> None:
+    said = [
+        ("ann", "mail", True, 1, "first"), ("ann", "mail", False, 2, "took it back"), ("ann", "sale", True, 1, "only"),
+        ("bob", "mail", True, 3, "a yes"), ("bob", "mail", False, 3, "and a no"), ("bob", "mail", True, 80, "new"),
+    ]  # fmt: skip
+    rows = [
+        {"identifier_type": "user_id", "identifier_value": who, "purpose": purpose, "granted": granted, "source": "web",
+         "event_id": event, "batch_id": "b", "consent_ts": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)}
+        for who, purpose, granted, day, event in said
+    ]  # fmt: skip
+    Warehouse(spark, str(warehouse_path)).append("consent", table_rows(spark, "consent", rows))
+    assert _maintain(spark, warehouse_path, keep_rows_days={"consent": 30}).figures["rows_deleted"] == 1
+    kept = Warehouse(spark, str(warehouse_path)).read("consent").collect()
+    assert {row["event_id"] for row in kept} == {"took it back", "only", "a yes", "and a no", "new"}
+
+
 def test_after_it_nothing_has_to_be_done_again(
     spark: SparkSession, finished_shop: FinishedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,9 @@ from segmentation.contracts.errors import InputError
 from segmentation.runtime.cli import run_command
 from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.runner import Request, run_stages
+from segmentation.runtime.stage import Stage
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.stages import sessions
+from segmentation.stages import maintain, sessions
 
 EVENTS = [
     {"event_ts": datetime(2026, 3, 1, 12), "event_name": "view"},
@@ -106,6 +107,20 @@ def test_a_further_run_cuts_only_what_has_changed(
     # Rows that were changed by others are no ground to go on from.
     Warehouse(spark, root).delete_older("sessions", "session_start", date(2026, 3, 3))
     assert run(date(2026, 3, 8)) == ("full", {}, changed)
+
+    # Of what is kept for four days the rest goes with the first run and stays away; maintain leaves that as it is.
+    def keep_four_days(stage: Stage, as_of: date) -> tuple[str, list[Row]]:
+        settings = minimal_settings(warehouse=root, maintenance={"keep_rows_days": {"sessions": 4}})
+        (report,) = run_stages(spark, settings, [stage], Request(as_of), Progress(stream=io.StringIO()))
+        return report.mode, Warehouse(spark, root).read("sessions").orderBy("person_id", "session_start").collect()
+
+    recent = [row for row in changed if row["session_start"] >= datetime(2026, 3, 4)]
+    assert keep_four_days(sessions.STAGE, date(2026, 3, 8)) == ("full", recent)
+    late = {**second[1], "event_id": "late", "batch_seq": 3}
+    write_table(root, "events", event_values([late]), "append")
+    assert keep_four_days(maintain.STAGE, date(2026, 3, 8))[1] == recent
+    newest = [row for row in recent if row["session_start"] >= datetime(2026, 3, 5)]
+    assert keep_four_days(sessions.STAGE, date(2026, 3, 9)) == ("incremental", newest)
 
 
 def test_sessions_are_worth_what_the_rates_say_and_cut_anew_when_those_change(

@@ -19,6 +19,7 @@ from segmentation.bed.world import simulate as write_world
 from segmentation.clustering.training import train_model
 from segmentation.config.audiences import AudienceSettings, read_rule
 from segmentation.config.clustering import ClusteringSettings
+from segmentation.config.paths import locate
 from segmentation.config.settings import Settings, load_settings
 from segmentation.config.spark import SparkSettings
 from segmentation.contracts.errors import ConfigError
@@ -60,6 +61,7 @@ from segmentation.stages.audiences import Explanation, explain, find_audience, f
 from segmentation.stages.compare import compare_versions
 from segmentation.stages.erase import Erasure
 from segmentation.stages.explain_person import explain_person
+from segmentation.stages.hand_out import write_refused
 from segmentation.stages.identity_preview import READS as PREVIEW_READS
 from segmentation.stages.identity_preview import Preview, preview
 from segmentation.stages.measure import READS as MEASURE_READS
@@ -315,10 +317,16 @@ class Segmentation:
             raise ConfigError(f"There is no option '{unknown[0]}' of {', '.join(stage.name for stage in chosen)}.")
         return self._run(chosen, as_of, options)
 
-    def replay(self, batch: str) -> list[StageReport]:
-        """Takes a batch in again, by the mapping and the rules of now. Raises `ConfigError` for one that is not
-        there."""
-        return self._run([ingest.STAGE], None, {ingest.REPLAY: batch})
+    def replay(self, batch: str, rows: str | Path | None = None) -> list[StageReport]:
+        """Takes a batch in again, by the mapping and the rules of now; or, of its refused rows, those in the file
+        `rows`, repaired (`refused_rows`). Raises `ConfigError` for one that is not there."""
+        repaired = {} if rows is None else {ingest.REPAIRED: locate(str(rows), Path.cwd())}
+        return self._run([ingest.STAGE], None, {ingest.REPLAY: batch, **repaired})
+
+    def refused_rows(self, batch: str, file: str | Path) -> int:
+        """Writes the refused rows of a batch that nobody has repaired, as JSON to be edited, a line each, to a file
+        that is not there yet; returns how many."""
+        return write_refused(self._warehouse(), batch, Path(file))
 
     def live(self) -> list[StageReport]:
         """Brings people into live audiences by the events since the last time, as `segmentation live` does."""

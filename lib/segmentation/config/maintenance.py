@@ -21,7 +21,9 @@ class Maintenance(Section):
     keep_rows_days: dict[str, Days] = Field(
         {},
         description=f"Table -> rows older than so many days before the date are deleted ({', '.join(AGEING)}). "
-        "Default: all are kept. Events always are: who is who is found anew from all of them.",
+        "Default: all are kept. Of `consent`, what somebody said last by then stays, since it holds. Older `sessions` "
+        "do not come back either, and features of sessions see no further. Events and the vault are always kept: who "
+        "is who is found anew from all of them. `segmentation erase` takes people out of both.",
     )
     keep_versions_days: int = Field(
         30,

@@ -165,6 +165,12 @@ class Source(Section):
         description="What becomes of a batch whose columns are not those of the batch before: it is taken in, it is "
         "and the run says what changed, or it is refused whole.",
     )
+    unreadable: Literal["refuse", "set_aside"] = Field(
+        "refuse",
+        description="What becomes of a delivery of which a file cannot be read at all (cut short, damaged, another "
+        "format): it is refused whole, or the other files are taken in and the run, the ledger and its log say which "
+        "was set aside. Such a file is taken in once it has been delivered anew, or by `segmentation replay`.",
+    )
     volume: VolumeSettings | None = Field(
         None, description="Watch how many events each day brings. Default: nobody does."
     )
@@ -188,6 +194,12 @@ class Source(Section):
             raise ValueError(f"format: kafka needs the option {_SERVERS}, such as broker:9092")
         if secret := next(filter(_SECRET.search, self.options), None):
             raise ValueError(f"{secret} is secret: name an environment variable for it under options_env")
+        return self
+
+    @model_validator(mode="after")
+    def _files_are_set_aside(self) -> Source:
+        if self.unreadable == "set_aside" and self.format in ("delta", "kafka"):
+            raise ValueError(f"unreadable: set_aside is of files, and format: {self.format} has none")
         return self
 
     @model_validator(mode="after")

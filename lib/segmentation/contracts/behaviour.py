@@ -22,6 +22,7 @@ SESSIONS = Table(
     grain="one session",
     keys=("session_id",),
     cluster_by=("session_start",),
+    aged_by="session_start",
     unindexed=("person_id", "channel", "device"),
     columns=(
         Col("session_id", STRING, "hash of the session's first event", required=True),

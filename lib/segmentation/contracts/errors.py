@@ -50,6 +50,10 @@ class InputError(SegmentationError):
     exit_status = 3
 
 
+class UnreadableError(InputError):
+    """Files of a source cannot be read as what they should be."""
+
+
 class MissingColumnsError(InputError):
     """A DataFrame or table lacks columns that the next step needs."""
 

@@ -79,6 +79,7 @@ EVENTS_QUARANTINE = Table(
         Col("raw", STRING, "the row as JSON; values of personal identifiers are replaced by tokens"),
         Col("quarantined_ts", TIMESTAMP, "when the batch was taken in, UTC", required=True),
         Col("identifiers", STRING_MAP, "what could be read of them, as in `events`"),
+        Col("repaired_by", STRING, "the batch that has it repaired, as it was handed in; null: nobody did"),
     ),
 )
 
@@ -90,10 +91,11 @@ INGEST_BATCHES = Table(
         Col("batch_id", STRING, "hash of the source and the files", required=True),
         Col("batch_seq", LONG, "order of arrival, from 1", required=True),
         Col("source", STRING, "name of the source in the configuration", required=True),
-        Col("status", STRING, "planned, done", required=True),
+        Col("status", STRING, "planned, done; set_aside: nothing of its files can be read", required=True),
         Col("files", STRINGS, "the files that it read; of a table, where it is"),
         Col("file_stamps", STRINGS, "of each file its size and time of change, which tell it; of a table its version"),
         Col("source_schema", STRING, "columns and types that the files had, as DDL"),
+        Col("source_kinds", STRING_MAP, "column of text -> what most of its values are: number, time, boolean, text"),
         Col("schema_changes", STRINGS, "what is new, gone or retyped since the source's batch before"),
         Col("volume_anomalies", STRINGS, "days with far more or fewer events than usual, where `volume` is watched"),
         Col("rows_read", LONG, "rows in the files"),
@@ -105,6 +107,7 @@ INGEST_BATCHES = Table(
         Col("min_event_date", DATE, "first date among the accepted events"),
         Col("max_event_date", DATE, "last date among the accepted events"),
         Col("ingested_ts", TIMESTAMP, "when it was taken in, UTC"),
+        Col("repairs", STRING, "the batch whose refused rows it has repaired; null: it is a delivery of the source"),
     ),
 )
 
@@ -125,6 +128,8 @@ CONSENT = Table(
     name="consent",
     grain="one statement of one event on one purpose",
     keys=("event_id", "purpose"),
+    aged_by="consent_ts",
+    holds_for=("identifier_type", "identifier_value", "purpose"),
     unindexed=("identifier_value",),
     columns=(
         Col("identifier_type", STRING, "the event's most trusted identifier: whoever has it made the statement"),

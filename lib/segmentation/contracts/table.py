@@ -51,7 +51,7 @@ class Table:
     declared, and says of what type and meaning. ``unindexed`` columns get no file statistics: neither personal values
     nor ids of people must reach the Delta log, where an erasure could not take them out. An ``on_demand`` table is
     made when it is first needed; the others are there after a whole run. ``aged_by`` is the column by which rows may
-    be deleted when they are old.
+    be deleted when they are old; of those that are alike in ``holds_for``, the newest holds on, and stays.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Table:
     open_columns: tuple[str, str] | None = None
     on_demand: bool = False
     aged_by: str | None = None
+    holds_for: tuple[str, ...] = ()
     unindexed: tuple[str, ...] = ()
     properties: dict[str, str] = field(default_factory=dict)
 

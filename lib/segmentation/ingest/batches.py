@@ -16,7 +16,7 @@ from segmentation.ingest.conform import REASONS, WARNINGS, Conformed
 from segmentation.ingest.erased import ERASED
 from segmentation.ingest.files import SourceFile
 
-PLANNED, DONE = "planned", "done"
+PLANNED, DONE, SET_ASIDE = "planned", "done", "set_aside"
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,14 @@ class Batch:
     files: tuple[SourceFile, ...]
     seq: int
     at: datetime
+    repairs: str | None = None
+    """The batch whose refused rows these files have, repaired; None: they are the source's own."""
 
     @property
     def id(self) -> str:
         said = [self.source, *(f"{file.path}\n{file.stamp}" for file in sorted(self.files))]
+        if self.repairs is not None:
+            said.append(self.repairs)
         return hashlib.sha256("\n".join(said).encode()).hexdigest()[:32]
 
 
@@ -57,6 +61,10 @@ class Entry:
     """The source's columns in it, as DDL."""
     last: date | None = None
     """Date of its newest event."""
+    is_set_aside: bool = False
+    """Whether its files could not be read, and were left alone."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """What the values of its columns of text looked like, see `find_kinds`."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +75,10 @@ class Ledger:
 
     @cached_property
     def done(self) -> Mapping[str, frozenset[tuple[str, str]]]:
-        """Source -> path and stamp of each file that was taken in."""
+        """Source -> path and stamp of each file that was taken in, or set aside."""
         found: dict[str, set[tuple[str, str]]] = {}
         for entry in self.entries:
-            if entry.is_done:
+            if entry.is_done or entry.is_set_aside:
                 files = found.setdefault(entry.batch.source, set())
                 files.update((file.path, file.stamp) for file in entry.batch.files)
         return {source: frozenset(files) for source, files in found.items()}
@@ -78,7 +86,7 @@ class Ledger:
     @property
     def begun(self) -> tuple[Batch, ...]:
         """Batches that were begun and not finished."""
-        return tuple(entry.batch for entry in self.entries if not entry.is_done)
+        return tuple(entry.batch for entry in self.entries if not entry.is_done and not entry.is_set_aside)
 
     @property
     def last_seq(self) -> int:
@@ -95,40 +103,59 @@ class Ledger:
         return found
 
     def new_files(self, source: str, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
-        """Those that no finished batch of the source has."""
+        """Those that were neither taken in nor set aside."""
         known = self.done.get(source, frozenset())
         return tuple(file for file in files if (file.path, file.stamp) not in known)
 
+    def without_set_aside(self, source: str, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+        """Those of which it is not known that they cannot be read."""
+        entries = [entry for entry in self.entries if entry.is_set_aside and entry.batch.source == source]
+        aside = {(file.path, file.stamp) for entry in entries for file in entry.batch.files}
+        return tuple(file for file in files if (file.path, file.stamp) not in aside)
+
+    def before(self, batch: Batch) -> Entry | None:
+        """The source's delivery before this one; None: there is none."""
+        earlier = [entry for entry in self.deliveries(batch.source) if entry.batch.seq < batch.seq]
+        return earlier[-1] if earlier else None
+
     def schema_before(self, batch: Batch) -> str | None:
-        """The source's columns in its batch before this one, as DDL; None: there is none."""
-        earlier = [e for e in self.entries if e.batch.source == batch.source and e.batch.seq < batch.seq]
-        return earlier[-1].schema if earlier else None
+        """The source's columns in its delivery before this one, as DDL; None: there is none."""
+        earlier = self.before(batch)
+        return earlier.schema if earlier else None
+
+    def deliveries(self, source: str) -> list[Entry]:
+        """A source's own batches that were read, without those of repaired rows."""
+        own = [entry for entry in self.entries if entry.batch.source == source and not entry.is_set_aside]
+        return [entry for entry in own if entry.batch.repairs is None]
+
+    def find(self, batch_id: str) -> Entry:
+        """What is said of one batch. Raises `ConfigError` if there is none."""
+        for entry in self.entries:
+            if entry.batch.id == batch_id:
+                return entry
+        raise ConfigError(
+            f"There is no batch '{batch_id}': `segmentation show ingest_batches` lists those that were taken in."
+        )
 
     def begin_again(self, batch_id: str, at: datetime) -> Ledger:
         """The ledger as if this batch had been begun only, at this time. Raises `ConfigError` if there is none."""
-        if batch_id not in {entry.batch.id for entry in self.entries}:
-            raise ConfigError(
-                f"There is no batch '{batch_id}': `segmentation show ingest_batches` lists those that were taken in."
-            )
-        return Ledger(
-            tuple(
-                replace(entry, batch=replace(entry.batch, at=at), is_done=False)
-                if entry.batch.id == batch_id
-                else entry
-                for entry in self.entries
-            )
-        )
+        again = self.find(batch_id)
+        begun = replace(again, batch=replace(again.batch, at=at), is_done=False, is_set_aside=False)
+        return Ledger(tuple(begun if entry is again else entry for entry in self.entries))
 
 
 def read_ledger(ingest_batches: DataFrame) -> Ledger:
     """The ledger from the table. One row a batch comes to the driver, with the names of its files."""
     taken = ("files", "file_stamps")
-    columns = ("batch_seq", "source", "status", *taken, "ingested_ts", "source_schema", "max_event_date")
+    said = ("source_schema", "source_kinds", "max_event_date", "repairs")
+    columns = ("batch_seq", "source", "status", *taken, "ingested_ts", *said)
     entries = []
     for row in ingest_batches.select(*columns).orderBy("batch_seq").collect():
         files = tuple(map(SourceFile, row["files"] or (), row["file_stamps"] or ()))
-        batch = Batch(row["source"], files, row["batch_seq"], row["ingested_ts"])
-        entries.append(Entry(batch, row["status"] == DONE, row["source_schema"], row["max_event_date"]))
+        batch = Batch(row["source"], files, row["batch_seq"], row["ingested_ts"], row["repairs"])
+        status, schema, last = row["status"], row["source_schema"], row["max_event_date"]
+        kinds = row["source_kinds"] or {}
+        entries.append(Entry(batch, status == DONE, schema, last, status == SET_ASIDE, kinds))
     return Ledger(tuple(entries))
 
 

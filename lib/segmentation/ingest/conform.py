@@ -16,9 +16,10 @@ from segmentation.config.identity import IdentitySettings
 from segmentation.config.traffic import TrafficSettings
 from segmentation.contracts.events import EVENTS
 from segmentation.ingest.identifiers import imitates, normalise_columns
-from segmentation.ingest.mapping import RAW, SCALARS, Mapping, map_rows, quoted
+from segmentation.ingest.mapping import SCALARS, Mapping, map_rows
+from segmentation.ingest.masking import GIVEN, MASKED, is_still_masked, raw_json, set_tokens_apart, token_name
 from segmentation.ingest.quality import contract_reasons, rule_reasons
-from segmentation.ingest.reading import BROKEN, SourceRows
+from segmentation.ingest.reading import SourceRows
 from segmentation.ingest.sampling import weight_column
 from segmentation.ingest.traffic import is_declared, is_internal
 from segmentation.privacy.tokens import token_column, with_token_key
@@ -36,9 +37,6 @@ _TEXTS = ArrayType(StringType())
 _PERSONAL_TYPE = ArrayType(
     StructType([StructField(name, StringType()) for name in ("token", "identifier_type", "value")])
 )
-_SIGN = r"\p{L}\p{M}\p{N}\x{FFFD}"
-_ADDRESS = rf"(?<![{_SIGN}._%+'-])[{_SIGN}._%+'-]++@[{_SIGN}-]++(?:\.[{_SIGN}-]++)++"
-"""From the first letter on and without going back: a field may have ten million of them and no @."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +67,21 @@ def conform_rows(
     query plan.
     """
     source = mapping.source
-    mapped = _with_identifiers(map_rows(rows, mapping), mapping, identity, traffic)
     personal = mapping.personal(identity)
+    mapped = map_rows(rows, mapping)
+    if rows.is_masked:
+        mapped = set_tokens_apart(mapped, personal)
+    mapped = _with_identifiers(mapped, mapping, identity, traffic)
     if personal:
         assert key is not None, "a mapping with personal identifiers comes with a key"
         mapped = with_token_key(mapped, key)
-    tokenised = _with_maps(mapped, mapping, identity)
+    tokenised = _with_maps(mapped, mapping, identity, rows.is_masked)
 
     severe = [rule for rule in source.rules if rule.severity != "warn"]
     kinds = mapping.identifiers(identity)
     reasons = {**contract_reasons(source, rows.own, at), **rule_reasons(severe, kinds)}
+    if rows.is_masked:
+        reasons[MASKED] = is_still_masked(rows.own, mapping.personal_columns(identity))
     mild = [rule for rule in source.rules if rule.severity == "warn"]
     warnings = {LOOK_ALIKE: F.col(_IMITATES), **rule_reasons(mild, kinds)}
     judged = tokenised.select("*", _names_of(reasons).alias(REASONS), _names_of(warnings).alias(WARNINGS))
@@ -93,7 +96,7 @@ def conform_rows(
     }
     columns = [made.get(name, F.col(name)).alias(name) for name in EVENTS.column_names if name not in _MADE_LATER]
     refused = F.size(REASONS) > 0
-    raw = F.when(refused, _raw_json(rows, mapping, identity)).alias(RAW_JSON)
+    raw = F.when(refused, raw_json(rows, mapping, identity)).alias(RAW_JSON)
     clear = F.col(PERSONAL) if personal else F.lit(None).cast(_PERSONAL_TYPE).alias(PERSONAL)
     fatal = tuple(dict.fromkeys(r for rule in source.rules if rule.severity == "fail" for r in rule.checks().values()))
     df = judged.select(*columns, REASONS, WARNINGS, raw, clear)
@@ -117,11 +120,13 @@ def _with_identifiers(
     return normalise_columns(said, kinds, identity).withColumn(_DECLARED, reduce(or_, accounts, F.lit(False)))
 
 
-def _with_maps(df: DataFrame, mapping: Mapping, identity: IdentitySettings) -> DataFrame:
-    """`identifiers` and `properties` as maps without nulls, personal values as tokens; and `_personal`."""
+def _with_maps(df: DataFrame, mapping: Mapping, identity: IdentitySettings, is_masked: bool) -> DataFrame:
+    """`identifiers` and `properties` as maps without nulls, personal values as tokens; and `_personal`. Of rows that
+    were masked a token may be there already, without its value."""
     kinds, personal = mapping.identifiers(identity), mapping.personal(identity)
-    tokens = {_token_name(kind): token_column(kind, F.col(f"`identifiers.{kind}`")) for kind in personal}
-    values = {kind: F.col(_token_name(kind) if kind in personal else f"`identifiers.{kind}`") for kind in kinds}
+    made = {kind: token_column(kind, F.col(f"`identifiers.{kind}`")) for kind in personal}
+    tokens = {token_name(k): F.coalesce(GIVEN + k, token) if is_masked else token for k, token in made.items()}
+    values = {kind: F.col(token_name(kind) if kind in personal else f"`identifiers.{kind}`") for kind in kinds}
     properties = {name: F.col(f"`properties.{name}`") for name in _properties(mapping)}
     entries = [_entry(kind) for kind in personal]
     clear = {PERSONAL: F.concat(*entries)} if entries else {}
@@ -131,10 +136,10 @@ def _with_maps(df: DataFrame, mapping: Mapping, identity: IdentitySettings) -> D
 
 
 def _entry(kind: str) -> Column:
-    """What the vault is to have of an identifier: one, or none where there is no token."""
-    token, value = F.col(_token_name(kind)), F.col(f"`identifiers.{kind}`")
+    """What the vault is to have of an identifier: one, or none where there is no value."""
+    token, value = F.col(token_name(kind)), F.col(f"`identifiers.{kind}`")
     entry = F.struct(token.alias("token"), F.lit(kind).alias("identifier_type"), value.alias("value"))
-    return _if_any([token.isNotNull()], F.array(entry).cast(_PERSONAL_TYPE), _PERSONAL_TYPE)
+    return _if_any([value.isNotNull()], F.array(entry).cast(_PERSONAL_TYPE), _PERSONAL_TYPE)
 
 
 def _content_id(mapping: Mapping, identity: IdentitySettings) -> Column:
@@ -144,7 +149,7 @@ def _content_id(mapping: Mapping, identity: IdentitySettings) -> Column:
     parts = {name: F.col(name).cast("string") for name in SCALARS if name not in {"event_id", "received_ts"}}
     parts["event_ts"] = F.unix_micros("event_ts").cast("string")
     for kind in mapping.identifiers(identity):
-        parts[f"identifiers.{kind}"] = F.col(_token_name(kind) if kind in personal else f"`identifiers.{kind}`")
+        parts[f"identifiers.{kind}"] = F.col(token_name(kind) if kind in personal else f"`identifiers.{kind}`")
     for name in _properties(mapping):
         parts[f"properties.{name}"] = F.col(f"`properties.{name}`")
     said = [
@@ -152,31 +157,6 @@ def _content_id(mapping: Mapping, identity: IdentitySettings) -> Column:
         for name, value in sorted(parts.items())
     ]
     return F.sha2(F.concat(*said), 256)
-
-
-def _raw_json(rows: SourceRows, mapping: Mapping, identity: IdentitySettings) -> Column:
-    """The row as it came, as JSON, without a personal value in clear.
-
-    Columns that feed a personal identifier show its token, or that there was a value which is none. Of a row that
-    could not be read nobody knows which part is personal: where the source has any, its letters and digits are
-    masked, so that one still sees where it broke. Addresses of e-mail are masked wherever they stand.
-    """
-    personal = mapping.personal_columns(identity)
-    shown = []
-    for column in rows.own:
-        value = F.col(quoted(RAW + column))
-        if column in personal:
-            hidden = F.coalesce(F.col(_token_name(personal[column])), F.lit("(a value that is no identifier)"))
-            value = F.when(value.isNotNull(), hidden)
-        shown.append(value.alias(column))
-    broken = F.col(BROKEN)
-    if personal:
-        broken = F.regexp_replace(F.regexp_replace(broken, r"\p{L}", "x"), r"\p{N}", "9")
-    options = {"ignoreNullFields": "false"}
-    whole = F.when(F.col(BROKEN).isNotNull(), F.to_json(F.struct(broken.alias("broken_row")))).otherwise(
-        F.to_json(F.struct(*shown), options)
-    )
-    return F.regexp_replace(whole, _ADDRESS, "(e-mail)")
 
 
 def _names_of(reasons: Map[str, Column]) -> Column:
@@ -199,7 +179,3 @@ def _map_of(values: Map[str, Column]) -> Column:
 
 def _properties(mapping: Mapping) -> list[str]:
     return list(mapping.source.columns.properties)
-
-
-def _token_name(kind: str) -> str:
-    return f"_token_{kind}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql.types import StructType
 
 from segmentation.contracts.errors import InputError
+from segmentation.ingest.kinds import TEXT
 
 
 def find_changes(before: str, now: str) -> list[str]:
@@ -20,6 +23,16 @@ def find_changes(before: str, now: str) -> list[str]:
             for name in sorted(found.keys() & then.keys())
             if found[name] != then[name]
         ),
+    ]
+
+
+def find_retyped(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """One clause a column whose values were of a kind (`find_kinds`) and are not any more. What was text and looks like
+    numbers for once is no change."""
+    return [
+        f"'{name}' is {now[name]} and was {before[name]}"
+        for name in sorted(before.keys() & now.keys())
+        if before[name] not in (TEXT, now[name])
     ]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from segmentation.config.sources import Source
-from segmentation.contracts.errors import InputError
+from segmentation.contracts.errors import InputError, UnreadableError
 from segmentation.ingest.dialect import jvm
 
 _PARQUET_MAGIC = {0x50415231, 0x50415245}
@@ -38,7 +38,7 @@ def list_files(spark: SparkSession, source: Source) -> list[SourceFile]:
         case "kafka":
             found = []
         case _:
-            found = _matching(spark, source.path)
+            found = matching_files(spark, source.path)
     if not found:
         raise InputError(
             f"Source '{source.name}': no file matches '{source.path}'; check the path, or whether the delivery "
@@ -67,7 +67,8 @@ def csv_headers(
     return groups
 
 
-def _matching(spark: SparkSession, path: str) -> list[SourceFile]:
+def matching_files(spark: SparkSession, path: str) -> list[SourceFile]:
+    """Every file that a file, folder or glob matches, without what is hidden."""
     place, file_system = _open(spark, path)
     found: list[SourceFile] = []
     for status in file_system.globStatus(place) or ():
@@ -142,7 +143,7 @@ def _csv_header(spark: SparkSession, source: Source, file: SourceFile) -> tuple[
     lowered = [name.lower() for name in header]
     twice = sorted({name for name in header if lowered.count(name.lower()) > 1})
     if twice:
-        raise InputError(
+        raise UnreadableError(
             f"Source '{source.name}': the header of '{file.path}' has the column '{twice[0]}' twice; name it apart."
         )
     return header

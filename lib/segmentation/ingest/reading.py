@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from py4j.protocol import Py4JJavaError
@@ -15,7 +15,7 @@ from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.types import StringType, StructField, StructType
 
 from segmentation.config.sources import Lookup, Scalar, Source
-from segmentation.contracts.errors import InputError
+from segmentation.contracts.errors import InputError, UnreadableError
 from segmentation.ingest.files import SourceFile, csv_headers, unreadable_parquet
 
 BROKEN = "_broken_row"
@@ -45,10 +45,15 @@ class SourceRows:
     """The columns that its mapping may name."""
     ambiguous: tuple[str, ...]
     """Columns that both the source and one of its reference tables have; the source's own is taken."""
+    as_read: DataFrame
+    """The rows before anything was done with them: the first of them cost little to look at."""
+    is_masked: bool = False
+    """Whether they come back from the quarantine, where tokens stand for personal values."""
 
 
 def read_rows(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> SourceRows:
-    """The rows of these files. Raises `InputError`, naming the file, where one cannot be read at all."""
+    """The rows of these files. Raises `UnreadableError`, naming the file, where one cannot be read at all, and
+    `InputError` where they do not go together or a reference table is wrong."""
     with explained(source, files):
         match source.format:
             case "csv":
@@ -60,18 +65,19 @@ def read_rows(spark: SparkSession, source: Source, files: Sequence[SourceFile]) 
             case "delta":
                 version = files[0].stamp.removeprefix("version ")
                 df = _reader(spark, source).option("versionAsOf", version).load(source.path)
-        return describe_rows(spark, source, _spread(spark, df, files))
+        return replace(describe_rows(spark, source, _spread(spark, df, files)), as_read=df)
 
 
-def describe_rows(spark: SparkSession, source: Source, df: DataFrame) -> SourceRows:
-    """Rows of a source as they were read, with its reference tables beside them."""
-    own = tuple(column for column in df.columns if column != BROKEN)
+def describe_rows(spark: SparkSession, source: Source, df: DataFrame, beside: Sequence[str] = ()) -> SourceRows:
+    """Rows of a source as they were read, with its reference tables beside them. Columns named in `beside` are not the
+    source's, and stay in the frame only."""
+    as_read, own = df, tuple(column for column in df.columns if column not in (BROKEN, *beside))
     if BROKEN not in df.columns:
         df = df.withColumn(BROKEN, F.lit(None).cast("string"))
     there = {column.lower() for column in own}
     missing = tuple(dict.fromkeys(column for column in source.optional if column.lower() not in there))
     df = df.withColumns({column: F.lit(None).cast("string") for column in missing})
-    rows = SourceRows(df, own, (*own, *missing), ())
+    rows = SourceRows(df, own, (*own, *missing), (), as_read)
     for lookup in source.lookups:
         rows = _join_lookup(spark, source, lookup, rows)
     return rows
@@ -79,7 +85,7 @@ def describe_rows(spark: SparkSession, source: Source, df: DataFrame) -> SourceR
 
 @contextmanager
 def explained(source: Source, files: Sequence[SourceFile]) -> Iterator[None]:
-    """Turns what Spark raises on data that cannot be read into an `InputError` that names the file, and no value."""
+    """Turns what Spark raises on data that cannot be read into an `UnreadableError` that names the file, no value."""
     try:
         yield
     except (PySparkException, Py4JJavaError) as error:
@@ -88,7 +94,7 @@ def explained(source: Source, files: Sequence[SourceFile]) -> Iterator[None]:
         condition = error.getCondition() if isinstance(error, PySparkException) else None
         where = f"the file '{name}'" if name else "its files"
         reason = f" [{condition}]" if condition else ""
-        raise InputError(
+        raise UnreadableError(
             f"Source '{source.name}': {where} cannot be read as {source.format}{reason}; nothing of this batch was "
             "taken in. Deliver it again, or take it away."
         ) from error
@@ -123,13 +129,15 @@ def _read_json(spark: SparkSession, source: Source, files: Sequence[SourceFile])
     found = _reader(spark, source).load([file.path for file in files]).schema
     schema = StructType([field for field in found if field.name != BROKEN])
     if not schema.fields and any(file.size for file in files):
-        raise InputError(f"Source '{source.name}': no line of its files is a JSON object; check its format and path.")
+        raise UnreadableError(
+            f"Source '{source.name}': no line of its files is a JSON object; check its format and path."
+        )
     return _with_schema(spark, source, files, schema)
 
 
 def _read_parquet(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> DataFrame:
     if broken := unreadable_parquet(spark, files):
-        raise InputError(
+        raise UnreadableError(
             f"Source '{source.name}': the file '{broken[0].path}' is not Parquet, or was cut short "
             f"({len(broken)} of {len(files)} files); nothing of this batch was taken in. "
             "Deliver it again, or take it away."
@@ -189,7 +197,7 @@ def _join_lookup(spark: SparkSession, source: Source, lookup: Lookup, rows: Sour
     new = [name for name in table.columns if name not in rows.columns]
     shared = [name for name in table.columns if name in rows.columns and name not in lookup.on]
     joined = rows.df.join(F.broadcast(table.select(*lookup.on, *new)), lookup.on, "left")
-    return SourceRows(joined, rows.own, (*rows.columns, *new), (*rows.ambiguous, *shared))
+    return replace(rows, df=joined, columns=(*rows.columns, *new), ambiguous=(*rows.ambiguous, *shared))
 
 
 def _is_true(value: Scalar) -> bool:

@@ -39,7 +39,8 @@ def cut_sessions(events: DataFrame, params: SessionSettings, as_of: date, trust:
 
     With `trust_source`, events of one source with one `session_key` are one session, whatever lies between them.
     With `by: device`, each device of a person has sessions of its own. The last session is `open` while an event
-    just after `as_of` would still belong to it. `trust` names identifier types, strongest first.
+    just after `as_of` would still belong to it, and one of the source's while it has been quiet for no longer than
+    that. `trust` names identifier types, strongest first.
     """
     further = [("session_key", params.trust_source), ("source", params.trust_source)]
     further.append(("properties", any((params.campaign_property, params.channel_property, params.device_property))))
@@ -116,7 +117,7 @@ def _mark_edges(rows: DataFrame, params: SessionSettings, order: WindowSpec, end
     too_long_after = F.coalesce(_stretch(here, params) != _stretch(F.col("us_after"), params), no)
     open_still = ~_is_gap(here, F.lit(round((end - _EPOCH).total_seconds()) * 10**6), params)
     reason = (
-        F.when(whole, F.when(F.col("us_after").isNull(), "source"))
+        F.when(whole, F.when(F.col("us_after").isNull(), F.when(open_still, "open").otherwise("source")))
         .when(F.col("closes"), "end_event")
         .when(gap_after, F.when(F.col("us_after").isNull() & open_still, "open").otherwise("timeout"))
         .when(campaign_after, "campaign")

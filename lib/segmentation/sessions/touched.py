@@ -7,6 +7,8 @@ events in it alone is what would be cut of all of them.
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time, timedelta
+
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -65,13 +67,18 @@ def touched_by_the_end(sessions: DataFrame) -> DataFrame:
     return sessions.where("end_reason = 'open'").select("person_id", *spans)
 
 
-def find_windows(touched: DataFrame, sessions: DataFrame, params: SessionSettings) -> DataFrame:
+def find_windows(
+    touched: DataFrame, sessions: DataFrame, params: SessionSettings, oldest: date | None = None
+) -> DataFrame:
     """Where to cut anew, and what was cut there before.
 
     Grain in: `touched_by_events` and the like, and one session as it is. Grain out: one window of one person, `from_us`
     to `to_us`, both within it, with `stale`, the sessions that it holds as an array of structs. Windows of a person
     do not overlap, and lie further apart than the timeout. What the source says is one session, and the last campaign,
     reach over any gap: a person's only window is then as wide as all that is known of the person.
+
+    Sessions that began before the day `oldest` are not kept. A window that one of them may reach into begins before
+    all that the person did.
     """
     check_columns(sessions, SESSIONS.column_names, "the sessions")
     reaches_far = params.trust_source or params.campaign_property is not None
@@ -83,6 +90,11 @@ def find_windows(touched: DataFrame, sessions: DataFrame, params: SessionSetting
         F.struct(*SESSIONS.column_names).alias("session"),
     )
     stretches = of_touched.unionByName(touched, allowMissingColumns=True)
+    if oldest is not None:
+        longest = timedelta(hours=params.max_hours, minutes=params.timeout_minutes)
+        last = round((datetime.combine(oldest, time.min, UTC) + longest).timestamp() * 10**6)
+        is_reached = F.lit(reaches_far) | (F.col("from_us") <= F.lit(last))
+        stretches = stretches.withColumn("from_us", F.when(is_reached, F.lit(_NO_TIME)).otherwise(F.col("from_us")))
     order = Window.partitionBy("person_id").orderBy("from_us", "to_us")
     reached = F.max("to_us").over(order.rowsBetween(Window.unboundedPreceding, -1))
     far = F.lit(False) if reaches_far else F.col("from_us") - F.col("reached") > timeout

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from segmentation.contracts.errors import InputError
-from segmentation.ingest.batches import Ledger, read_ledger
-from segmentation.ingest.deliveries import Delivery, follow_deliveries, open_deliveries
+from segmentation.ingest.batches import Batch, Ledger, read_ledger
+from segmentation.ingest.deliveries import Delivery, follow_deliveries, open_deliveries, open_repaired
+from segmentation.ingest.files import matching_files
 from segmentation.ingest.stream import INFER
+from segmentation.ingest.unreadable import Unreadable
 from segmentation.runtime.configured import configured
 from segmentation.runtime.stage import StageContext
 
@@ -16,38 +18,69 @@ STREAMS = "_streams"
 """Folder of the warehouse with how far each stream was read."""
 
 
-def plan_groups(context: StageContext, ledger: Ledger, replayed: str | None) -> Generator[list[Delivery]]:
-    """Deliveries that are taken in together: each batch that was begun alone, then what is new of all sources in one
-    group, then what streams bring, batch by batch. Of a replay, the one batch.
+def plan_groups(context: StageContext, ledger: Ledger) -> Generator[Sequence[Delivery | Unreadable]]:
+    """Deliveries that are taken in together, and what of them is set aside: each batch that was begun alone, then what
+    is new of all sources in one group, then what streams bring, batch by batch.
 
     A batch of a stream counts as taken in once the next group is asked for.
     """
     opened = open_deliveries(context.spark, context.settings, ledger)
-    if replayed is not None:
-        yield [_replayed(opened, replayed)]
-        return
-    yield from ([delivery] for delivery in opened if delivery.batch is not None)
-    if new := [delivery for delivery in opened if delivery.batch is None]:
+    yield from ([_repaired_again(context, ledger, batch)] for batch in ledger.begun if batch.repairs is not None)
+    yield from ([one] for one in opened if isinstance(one, Delivery) and one.batch is not None)
+    if new := [one for one in opened if isinstance(one, Unreadable) or one.batch is None]:
         yield new
     if any(source.stream is not None for source in context.settings.sources):
         if opened:
             # What was begun is done now: the streams do not bring it again.
             ledger = read_ledger(context.warehouse.read_or_empty("ingest_batches"))
         with closing(_streamed(context, ledger)) as streamed:
-            yield from ([delivery] for delivery in streamed)
+            yield from streamed
 
 
-def _replayed(opened: list[Delivery], batch_id: str) -> Delivery:
-    for delivery in opened:
-        if delivery.batch is not None and delivery.batch.id == batch_id:
-            return delivery
+def open_replayed(context: StageContext, ledger: Ledger, batch_id: str) -> Delivery:
+    """A batch that is to be taken in again (`Ledger.begin_again`). Raises `InputError` where it cannot be read."""
+    opened = open_deliveries(context.spark, context.settings, ledger)
+    batch = ledger.find(batch_id).batch
+    if batch.repairs is not None:
+        return _repaired_again(context, ledger, batch)
+    for one in opened:
+        if isinstance(one, Delivery) and one.batch is not None and one.batch.id == batch_id:
+            return one
     raise InputError(
-        f"Batch '{batch_id}' is of a table or topic that is followed as a stream, whose rows are not read twice: take "
-        "repaired rows in with a source of their own."
+        f"Batch '{batch_id}' is of a table or topic that is followed as a stream, whose rows are not read twice: those "
+        "that were refused can be repaired, see `segmentation replay --help`."
     )
 
 
-def _streamed(context: StageContext, ledger: Ledger) -> Generator[Delivery]:
+def open_handed_in(context: StageContext, ledger: Ledger, repaired: str, path: str) -> Delivery | None:
+    """Repaired rows of the batch `repaired` in a file, folder or glob; None: all of them were taken in before. Raises
+    `InputError` where there is none."""
+    source = ledger.find(repaired).batch.source
+    files = tuple(sorted(matching_files(context.spark, path)))
+    if not files:
+        raise InputError(f"No file matches '{path}': name the one with the repaired rows.")
+    batch = Batch(source, files, ledger.last_seq + 1, context.now, repaired)
+    return _open_repaired(context, ledger, batch)
+
+
+def _repaired_again(context: StageContext, ledger: Ledger, batch: Batch) -> Delivery:
+    there = [file for known in batch.files for file in matching_files(context.spark, known.path)]
+    gone = {(file.path, file.stamp) for file in batch.files} - {(file.path, file.stamp) for file in there}
+    delivery = None if gone else _open_repaired(context, ledger, batch)
+    if delivery is None:
+        raise InputError(
+            f"Repaired rows of batch '{batch.repairs}' are to be taken in again, and their file "
+            f"'{batch.files[0].path}' is gone or has changed since: put it back as it was, then start again."
+        )
+    return delivery
+
+
+def _open_repaired(context: StageContext, ledger: Ledger, batch: Batch) -> Delivery | None:
+    quarantine = context.warehouse.read_or_empty("events_quarantine")
+    return open_repaired(context.spark, context.settings, ledger, batch, quarantine)
+
+
+def _streamed(context: StageContext, ledger: Ledger) -> Generator[Sequence[Delivery | Unreadable]]:
     for source in context.settings.sources:
         if source.stream is None:
             continue

@@ -7,7 +7,7 @@ then the rows of the ledger say `done`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,11 +20,12 @@ from pyspark.sql import functions as F
 from segmentation.activation.consent import keep_newest, read_signals, read_statements
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import InputError
-from segmentation.ingest.batches import DONE, PLANNED, Batch, Counts
+from segmentation.ingest.batches import DONE, PLANNED, SET_ASIDE, Batch, Counts
 from segmentation.ingest.conform import PERSONAL, RAW_JSON, REASONS
 from segmentation.ingest.deliveries import Delivery
 from segmentation.ingest.duplicates import Suspects, find_suspects, split_duplicates
 from segmentation.ingest.near_duplicates import split_near_duplicates
+from segmentation.ingest.repairs import keep_marks, mark_repaired
 from segmentation.ingest.sampling import is_left_out
 from segmentation.ingest.traffic import (
     busy_days,
@@ -57,6 +58,8 @@ class Judged:
     """Conformed, and kept while they are written."""
     changes: list[str]
     """How the source's columns differ from those of its batch before."""
+    kinds: Mapping[str, str]
+    """What the values of its columns of text look like."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,9 @@ def write_group(context: StageContext, group: Group) -> Taken:
         refused = group.rows.where(F.size(REASONS) > 0).withColumnsRenamed({REASONS: "reasons", RAW_JSON: "raw"})
         # They are few, and lie among all the others.
         few = refused.repartition(max(1, -(-group.quarantined // ROWS_A_TASK)))
-        quarantined = put("events_quarantine", few.withColumn("quarantined_ts", F.lit(group.at))).rows
+        before = warehouse.read("events_quarantine") if group.is_begun else None
+        marked = keep_marks(few, before, group.ids)
+        quarantined = put("events_quarantine", marked.withColumn("quarantined_ts", F.lit(group.at))).rows
     warehouse.ensure("vault")
     if any(one.delivery.mapping.personal(settings.identity) for one in group.batches):
         of_events = good.where(~is_left_out()) if is_sampled else good
@@ -177,13 +182,29 @@ def write_group(context: StageContext, group: Group) -> Taken:
         flags = Counter(found.get if accepted else {})
         if busy is not None:
             flags["bots"] += _flag_earlier(context, group, busy)
+    for one in group.batches:
+        if repaired := one.batch.repairs:
+            before, handed_in = warehouse.read("events_quarantine"), one.delivery.rows.df
+            marked = mark_repaired(before, repaired, handed_in, one.batch.id)
+            warehouse.replace_slice("events_quarantine", marked, batch_id=repaired)
     # Last, so that batches which are refused after all have neither granted nor withdrawn anything.
     warehouse.ensure("consent")
     if settings.consent or settings.global_privacy_control:
         put("consent", statements)
     warehouse.replace_slice("ingest_batches", records.withColumn("status", F.lit(DONE)), batch_id=group.ids)
-    notes = [f"{one.batch.source}: {n}" for one in group.batches for n in (*one.changes, *anomalies[one.batch.id])]
+    notes = [
+        f"{one.batch.source}: {note}"
+        for one in group.batches
+        for note in (*one.delivery.notes, *one.changes, *anomalies[one.batch.id])
+    ]
     return Taken(group, repeated, sampled, sum(early.values()), flags, notes)
+
+
+def write_set_aside(context: StageContext, batch: Batch) -> None:
+    """Says in the ledger that files were left alone, so that they are told once and looked at when they change."""
+    counts = dict.fromkeys(("rows_read", "accepted", "quarantined", "duplicates", "sampled"), 0)
+    rows = [{**_named(batch), "status": SET_ASIDE, **counts}]
+    context.warehouse.append("ingest_batches", _ledger_frame(context, rows))
 
 
 def _changed_meanwhile(group: Group, accepted: int, quarantined: int, duplicates: int, sampled: int) -> InputError:
@@ -329,19 +350,15 @@ def _ledger_rows(
     early: Mapping[str, int],
     anomalies: Mapping[str, list[str]],
 ) -> DataFrame:
-    table = CATALOGUE["ingest_batches"]
     rows = []
     for one in group.batches:
         batch, counts = one.batch, one.counts
         late = {FROM_THE_FUTURE: early[batch.id]} if batch.id in early else {}
         values = {
-            "batch_id": batch.id,
-            "batch_seq": batch.seq,
-            "source": batch.source,
+            **_named(batch),
             "status": PLANNED,
-            "files": [file.path for file in batch.files],
-            "file_stamps": [file.stamp for file in batch.files],
             "source_schema": one.delivery.schema,
+            "source_kinds": dict(one.kinds),
             "schema_changes": one.changes,
             "volume_anomalies": anomalies[batch.id],
             "rows_read": counts.read,
@@ -352,7 +369,24 @@ def _ledger_rows(
             "reasons": {**counts.warnings, **late, **counts.reasons},
             "min_event_date": counts.first,
             "max_event_date": counts.last,
-            "ingested_ts": batch.at,
+            "repairs": batch.repairs,
         }
-        rows.append(tuple(values.get(name) for name in table.column_names))
-    return context.spark.createDataFrame(rows, table.schema)
+        rows.append(values)
+    return _ledger_frame(context, rows)
+
+
+def _named(batch: Batch) -> dict[str, object]:
+    """What a row of the ledger says of a batch before anything is known of its rows."""
+    return {
+        "batch_id": batch.id,
+        "batch_seq": batch.seq,
+        "source": batch.source,
+        "files": [file.path for file in batch.files],
+        "file_stamps": [file.stamp for file in batch.files],
+        "ingested_ts": batch.at,
+    }
+
+
+def _ledger_frame(context: StageContext, rows: Sequence[Mapping[str, object]]) -> DataFrame:
+    table = CATALOGUE["ingest_batches"]
+    return context.spark.createDataFrame([tuple(map(row.get, table.column_names)) for row in rows], table.schema)

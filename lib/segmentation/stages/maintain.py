@@ -7,14 +7,16 @@ what was published can be looked at, explained and made current again for as lon
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from segmentation.config.maintenance import AGEING
 from segmentation.config.settings import Settings
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.runtime.stage import Outcome, Stage, StageContext
+from segmentation.runtime.warehouse import Warehouse
 
 _MARGIN = timedelta(hours=1)
 """Clocks of a table's storage and of this machine are within this."""
@@ -31,7 +33,7 @@ def run(context: StageContext) -> Outcome:
     for name in names:
         context.tell(name)
         if days := settings.keep_rows_days.get(name):
-            figures["rows_deleted"] += warehouse.delete_older(name, AGEING[name], context.as_of - timedelta(days=days))
+            figures["rows_deleted"] += _delete_older(warehouse, name, context.as_of - timedelta(days=days))
         figures["files_joined"] += warehouse.compact(name)
         keep = _kept(context, name, pinned.get(name))
         begun = warehouse.changed_at(name)
@@ -39,6 +41,19 @@ def run(context: StageContext) -> Outcome:
             figures["bytes_freed"] += warehouse.vacuum(name, keep)
     said = f"{figures['files_joined']:,} files fewer, {figures['bytes_freed'] / 1e6:,.1f} MB freed"
     return Outcome(len(names), len(names), dict(figures), message=said)
+
+
+def _delete_older(warehouse: Warehouse, name: str, day: date) -> int:
+    """Deletes rows of before `day` that nothing holds on to; returns how many."""
+    table, aged_by = CATALOGUE[name], AGEING[name]
+    if not table.holds_for:
+        return warehouse.delete_older(name, aged_by, day)
+    # As of any later date the newest of those before it says the same as all of them.
+    newest_first = Window.partitionBy(*table.holds_for).orderBy(F.col(aged_by).desc())
+    older = warehouse.read(name).where(F.col(aged_by) < F.lit(day)).withColumn("place", F.rank().over(newest_first))
+    by = (*table.keys, aged_by)
+    gone = older.where("place > 1").select(*by).localCheckpoint()
+    return warehouse.merge(name, gone, by, lambda merge: merge.whenMatchedDelete())
 
 
 def oldest_pinned(context: StageContext) -> dict[str, int]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.config.settings import Settings
@@ -43,6 +43,8 @@ def run(context: StageContext) -> Outcome:
         rows = _cut_all(context, events, count)
         return Outcome(rows_in=count, rows_out=rows, message=tell_differences(context, "sessions"))
     figures = _cut_changes(context, events, earlier)
+    if oldest := _oldest_kept(context):
+        context.warehouse.delete_older("sessions", "session_start", oldest)
     return Outcome(count, context.warehouse.read("sessions").count(), figures, mode="incremental")
 
 
@@ -59,7 +61,16 @@ def _cut_all(context: StageContext, events: DataFrame, count: int) -> int:
 
 
 def _cut(context: StageContext, owned: DataFrame) -> DataFrame:
-    return cut_sessions(owned, context.settings.sessions, context.as_of, _trust(context))
+    """The sessions that are kept, of events that carry `person_id`."""
+    sessions = cut_sessions(owned, context.settings.sessions, context.as_of, _trust(context))
+    oldest = _oldest_kept(context)
+    return sessions if oldest is None else sessions.where(F.col("session_start") >= F.lit(oldest))
+
+
+def _oldest_kept(context: StageContext) -> date | None:
+    """The first day of which sessions are kept; None: all are."""
+    days = context.settings.maintenance.keep_rows_days.get("sessions")
+    return None if days is None else context.as_of - timedelta(days=days)
 
 
 def _can_go_on(context: StageContext, earlier: Earlier, events: int) -> bool:
@@ -78,9 +89,11 @@ def _cut_changes(context: StageContext, events: DataFrame, earlier: Earlier) -> 
     owners, sessions = context.read_owners(), context.read("sessions")
     with ExitStack() as stack:
         touched = stack.enter_context(counted(_find_touched(context, behaviour, owners, sessions, earlier)))
-        windows = stack.enter_context(counted(find_windows(touched, sessions, context.settings.sessions)))
-        found, first_us, last_us = windows.agg(F.count("*"), F.min("from_us"), F.max("to_us")).collect()[0]
-        if not found:
+        windows = stack.enter_context(
+            counted(find_windows(touched, sessions, context.settings.sessions, _oldest_kept(context)))
+        )
+        count, first_us, last_us = windows.agg(F.count("*"), F.min("from_us"), F.max("to_us")).collect()[0]
+        if not count:
             return {"windows": 0, "changed": 0}
         near = behaviour.where(F.col("event_date").between(_date(first_us), _date(last_us)))
         theirs = stack.enter_context(counted(owners.join(windows.select("person_id").distinct(), "person_id")))
@@ -90,7 +103,7 @@ def _cut_changes(context: StageContext, events: DataFrame, earlier: Earlier) -> 
         changed, first, last = changes.agg(F.count("*"), F.min(day), F.max(day)).collect()[0]
         if changed:
             context.warehouse.update("sessions", changes, "gone", {"session_start": (first, last)})
-        return {"windows": found, "changed": changed}
+        return {"windows": count, "changed": changed}
 
 
 def _find_touched(
@@ -125,13 +138,14 @@ def _owners_table(context: StageContext) -> str:
     return "identity_history" if context.settings.point_in_time.identity == "then" else "identity_map"
 
 
-def _date(us: int) -> date:
-    """Of a moment that may be before or after any that a date can hold."""
-    return (_EPOCH + timedelta(microseconds=us)).date()
+def _date(us: int) -> Column:
+    """Of a moment, which may be a thousand years away. As text, since of a Python date before the year 1000 Spark makes
+    none."""
+    return F.lit((_EPOCH + timedelta(microseconds=us)).date().isoformat()).cast("date")
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.sessions, behaviour_depends_on(settings)
+    return settings.sessions, behaviour_depends_on(settings), settings.maintenance.keep_rows_days.get("sessions")
 
 
 STAGE = Stage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,9 +24,9 @@ KEY = b"k" * 32
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
 
-def _conform(spark: SparkSession, configured: Settings, key: bytes | None = None) -> list[Row]:
+def _conform(spark: SparkSession, configured: Settings, key: bytes | None = None, is_masked: bool = False) -> list[Row]:
     one = configured.sources[0]
-    rows = read_rows(spark, one, list_files(spark, one))
+    rows = replace(read_rows(spark, one, list_files(spark, one)), is_masked=is_masked)
     mapping, problems = check_mapping(spark, one, "sources.0.columns", configured.identity, rows)
     assert not problems
     return conform_rows(rows, mapping, configured.identity, key, configured.traffic, NOW).df.collect()
@@ -104,6 +105,26 @@ def test_an_event_has_the_columns_of_the_contract(refused: dict[str, Row]) -> No
     assert got == expected
     assert refused["e2"]["amount"] == Decimal("-5.0000")
     assert refused["e3"]["amount"] is None
+
+
+def test_a_token_stands_for_its_value_in_a_repaired_row_and_what_is_hidden_is_said(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    token = token_of(KEY, "name", "ann lee")
+    lines = [line(1, email=token), line(2, email=f"Ann {token}"), line(3, quantity="(e-mail)"), line(4, email="A Lee")]
+    path = write_csv(tmp_path / "a.csv", [*lines, line(5, email=f"{token} {token}")])
+    names = {"identifiers": {"user_id": "uid", "name": "email"}}
+    configured = settings(tmp_path, source(path, columns=names))
+    identity = {"identifiers": {"user_id": {}, "name": {"describes": True}}}
+    configured = Settings.model_validate({**configured.model_dump(exclude_unset=True), "identity": identity})
+    found = {row["event_id"]: row for row in _conform(spark, configured, KEY, is_masked=True)}
+    assert {event: row[REASONS] for event, row in found.items() if row[REASONS]} == {
+        "e2": ["masked_value"],
+        "e3": ["bad_amount", "masked_value"],
+    }
+    own = token_of(KEY, "name", found["e4"][PERSONAL][0]["value"])
+    assert [found[event]["identifiers"]["name"] for event in ("e1", "e5", "e4")] == [token, token, own]
+    assert [len(found[event][PERSONAL]) for event in ("e1", "e5", "e4")] == [0, 0, 1]
 
 
 def test_where_null_is_an_answer_it_is_no_lost_amount(spark: SparkSession, tmp_path: Path) -> None:

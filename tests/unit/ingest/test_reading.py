@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from pyspark.sql import SparkSession
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.sources import Source
 from segmentation.ingest import reading
+from segmentation.ingest.drift import find_retyped
 from segmentation.ingest.files import list_files
+from segmentation.ingest.kinds import find_kinds
 from segmentation.ingest.mapping import check_mapping
 
 
@@ -28,6 +31,23 @@ def test_what_is_read_in_one_task_is_conformed_in_several(
     rows = reading.read_rows(spark, source, list_files(spark, source)).df
     assert rows.rdd.getNumPartitions() == tasks
     assert sorted(f"{row['id']},{row['what']}" for row in rows.collect()) == sorted(lines)
+
+
+def test_columns_of_text_are_what_most_of_their_values_are(spark: SparkSession, tmp_path: Path) -> None:
+    said: list[dict[str, object]] = [
+        {"n": 1 + k % 2 * 0.5, "at": f"2026-03-0{1 + k % 9} 10:00:00", "id": f"e{k}", "new": True, "blank": " "}
+        for k in range(20)
+    ]
+    said[7] |= {"n": "cheap", "at": None}
+    (tmp_path / "web.json").write_text("\n".join(map(json.dumps, said)) + "\n{broken\n", encoding="utf-8")
+    columns = {"event_name": "'seen'", "event_ts": "at", "identifiers": {"user_id": "id"}}
+    source = Source.model_validate({"name": "web", "format": "json", "path": str(tmp_path), "columns": columns})
+    kinds = find_kinds(reading.read_rows(spark, source, list_files(spark, source)))
+    assert kinds == {"n": "number", "at": "time", "id": "text", "new": "boolean"}
+    assert find_retyped(kinds, {"n": "text", "at": "number", "id": "number", "new": "boolean"}) == [
+        "'at' is number and was time",
+        "'n' is text and was number",
+    ]
 
 
 def test_columns_that_a_batch_may_lack_say_nothing_then(spark: SparkSession, tmp_path: Path) -> None:

@@ -91,6 +91,10 @@ def test_there_is_no_job_without_a_command() -> None:
         (["run", "--from", "2026-01-02"], "--from and --to go together, and not with --as-of"),
         (["run", "--from", "2026-01-02", "--to", "2026-01-01"], "--from 2026-01-02 is after --to 2026-01-01"),
         (["run", "--log-format", "xml"], "'xml' is not one of 'text', 'json'"),
+        (
+            ["replay", "--batch", "b", "--refused", "a", "--rows", "r"],
+            "--refused writes rows to be repaired, and --rows",
+        ),
         (["runn"], "No such command 'runn'"),
     ],
 )

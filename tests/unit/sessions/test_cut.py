@@ -167,6 +167,16 @@ def test_a_trusted_source_session_is_taken_whole(spark: SparkSession) -> None:
     ]
 
 
+def test_a_session_of_the_source_is_open_until_it_has_been_quiet_for_the_timeout(spark: SparkSession) -> None:
+    midnight = 31 * 24 * 60 - 12 * 60
+    rows = [{"session_key": key, "event_ts": _at(midnight - before)} for key, before in (("a", 31), ("b", 29))]
+    params = SessionSettings(trust_source=True)
+    sessions = cut_sessions(event_rows(spark, rows), params, AS_OF, TRUST).orderBy("session_start").collect()
+    assert [session["end_reason"] for session in sessions] == ["source", "open"]
+    later = cut_sessions(event_rows(spark, rows), params, AS_OF + timedelta(days=1), TRUST).collect()
+    assert {session["end_reason"] for session in later} == {"source"}
+
+
 def test_each_device_has_sessions_of_its_own(spark: SparkSession) -> None:
     rows = [
         {"identifiers": {"user_id": "u", "cookie": "phone"}, "event_ts": _at(0)},

@@ -36,6 +36,7 @@ HOW: dict[str, dict[str, Any]] = {
     "by device, with ends": {"by": "device", "end_events": ["logout"], "passive_events": ["mail"], "max_hours": 2},
     "the source's own": {"trust_source": True, "max_hours": 1},
     "by campaign": {"campaign_property": "campaign"},
+    "kept for a day": {"max_hours": 1},
 }
 
 
@@ -91,27 +92,33 @@ def test_cutting_what_has_changed_gives_what_cutting_everything_gives(spark: Spa
     owners_then = table_rows(spark, "identity_map", _owner_rows(then, old))
     owners_now = table_rows(spark, "identity_map", _owner_rows(now, old + new))
 
+    is_kept, oldest = F.lit(True), None
     before = SESSIONS.conform(
         cut_sessions(
             attach_persons(event_rows(spark, known).drop("person_id"), owners_then, TRUST), params, THEN, TRUST
         )
     )
+    if how == "kept for a day":
+        before = before.where(F.col("session_start") >= F.lit(THEN - timedelta(days=1)))
+        oldest = NOW - timedelta(days=1)
+        is_kept = F.col("session_start") >= F.lit(oldest)
     events = attach_persons(event_rows(spark, known + coming).drop("person_id"), owners_now, TRUST)
-    everything = SESSIONS.conform(cut_sessions(events, params, NOW, TRUST))
+    everything = SESSIONS.conform(cut_sessions(events, params, NOW, TRUST)).where(is_kept)
     arrived = attach_persons(event_rows(spark, coming).drop("person_id"), owners_now, TRUST)
     touched = (
         touched_by_events(arrived, params)
         .unionByName(touched_by_moves(owners_then, owners_now, 1))
         .unionByName(touched_by_the_end(before))
     )
-    windows = find_windows(touched, before, params).localCheckpoint()
-    changes = find_changes(cut_sessions(within_windows(events, windows), params, NOW, TRUST), windows).localCheckpoint()
+    windows = find_windows(touched, before, params, oldest).localCheckpoint()
+    cut = cut_sessions(within_windows(events, windows), params, NOW, TRUST).where(is_kept)
+    changes = find_changes(cut, windows).localCheckpoint()
 
     def rows(frame: Any) -> list[Row]:
         return frame.orderBy("session_id").collect()
 
     was = {row["session_id"]: row for row in before.collect()}
-    changed = before.join(changes, "session_id", "left_anti").select(*SESSIONS.column_names)
+    changed = before.where(is_kept).join(changes, "session_id", "left_anti").select(*SESSIONS.column_names)
     assert rows(changed.unionByName(changes.where("NOT gone").drop("gone"))) == rows(everything)
     now = changes.where("NOT gone").drop("gone").collect()
     assert not [row for row in now if was.get(row["session_id"]) == row], "what is as it was is none of the changes"

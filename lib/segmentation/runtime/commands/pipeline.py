@@ -6,11 +6,13 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 from time import sleep
 from typing import Any
 
 import click
 
+from segmentation.config.paths import locate
 from segmentation.runtime.commands.feature_docs import show_feature_docs
 from segmentation.runtime.commands.journeys import show_journeys
 from segmentation.runtime.commands.preview import show_identity_preview
@@ -18,7 +20,9 @@ from segmentation.runtime.commands.timeout import show_timeout
 from segmentation.runtime.options import Common, common_options, read_date
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Stage
+from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import ingest, maintain
+from segmentation.stages.hand_out import write_refused
 from segmentation.stages.pipeline import ON_REQUEST, STAGES, choose_stages
 
 
@@ -63,14 +67,29 @@ def run(common: Common, stages: str | None, first: date | None, last: date | Non
     epilog="\b\nExample:\n  segmentation replay --config conf/example.yml --batch 5d41402abc4b2a76b9719d911017c592"
 )
 @click.option("--batch", required=True, metavar="ID", help="The batch, as `ingest_batches` and the quarantine name it.")
+@click.option("--refused", metavar="FILE", help="Write its refused rows there, to be repaired; take nothing in.")
+@click.option("--rows", metavar="FILE", help="Take in its rows in this file, repaired, and not the batch again.")
 @common_options
-def replay(common: Common, batch: str) -> None:
+def replay(common: Common, batch: str, refused: str | None, rows: str | None) -> None:
     """Take a batch in again, by the mapping and the rules of now.
 
     What it brought before is replaced: rows that are good now leave the quarantine and become events, those that are
     not are refused. A file that was repaired needs no replay: `ingest` takes it in as a new one.
+
+    Where the rows were wrong and nobody delivers them anew, --refused writes them as JSON, a line each, to be edited;
+    lines may be left out. --rows takes them in as a batch of their own, and the quarantine says of each by which batch
+    it was repaired (`repaired_by`). What is still wrong is refused as a row of that batch. A token that stands for a
+    personal value may stay; instead of `broken_row` give the row's columns.
     """
-    _execute(common, [ingest.STAGE], **{ingest.REPLAY: batch})
+    if refused is not None and rows is not None:
+        raise click.UsageError("--refused writes rows to be repaired, and --rows takes them in: give one of them.")
+    if refused is not None:
+        settings = common.settings()
+        written = write_refused(Warehouse(common.spark(settings), settings.warehouse), batch, Path(refused))
+        click.echo(f"{written:,} refused rows of the batch are in {refused}.")
+        return
+    repaired = {} if rows is None else {ingest.REPAIRED: locate(rows, Path.cwd())}
+    _execute(common, [ingest.STAGE], **{ingest.REPLAY: batch, **repaired})
 
 
 def _execute(common: Common, stages: list[Stage], **options: Any) -> None:

@@ -1,0 +1,133 @@
+"""Refused rows that were repaired by hand: handing them out to be edited, and reading what comes back.
+
+A refused row is told by a hash of its text. Each line that is handed out carries it, and says with it, when it comes
+back, which row of the quarantine it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StringType, StructField, StructType
+
+from segmentation.config.sources import Source
+from segmentation.contracts.errors import InputError
+from segmentation.ingest.files import SourceFile
+from segmentation.ingest.masking import BROKEN_ROW, without_notes
+from segmentation.ingest.reading import BROKEN, SourceRows, describe_rows, explained
+
+ROW = "_refused_row"
+"""Key of a line: which refused row it is."""
+
+_AS_TEXT = {"primitivesAsString": "true"}
+_BY, _THERE = "_by", "_there"
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """Lines that came back."""
+
+    rows: SourceRows
+    """Those whose row still waits."""
+    lines: int
+    waiting: int
+    """How many of the lines these are; the rest was handed in before."""
+
+
+def waiting_lines(quarantine: DataFrame, batch_id: str) -> DataFrame:
+    """The refused rows of a batch which nobody has repaired yet, to be edited. Grain: one row, as one column of JSON
+    text. Rows of erased people have no text, and are not among them."""
+    rows = _refused(quarantine, batch_id).where(F.col("repaired_by").isNull()).orderBy("raw")
+    # `raw` is an object: its own text goes on behind the key, so that nothing of it is written anew.
+    begun = F.concat(F.lit(f'{{"{ROW}":"'), row_id(F.col("raw")), F.lit('"'))
+    rest = F.when(F.col("raw") == "{}", "}").otherwise(F.concat(F.lit(","), F.substring("raw", 2, 2**31 - 1)))
+    return rows.select(F.concat(begun, rest).alias("line"))
+
+
+def row_id(raw: Column) -> Column:
+    """What tells a refused row of a batch from others: 32 hexadecimal digits. Equal rows are one."""
+    return F.substring(F.sha2(raw, 256), 1, 32)
+
+
+def read_repaired(
+    spark: SparkSession,
+    source: Source,
+    files: Sequence[SourceFile],
+    schema: str,
+    quarantine: DataFrame,
+    batch_id: str,
+    by: str,
+) -> Repaired:
+    """Rows that were repaired, of the batch `batch_id` with the columns `schema` (DDL), to be taken in as the batch
+    `by`. A row that `by` itself was given waits for it still, as when a run was killed.
+
+    Raises `InputError` where a line is no JSON object, names no refused row of the batch, or has a column that its
+    source does not.
+    """
+    paths = [file.path for file in files]
+    with explained(source, files):
+        found = spark.read.options(**_AS_TEXT).json(paths).schema
+        known = _columns(source, schema, found)
+        columns = StructType([*known, *(StructField(name, StringType()) for name in (ROW, BROKEN_ROW, BROKEN))])
+        lines = spark.read.schema(columns).options(mode="PERMISSIVE", columnNameOfCorruptRecord=BROKEN).json(paths)
+        refused = _refused(quarantine, batch_id).groupBy(row_id(F.col("raw")).alias(ROW))
+        there = refused.agg(F.max("repaired_by").alias(_BY)).withColumn(_THERE, F.lit(True))
+        told = lines.join(there, ROW, "left")
+        waits = F.col(_THERE) & (F.col(_BY).isNull() | (F.col(_BY) == by))
+        total, strange, waiting = told.agg(
+            F.count("*"), F.count_if(F.col(_THERE).isNull()), F.count_if(waits)
+        ).collect()[0]
+    if strange or not total:
+        raise InputError(
+            f"{strange:,} of {total:,} repaired rows name no refused row of batch '{batch_id}' as `{ROW}`: write its "
+            "rows with `segmentation replay --batch ID --refused FILE`, and change everything in a line but that."
+        )
+    broken = F.coalesce(BROKEN, BROKEN_ROW)
+    rows = told.where(waits).withColumn(BROKEN, broken).drop(BROKEN_ROW, _BY, _THERE)
+    clear = without_notes(rows, [field.name for field in known])
+    described = describe_rows(spark, source, clear, beside=(ROW,))
+    return Repaired(replace(described, is_masked=True), total, waiting)
+
+
+def mark_repaired(quarantine: DataFrame, batch_id: str, handed_in: DataFrame, by: str) -> DataFrame:
+    """All refused rows of a batch, those that were handed in (`ROW`) marked as repaired by the batch `by`."""
+    ids = handed_in.select(F.col(ROW).alias("_id")).distinct().withColumn(_THERE, F.lit(True))
+    rows = quarantine.where(F.col("batch_id") == batch_id).withColumn("_id", row_id(F.col("raw")))
+    marked = F.coalesce("repaired_by", F.when(F.col(_THERE), F.lit(by)))
+    return rows.join(ids, "_id", "left").withColumn("repaired_by", marked).drop("_id", _THERE)
+
+
+def keep_marks(refused: DataFrame, quarantine: DataFrame | None, batch_ids: Sequence[str]) -> DataFrame:
+    """Rows that batches refuse, marked (`repaired_by`) as those were which they refused before; without a quarantine
+    from before, as new."""
+    if quarantine is None:
+        return refused.withColumn("repaired_by", F.lit(None).cast("string"))
+    before = quarantine.where(F.col("batch_id").isin(*batch_ids) & F.col("repaired_by").isNotNull())
+    marks = before.groupBy("batch_id", row_id(F.col("raw")).alias("_id")).agg(F.max("repaired_by").alias("repaired_by"))
+    told = refused.withColumn("_id", row_id(F.col("raw")))
+    return told.join(marks, ["batch_id", "_id"], "left").drop("_id")
+
+
+def _refused(quarantine: DataFrame, batch_id: str) -> DataFrame:
+    return quarantine.where((F.col("batch_id") == batch_id) & F.col("raw").isNotNull())
+
+
+def _columns(source: Source, schema: str, found: StructType) -> list[StructField]:
+    """The columns of the batch, and those that its source may have beside them and the lines do."""
+    then = StructType.fromDDL(schema)
+    assert isinstance(then, StructType), "columns with their types"
+    columns: dict[str, tuple[str, DataType]] = {field.name.lower(): (field.name, field.dataType) for field in then}
+    optional = {name.lower() for name in source.optional}
+    for field in found:
+        if field.name in (ROW, BROKEN_ROW, "_corrupt_record") or field.name.lower() in columns:
+            continue
+        if field.name.lower() not in optional:
+            raise InputError(
+                f"Source '{source.name}': repaired rows have the column '{field.name}', which the batch did not have; "
+                "name it as the source does, or declare it as `optional`."
+            )
+        columns[field.name.lower()] = (field.name, field.dataType)
+    return [StructField(name, kind) for name, kind in columns.values()]
