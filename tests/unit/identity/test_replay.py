@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import networkx as nx
@@ -78,12 +79,27 @@ def test_no_person_breaks_a_limit_and_each_is_connected(spark: SparkSession) -> 
         counts = Counter(types)
         assert len(types) <= settings.max_component_size
         assert all(counts[kind] <= most for kind, most in settings.limits.items())
+    cookies = defaultdict(list)
+    for member in resolved.members.where("type = 'cookie'").collect():
+        cookies[member.person_id].append(member.arrival_ts)
+    most, days = settings.windows["cookie"]
+    for times in map(sorted, cookies.values()):
+        assert all(later - first >= timedelta(days=days) for first, later in zip(times, times[most:], strict=False))
+    assert max(map(len, cookies.values())) > most, "in all a person may have more"
     names = defaultdict(set)
     for member in resolved.members.where("initials IS NOT NULL").collect():
         names[member.person_id].add(member.initials)
     assert {len(initials) for initials in names.values()} == {1}
     reasons = {edge.reason for edge in edges if edge.reason}
-    assert any("records with other names" in reason for reason in reasons)
+    for said in ("records with other names", "that came within 5 days", "that one email may be tied to"):
+        assert any(said in reason for reason in reasons)
+    tied = Counter(edge.right_value for edge in edges if (edge.left_type, edge.right_type) == ("cookie", "email"))
+    held = Counter(
+        edge.right_value
+        for edge in edges
+        if (edge.left_type, edge.right_type, edge.status) == ("cookie", "email", "active")
+    )
+    assert max(tied.values()) > max(held.values()) == settings.kept_links["email", "cookie"]
     owner = {(row.type, row.value): row.person_id for row in resolved.members.collect()}
     graph = nx.Graph()
     graph.add_nodes_from(owner)
