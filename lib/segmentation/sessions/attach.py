@@ -54,12 +54,19 @@ def is_known(as_of: date, settings: Settings) -> Column:
     return known
 
 
-def owners_then(identity_history: DataFrame, as_of: date) -> DataFrame:
-    """Whose each identifier was held to be at the end of `as_of`: grain and columns as `attach_persons` needs them."""
+def map_then(identity_history: DataFrame, as_of: date) -> DataFrame:
+    """Whose each identifier was held to be at the end of `as_of`. In: `identity_history`. Out: one identifier:
+    `identifier_type`, `identifier_value`, `person_id`, since when (`since`), and what had brought it there: `change`,
+    `reason`, `batch_seq`."""
     check_columns(identity_history, (*_OWNED, "valid_from", "valid_to"), "the history of identity")
     end = F.lit(end_of(as_of))
     held = (F.col("valid_from") < end) & (F.col("valid_to").isNull() | (F.col("valid_to") >= end))
-    return identity_history.where(held).select(*_OWNED)
+    return identity_history.where(held).withColumnRenamed("valid_from", "since").drop("valid_to")
+
+
+def owners_then(identity_history: DataFrame, as_of: date) -> DataFrame:
+    """The same, with grain and columns as `attach_persons` needs them."""
+    return map_then(identity_history, as_of).select(*_OWNED)
 
 
 def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[str]) -> DataFrame:
