@@ -199,6 +199,13 @@ class IdentitySettings(Section):
         "(`type=value`), `reason`. What is taken out of the file is undone.",
     )
 
+    link_events: list[str] = Field(
+        [],
+        description="Names of events that say which identifiers belong together and nothing else, as the rows of a "
+        "link table do: they tie like any other, and are nobody's behaviour, so that no session, feature or audience "
+        "sees them. A link table is a source with such a name in quotes as its `event_name`.",
+    )
+
     matching: MatchingSettings | None = Field(
         None, description="How records without a shared identifier are linked. Default: not at all."
     )

@@ -27,9 +27,12 @@ def end_of(as_of: date) -> datetime:
 
 def keep_behaviour(events: DataFrame, as_of: date, settings: Settings) -> DataFrame:
     """Events that count: up to the end of `as_of`, received by then where `point_in_time` asks for it, and not flagged
-    as what `traffic` leaves out; their amounts in one currency, where `money` names it."""
+    as what `traffic` leaves out, nor named in `identity.link_events`; their amounts in one currency, where `money`
+    names it."""
     check_columns(events, _PLAIN, "the events")
     kept = leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out)
+    if settings.identity.link_events:
+        kept = kept.where(~F.col("event_name").isin(settings.identity.link_events))
     return count_in_one_currency(kept, settings.money, as_of) if settings.money else kept
 
 
@@ -43,7 +46,7 @@ def behaviour_depends_on(settings: Settings) -> object:
     """The part of the configuration that decides which events count, whose they are, and what they are worth."""
     trust = tuple(settings.identity.identifiers)
     money = settings.money.content() if settings.money else None
-    return settings.traffic.leave_out, trust, settings.point_in_time, money
+    return settings.traffic.leave_out, settings.identity.link_events, trust, settings.point_in_time, money
 
 
 def is_known(as_of: date, settings: Settings) -> Column:

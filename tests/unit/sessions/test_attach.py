@@ -33,7 +33,7 @@ def test_an_event_belongs_to_the_person_of_its_most_trusted_identifier(spark: Sp
     }
 
 
-def test_bots_tests_and_the_future_do_not_count(spark: SparkSession) -> None:
+def test_bots_tests_links_and_the_future_do_not_count(spark: SparkSession) -> None:
     events = event_rows(
         spark,
         [
@@ -41,9 +41,11 @@ def test_bots_tests_and_the_future_do_not_count(spark: SparkSession) -> None:
             {"event_id": "next day", "event_ts": datetime(2026, 3, 2)},
             {"event_id": "bot", "is_bot": True},
             {"event_id": "test", "is_test": True},
+            {"event_id": "of a link table", "event_name": "linked"},
         ],
     )
-    kept = keep_behaviour(events, date(2026, 3, 1), minimal_settings())
+    settings = minimal_settings(identity={"identifiers": {"user_id": {}, "cookie": {}}, "link_events": ["linked"]})
+    kept = keep_behaviour(events, date(2026, 3, 1), settings)
     assert [r["event_id"] for r in kept.collect()] == ["last moment"]
 
 
