@@ -10,6 +10,7 @@ from typing import Any
 import networkx as nx
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from tests.unit.identity.graphs import (
     START,
     Sighting,
@@ -173,6 +174,28 @@ def test_a_reused_cookie_goes_to_its_new_user_and_leaves_the_id(spark: SparkSess
         ("ben", "new", 3, True),
         ("c", "split", 3, True),
     ]
+
+
+@pytest.mark.thorough
+def test_a_value_of_a_million_people_ties_none_of_them(spark: SparkSession) -> None:
+    """In Spark: what one task replays is a fraction of it."""
+    events = spark.range(10**6).select(
+        F.create_map(F.lit("user_id"), F.concat(F.lit("u"), "id"), F.lit("cookie"), F.lit("kiosk")).alias(
+            "identifiers"
+        ),
+        F.timestamp_add("minute", F.col("id"), F.lit(START)).alias("event_ts"),
+        (1 + F.col("id") % 2).alias("batch_seq"),
+        F.lit("web").alias("source"),
+    )
+    combinations = combine_identifiers(events).persist()
+    identifiers, pairs = list_identifiers(combinations, identity_settings()), pair_identifiers(combinations)
+    steps = plan_steps(list_batches(combinations), [])
+    resolved = replay_batches(identifiers.persist(), pairs.persist(), steps, identity_settings())
+    assert resolved.members.select("person_id").distinct().count() == resolved.members.count() == 10**6 + 1
+    assert [row["hub_reason"] for row in resolved.hubs.collect()] == [
+        "seen with more than 200 other values: nobody's identifier"
+    ]
+    spark.catalog.clearCache()
 
 
 def test_a_kiosk_is_nobodys(spark: SparkSession) -> None:
