@@ -20,14 +20,20 @@ def test_few_columns_stand_side_by_side_and_many_below_each_other(
     write_table(root, "identity_map", identity_values({("user_id", "u"): "ann"}))
     config.write_text(yaml.safe_dump(minimal_settings(warehouse=root).model_dump(mode="json", exclude_unset=True)))
 
-    def show(table: str, columns: int) -> list[str]:
+    period = {"identifier_type": "user_id", "identifier_value": "u", "person_id": "before", "change": "new"}
+    write_table(
+        root, "identity_history", [{**period, "valid_from": datetime(2026, 3, 1), "valid_to": datetime(2026, 3, 9)}]
+    )
+
+    def show(table: str, columns: int, *options: str) -> list[str]:
         monkeypatch.setenv("COLUMNS", str(columns))
-        assert run_command(["show", table, "--config", str(config)]) == 0
+        assert run_command(["show", table, "--config", str(config), *options]) == 0
         return capsys.readouterr().out.splitlines()
 
     wide = show("identity_map", 120)
     (line,) = (line for line in wide if "ann" in line)
     assert "user_id" in line
+    assert any("before" in line for line in show("identity_map", 120, "--as-of", "2026-03-02"))
     lines = [" ".join(line.split()) for line in show("events", 80)]
     assert '│ properties │ {"page": "/a/b/c"} │' in lines
     assert any(line.startswith("│ event_ts │ 2026-03-01") for line in lines)

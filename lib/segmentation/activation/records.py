@@ -25,19 +25,20 @@ def add_values(
     vault: DataFrame,
     persons: DataFrame,
     personal: Collection[str],
+    min_confidence: float = 0,
 ) -> DataFrame:
     """One row a person -> the same with one STRING column for each of `fields` (field -> what feeds it).
 
-    Of several values of one identifier type the one that the person has had last is taken. A value of a `personal`
+    Of several values of one identifier type the one that the person has had last is taken, of those of which it is at
+    least `min_confidence` sure that they are the person's. A value of a `personal`
     type is the clear one of the vault, null where the vault has it no more.
     """
     check_columns(people, (PERSON_ID,), "the people to deliver")
     kinds = sorted({feed for feed in fields.values() if feed != PERSON_ID and not feed.startswith(ATTRIBUTE)})
     found = people
     if kinds:
-        owned = identity_map.where(F.col("identifier_type").isin(*kinds)).select(
-            PERSON_ID, "identifier_type", "identifier_value", "since"
-        )
+        sure = F.col("identifier_type").isin(*kinds) & (F.col("confidence") >= min_confidence)
+        owned = identity_map.where(sure).select(PERSON_ID, "identifier_type", "identifier_value", "since")
         clear = vault.select(F.col("token").alias("identifier_value"), F.col("value").alias("clear"))
         value = F.when(F.col("identifier_type").isin(*personal), F.col("clear")).otherwise(F.col("identifier_value"))
         values = (

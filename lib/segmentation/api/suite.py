@@ -39,7 +39,7 @@ from segmentation.profiles.report.summaries import (
     tell_choice,
 )
 from segmentation.runtime.audit import verify_log
-from segmentation.runtime.browse import open_table
+from segmentation.runtime.browse import open_map, open_table
 from segmentation.runtime.examination import Finding, examine
 from segmentation.runtime.history import PastRun, read_newest_runs
 from segmentation.runtime.progress import Progress, StageReport
@@ -300,6 +300,11 @@ class Segmentation:
         """
         find_settings(self.settings)
         return attribute_conversions(self._context(ATTRIBUTION_READS, as_of))
+
+    def identity_map(self, as_of: date | str) -> DataFrame:
+        """Whose each identifier was held to be at the end of a past date, by `identity_history`, since when, and what
+        had brought it there; of who is who now, it is the table `identity_map`."""
+        return open_map(self._warehouse(), _day(as_of))
 
     def preview_identity(self, as_of: date | str | None = None) -> Preview:
         """What this configuration's identity rules would change in the warehouse as it is; writes nothing."""

@@ -96,6 +96,14 @@ class ExportSettings(Section):
         + ", ".join(PLATFORM_FIELDS["google_customer_match"])
         + "; the other platforms' fields are in their modules and in the error that an unknown one gives.",
     )
+    min_confidence: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="For platforms: identifiers of which it is less sure than this that they are the person's "
+        "(`identity_map.confidence`) feed nothing. 0.99 for a letter with a name on it, 1 for nothing that "
+        "`identity.matching` guessed.",
+    )
     rules_of: date | None = Field(
         None, description="For platforms: their rules as they stood at this date. Default: the newest known."
     )
@@ -153,10 +161,10 @@ class ExportSettings(Section):
     @model_validator(mode="after")
     def _fits_its_type(self) -> ExportSettings:
         if not self.is_platform:
-            if self.fields or self.rules_of:
+            if self.fields or self.rules_of or self.min_confidence:
                 kind = "table" if self.is_table else "file"
                 raise ValueError(
-                    f"fields and rules_of are for platforms, and '{self.type}' is a {kind}: it has columns"
+                    f"fields, rules_of and min_confidence are for platforms; '{self.type}' is a {kind}: it has columns"
                 )
             if not self.is_text and self.model_fields_set & {"readers", "line_ending"}:
                 raise ValueError(f"readers and line_ending are for text, and '{self.type}' is none")

@@ -18,6 +18,18 @@ class IdentifierType(Section):
     """One type of identifier."""
 
     max_per_person: int | None = Field(None, ge=1, description="No person has more values of this type than this.")
+    within_days: int | None = Field(
+        None,
+        ge=1,
+        description="`max_per_person` is of values that came within so many days of each other (by the first event of "
+        "each): at most 5 cookies within 7 days, however many in all. Default: of all that a person ever had.",
+    )
+    max_links: dict[Name, Annotated[int, Field(ge=1)]] = Field(
+        {},
+        description="Other type -> with how many values of it one of this type may be tied, as a device with 2 "
+        "user_ids: those to which it is tied most (or last: `shared`) stay, all others are cut. With `shared: nobody`, "
+        "a value with more of them is nobody's.",
+    )
     shared: Literal["most", "last", "nobody"] = Field(
         "most",
         description="Whose a value is that ties more people together than the limits allow: the person's who used it "
@@ -46,6 +58,12 @@ class IdentifierType(Section):
         description="Says who somebody is without being theirs alone, as a name or a postcode does: it ties nobody, "
         "and is compared by `matching`. Such types come last.",
     )
+
+    @model_validator(mode="after")
+    def _days_are_of_a_limit(self) -> IdentifierType:
+        if self.within_days is not None and self.max_per_person is None:
+            raise ValueError("within_days says of which days max_per_person is, which is missing")
+        return self
 
     @field_validator("region")
     @classmethod
@@ -153,7 +171,8 @@ class IdentitySettings(Section):
         5,
         ge=1,
         description="A value seen together with more than this many values of one strong type (the first, `email`, "
-        "`phone`, or one with `max_per_person`) is no identifier but a kiosk or a placeholder: all its edges are cut.",
+        "`phone`, or one with `max_per_person` of all days) is no identifier but a kiosk or a placeholder: all its "
+        "edges are cut.",
     )
     max_links: int = Field(
         200, ge=1, description="A value seen together with more than this many others is cut off in the same way."
@@ -178,6 +197,13 @@ class IdentitySettings(Section):
         description="A YAML list or a CSV file of overrides, which outrank everything: `action` (`together`: two "
         "identifiers are one person; `apart`: never; `drop`: one ties nobody to anybody), `left` and `right` "
         "(`type=value`), `reason`. What is taken out of the file is undone.",
+    )
+
+    link_events: list[str] = Field(
+        [],
+        description="Names of events that say which identifiers belong together and nothing else, as the rows of a "
+        "link table do: they tie like any other, and are nobody's behaviour, so that no session, feature or audience "
+        "sees them. A link table is a source with such a name in quotes as its `event_name`.",
     )
 
     matching: MatchingSettings | None = Field(
@@ -209,6 +235,26 @@ class IdentitySettings(Section):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _links_are_between_types_that_tie(self) -> IdentitySettings:
+        tying = set(self.identifiers) - set(self.describing)
+        for name, kind in self.identifiers.items():
+            for other, most in kind.max_links.items():
+                if not {name, other} <= tying:
+                    raise ValueError(f"{name}.max_links is of two types that tie people, not of '{other}'")
+                if kind.shared != "nobody" and most >= self._most_links(other):
+                    raise ValueError(
+                        f"{name}.max_links.{other} is never reached: a value seen with more than "
+                        f"{self._most_links(other)} is nobody's (max_strong_links, max_links)"
+                    )
+        return self
+
+    def _most_links(self, counted: str) -> int:
+        """With how many values of a type any may be seen before it is nobody's."""
+        if counted not in self.strong_types:
+            return self.max_links
+        return min(self.max_links, max(self.max_strong_links, self.limits.get(counted, 0)))
+
     @property
     def describing(self) -> list[str]:
         """Identifier types that tie nobody."""
@@ -226,8 +272,33 @@ class IdentitySettings(Section):
 
     @property
     def limits(self) -> dict[str, int]:
-        """Identifier type -> how many values of it a person may have, where that is limited."""
-        return {name: kind.max_per_person for name, kind in self.identifiers.items() if kind.max_per_person is not None}
+        """Identifier type -> how many values of it a person may ever have, where that is limited."""
+        return {
+            name: kind.max_per_person
+            for name, kind in self.identifiers.items()
+            if kind.max_per_person is not None and kind.within_days is None
+        }
+
+    @property
+    def windows(self) -> dict[str, tuple[int, int]]:
+        """Identifier type -> how many values of it a person may have had come within how many days, where that is
+        limited."""
+        return {
+            name: (kind.max_per_person, kind.within_days)
+            for name, kind in self.identifiers.items()
+            if kind.max_per_person is not None and kind.within_days is not None
+        }
+
+    @property
+    def kept_links(self) -> dict[tuple[str, str], int]:
+        """(Identifier type, other type) -> to how many values of the other one of the type stays tied, where that is
+        limited and one with more is still somebody's."""
+        return {
+            (name, other): most
+            for name, kind in self.identifiers.items()
+            if kind.shared != "nobody"
+            for other, most in kind.max_links.items()
+        }
 
     @property
     def told_apart(self) -> dict[str, str]:
@@ -239,8 +310,8 @@ class IdentitySettings(Section):
         """Types whose values stand for one person each, or nearly: the first, limited ones, e-mail and phone."""
         return tuple(
             name
-            for rank, (name, kind) in enumerate(self.identifiers.items())
-            if rank == 0 or kind.max_per_person is not None or name in {"email", "phone"}
+            for rank, name in enumerate(self.identifiers)
+            if rank == 0 or name in self.limits or name in {"email", "phone"}
         )
 
     def normalisation(self, identifier_type: str) -> str:

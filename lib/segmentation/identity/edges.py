@@ -9,6 +9,7 @@ from segmentation.config.identity import IdentitySettings
 from segmentation.contracts.table import check_columns
 from segmentation.identity.guards import Limits
 from segmentation.identity.overrides import NO_OVERRIDES, Step
+from segmentation.identity.surplus import find_surplus
 
 
 def judge_edges(
@@ -22,9 +23,9 @@ def judge_edges(
 
     In: `total_pairs`; members with `node`, `type`, `guarded`, `person_id`; hubs with `node`, `hub_reason`; the last
     step, if overrides are in force. Out: one pair, with the columns of `identity_edges`. An edge is cut when it touches
-    a hub, or when it would join two persons that together break a limit or that an override keeps apart; the reason
-    names these. It is removed when an override drops one of its ends. Each pair that an override names is there, of
-    the kind `manual`, also if no event has both.
+    a hub, when it is too many for one of its ends (`find_surplus`), or when it would join two persons that together
+    break a limit or that an override keeps apart; the reason names these. It is removed when an override drops one of
+    its ends. Each pair that an override names is there, of the kind `manual`, also if no event has both.
     """
     manual = decided.manual if decided else NO_OVERRIDES
     limits = Limits.of(settings, manual)
@@ -39,9 +40,14 @@ def judge_edges(
     for side in ("left", "right"):
         named = [F.col(column).alias(f"{side}_{column}") for column in suspects.columns]
         judged = judged.join(suspects.select(*named), f"{side}_node", "left")
+    judged = judged.withColumn("hub_reason", F.coalesce("left_hub_reason", "right_hub_reason"))
+    if (surplus := find_surplus(manual.usable(judged.where("hub_reason IS NULL")), settings)) is not None:
+        judged = judged.join(surplus, ["left_node", "right_node"], "left")
+    else:
+        judged = judged.withColumn("surplus", F.lit(None).cast("string"))
     cut = F.coalesce(
-        "left_hub_reason",
-        "right_hub_reason",
+        "hub_reason",
+        "surplus",
         F.when(F.col("left_person_id") != F.col("right_person_id"), _broken_limits(limits)),
     )
     kind: Column = F.when(F.col("observations") > 0, "deterministic").otherwise("probabilistic")
@@ -117,6 +123,9 @@ def _broken_limits(limits: Limits) -> Column:
         what = "identifiers" if column == "size" else column.removeprefix("n_")
         text = F.format_string(f"would give a person %d {what} (at most {most})", together)
         texts.append(F.when(limits.exceed("left_", "right_", column), text))
+    for kind, (most, days) in limits.windows.items():
+        crowded = F.lit(f"would give a person more than {most} {kind} that came within {days} days")
+        texts.append(F.when(limits.crowd("left_", "right_", kind), crowded))
     if limits.parted:
         both = F.array_intersect("left_apart", "right_apart")
         texts.append(F.when(F.size(both) > 0, F.array_join(both, "; ")))

@@ -8,12 +8,14 @@ but the edges themselves.
 In Spark the same is done in rounds. An edge that is the strongest still open one of both of its clusters can be
 decided at once, since nothing that comes before it in the order can still change these two. All such edges are
 decided together; what remains is a smaller graph. Once that is certainly small, one task takes the edges in order.
-Both ways give the same clusters, and so does any mixture of them.
+Both ways give the same clusters, and so does any mixture of them. Edges that are too many for a value (`surplus`) are
+left out before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -25,29 +27,21 @@ from segmentation.contracts.table import check_columns
 from segmentation.identity.components import label_components
 from segmentation.identity.overrides import NO_OVERRIDES, Manual
 from segmentation.identity.rounds import end_round
+from segmentation.identity.strength import STRENGTH, order_edges
+from segmentation.identity.surplus import find_surplus
 
-_STRENGTH = (
-    "weaker_rank",
-    "stronger_rank",
-    "first_metric",
-    "second_metric",
-    "first_batch_seq",
-    "left_node",
-    "right_node",
-)
-"""Columns that order edges, strongest first."""
-
-
-PROBABILITY_STEPS = 1_000_000
-"""Probabilities are compared in whole millionths."""
+_DAY = 86_400_000_000
+"""In microseconds."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a person may hold: `kinds` is identifier type -> most values of it, `size` the most identifiers in all."""
+    """What a person may hold: `kinds` is identifier type -> most values of it, `size` the most identifiers in all,
+    `windows` identifier type -> most values of it that came within how many days."""
 
     kinds: dict[str, int]
     size: int
+    windows: dict[str, tuple[int, int]] = field(default_factory=dict)
     parted: bool = False
     """Whether overrides keep nodes apart: then they have a column `apart`, with the names of those overrides."""
     named: bool = False
@@ -56,18 +50,28 @@ class Limits:
 
     @classmethod
     def of(cls, settings: IdentitySettings, manual: Manual = NO_OVERRIDES) -> Limits:
-        return cls(settings.limits, settings.max_component_size, bool(manual.apart), bool(settings.told_apart))
+        return cls(
+            settings.limits,
+            settings.max_component_size,
+            settings.windows,
+            bool(manual.apart),
+            bool(settings.told_apart),
+        )
 
     @property
     def looks_at(self) -> tuple[str, ...]:
         """The columns of nodes that limits look at, beside what overrides say of them."""
-        return ("type", "initials") if self.named else ("type",)
+        return ("type", *(["arrival_ts"] if self.windows else []), *(["initials"] if self.named else []))
 
     def counts(self) -> list[Column]:
         """Aggregates over `looks_at` (and `apart`) of a group's nodes: what the limits count."""
         return [
             F.count("*").alias("size"),
             *(F.count_if(F.col("type") == kind).alias(f"n_{kind}") for kind in self.kinds),
+            *(
+                F.sort_array(F.collect_list(F.when(F.col("type") == kind, F.unix_micros("arrival_ts")))).alias(name)
+                for kind, name in self.times.items()
+            ),
             *([F.flatten(F.collect_list("apart")).alias("apart")] if self.parted else []),
             *([F.max("initials").alias("initials"), F.min("initials").alias("others")] if self.named else []),
         ]
@@ -77,10 +81,16 @@ class Limits:
         """Count column -> limit."""
         return [("size", self.size), *((f"n_{kind}", most) for kind, most in self.kinds.items())]
 
+    @property
+    def times(self) -> dict[str, str]:
+        """Identifier type that is limited by days -> column with when its values came, microseconds, sorted."""
+        return {kind: f"t_{kind}" for kind in self.windows}
+
     def broken(self) -> Column:
         """Whether the counts of one group break a limit."""
         several = [F.col("others") != F.col("initials")] if self.named else []
-        return F.greatest(*(F.col(name) > most for name, most in self.columns), *several, F.lit(False))
+        crowded = [_crowded(F.col(name), *self.windows[kind]) for kind, name in self.times.items()]
+        return F.greatest(*(F.col(name) > most for name, most in self.columns), *crowded, *several, F.lit(False))
 
     def exceed(self, left: str, right: str, column: str) -> Column:
         """Whether two groups, with counts under these prefixes, together break the limit on `column`.
@@ -90,11 +100,21 @@ class Limits:
         both = (F.col(left + column) > 0) & (F.col(right + column) > 0)
         return both & (F.col(left + column) + F.col(right + column) > dict(self.columns)[column])
 
+    def crowd(self, left: str, right: str, kind: str) -> Column:
+        """Whether two groups, with counts under these prefixes, together have too many values of a type that came
+        within its days."""
+        name = self.times[kind]
+        one, other = F.col(left + name), F.col(right + name)
+        both = (F.size(one) > 0) & (F.size(other) > 0)
+        return both & _crowded(F.sort_array(F.concat(one, other)), *self.windows[kind])
+
     def forbid(self, left: str, right: str) -> Column:
         """Whether two groups, with counts under these prefixes, must not be one."""
         parted = [F.arrays_overlap(f"{left}apart", f"{right}apart")] if self.parted else []
         others = [self.have_other_names(left, right)] if self.named else []
-        return F.greatest(*(self.exceed(left, right, n) for n, _ in self.columns), *parted, *others, F.lit(False))
+        crowded = [self.crowd(left, right, kind) for kind in self.windows]
+        exceeded = [self.exceed(left, right, name) for name, _ in self.columns]
+        return F.greatest(*exceeded, *crowded, *parted, *others, F.lit(False))
 
     def have_other_names(self, left: str, right: str) -> Column:
         """Whether two groups have records with the names of two people; null where one has none."""
@@ -108,11 +128,11 @@ def cluster_identifiers(
 
     What `manual` forces together is joined before any edge is looked at; what it keeps apart is never joined.
 
-    In: `nodes` (`node`, `type`, and `initials` where records are told apart), one row an identifier, and `edges`
-    without those of hubs (`left_node`, `left_type`, `right_node`, `right_type`, `observations`, `last_seen`,
-    `first_batch_seq`), one row a pair; both are read several times: persist them. Out: one node that has an edge:
-    `node`, `component` (connected at all), `cluster` (one person), both LONG without a meaning, and `guarded`: whether
-    its component broke a limit, or an override names one of its nodes.
+    In: `nodes` (`node` and what `Limits` looks at: `type`, `arrival_ts`, `initials`), one row an identifier, and
+    `edges` without those of hubs (`left_node`, `left_type`, `right_node`, `right_type`, `observations`, `last_seen`,
+    `probability`, `first_batch_seq`), one row a pair; both are read several times: persist them. Out: one node that
+    has an edge: `node`, `component` (connected at all), `cluster` (one person), both LONG without a meaning, and
+    `guarded`: whether its component broke a limit, or an override names one of its nodes.
     """
     check_columns(nodes, ("node", "type"), "the nodes of the graph")
     limits = Limits.of(settings)
@@ -120,6 +140,11 @@ def cluster_identifiers(
     labelled = label_components(manual.tied(edges), settings.one_task_edges)
     members = nodes.select("node", *limits.looks_at).join(labelled, "node").localCheckpoint()
     broken = members.groupBy("component").agg(*limits.counts()).where(limits.broken()).select("component")
+    surplus = find_surplus(edges, settings)
+    if surplus is not None:
+        surplus = surplus.localCheckpoint()
+        cut = surplus.select(F.col("left_node").alias("node"))
+        broken = broken.union(members.join(cut, "node").select("component")).distinct()
     if manual:
         broken = broken.union(members.join(manual.marks(members.sparkSession), "node").select("component")).distinct()
     broken = broken.localCheckpoint()
@@ -127,37 +152,14 @@ def cluster_identifiers(
         return members.select("node", "component", F.col("component").alias("cluster"), F.lit(False).alias("guarded"))
     suspects = members.join(broken, "component", "left_semi").select("node", *limits.looks_at)
     inside = edges.join(suspects.select(F.col("node").alias("left_node")), "left_node", "left_semi")
+    if surplus is not None:
+        inside = inside.join(surplus, ["left_node", "right_node"], "left_anti")
     clusters = apply_limits(suspects, order_edges(inside, settings), settings, manual)
     return members.join(clusters, "node", "left").select(
         "node",
         "component",
         F.coalesce("cluster", "component").alias("cluster"),
         F.col("cluster").isNotNull().alias("guarded"),
-    )
-
-
-def order_edges(edges: DataFrame, settings: IdentitySettings) -> DataFrame:
-    """Edges with what their strength is compared by, column after column, the strongest edge smallest.
-
-    Edges that were seen come before those that are only likely, which go by their probability. Trust in the weaker,
-    then in the stronger of the two types; then, as the weaker type's `shared` says, how often or how lately the two
-    were seen together; then the older edge; then the nodes' names, so that no two are equal.
-    """
-    left, right = _rank("left_type", settings), _rank("right_type", settings)
-    often, lately = -F.col("observations"), -F.unix_micros("last_seen")
-    weaker = F.greatest(left, right)
-    last = [settings.ranks[name] for name, kind in settings.identifiers.items() if kind.shared == "last"]
-    by_last = weaker.isin(*last) if last else F.lit(False)
-    guessed = F.col("observations") == 0
-    likely = -F.round(F.col("probability") * PROBABILITY_STEPS).cast("long")
-    return edges.select(
-        (weaker + F.when(guessed, len(settings.identifiers)).otherwise(0)).cast("long").alias("weaker_rank"),
-        F.least(left, right).cast("long").alias("stronger_rank"),
-        F.when(guessed, likely).when(by_last, lately).otherwise(often).alias("first_metric"),
-        F.when(by_last, often).otherwise(lately).alias("second_metric"),
-        "first_batch_seq",
-        "left_node",
-        "right_node",
     )
 
 
@@ -171,7 +173,7 @@ def apply_limits(
     """
     limits = Limits.of(settings, manual)
     state = nodes.select("node", F.col("node").alias("cluster"), *limits.looks_at)
-    strength = F.struct(*_STRENGTH)
+    strength = F.struct(*STRENGTH)
     open_edges = edges.select(
         F.col("left_node").alias("left"), F.col("right_node").alias("right"), strength.alias("strength")
     )
@@ -253,7 +255,7 @@ def _take_in_order(counts: DataFrame, open_edges: DataFrame, limits: Limits) -> 
     touched = counts.join(ends, "cluster", "left_semi").toArrow()
     keys = np.argsort(touched["cluster"].to_numpy())
     names = touched["cluster"].to_numpy()[keys]
-    order = np.lexsort([edges[column].to_numpy() for column in reversed(_STRENGTH)])
+    order = np.lexsort([edges[column].to_numpy() for column in reversed(STRENGTH)])
     left = np.searchsorted(names, edges["left"].to_numpy()[order])
     right = np.searchsorted(names, edges["right"].to_numpy()[order])
     held = [touched[column].to_numpy()[keys].tolist() for column, _ in limits.columns]
@@ -261,8 +263,10 @@ def _take_in_order(counts: DataFrame, open_edges: DataFrame, limits: Limits) -> 
     if apart is not None:
         apart = [apart[key] for key in keys]
     initials = touched["initials"].take(pa.array(keys)).to_pylist() if limits.named else None
+    came = [touched[name].take(pa.array(keys)).to_pylist() for name in limits.times.values()]
     most = [most for _, most in limits.columns]
-    parents = union_within_limits(left.tolist(), right.tolist(), held, most, apart, initials)
+    windows = [*limits.windows.values()]
+    parents = union_within_limits(left.tolist(), right.tolist(), held, most, apart, initials, came, windows)
     into = names[np.array(parents)]
     found = pa.table({"cluster": pa.array(names, pa.int64()), "into": pa.array(into, pa.int64())})
     return open_edges.sparkSession.createDataFrame(found)
@@ -275,12 +279,15 @@ def union_within_limits(
     most: list[int],
     apart: list[set[str]] | None = None,
     initials: list[str | None] | None = None,
+    came: Sequence[list[list[int]]] = (),
+    windows: Sequence[tuple[int, int]] = (),
 ) -> list[int]:
     """Union-find over edges in the order given, refusing those that would break a limit.
 
     `held[l][i]` is what node i counts against limit l, `most[l]` that limit; what counts 0 breaks none. `apart[i]` are
-    overrides: nodes that share one are never joined; nor are those that have other `initials`. Returns the root of each
-    node: the smallest of its cluster. `held`, `apart` and `initials` are used up.
+    overrides: nodes that share one are never joined; nor are those that have other `initials`. `came[w][i]` says when
+    came what node i counts against `windows[w]` (most, days): microseconds, sorted. Returns the root of each node: the
+    smallest of its cluster. `held`, `apart`, `initials` and `came` are used up.
     """
     parent = list(range(len(held[0])))
 
@@ -298,7 +305,13 @@ def union_within_limits(
             continue
         if any(c[low] and c[high] and c[low] + c[high] > limit for c, limit in zip(held, most, strict=True)):
             continue
+        if any(
+            c[low] and c[high] and is_crowded(sorted(c[low] + c[high]), *w) for c, w in zip(came, windows, strict=True)
+        ):
+            continue
         parent[high] = low
+        for times in came:
+            times[low] = sorted(times[low] + times[high])
         for count in held:
             count[low] += count[high]
         if apart is not None:
@@ -308,10 +321,17 @@ def union_within_limits(
     return [root(i) for i in range(len(parent))]
 
 
+def is_crowded(times: Sequence[int], most: int, days: int) -> bool:
+    """Whether more than `most` of these times (microseconds, sorted) are within so many days."""
+    return any(later - first < days * _DAY for first, later in zip(times, times[most:], strict=False))
+
+
+def _crowded(times: Column, most: int, days: int) -> Column:
+    """As `is_crowded`."""
+    later = F.slice(times, F.lit(most + 1), F.size(times))
+    apart = F.zip_with(times, later, lambda first, other: other - first < days * _DAY)
+    return F.exists(apart, lambda close: F.coalesce(close, F.lit(False)))
+
+
 def _prefixed(counts: DataFrame, side: str) -> DataFrame:
     return counts.select(*(F.col(c).alias(side if c == "cluster" else f"{side}_{c}") for c in counts.columns))
-
-
-def _rank(type_column: str, settings: IdentitySettings) -> Column:
-    ranks = F.create_map(*(F.lit(part) for pair in settings.ranks.items() for part in pair))
-    return F.element_at(ranks, F.col(type_column))

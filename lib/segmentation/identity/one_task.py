@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from segmentation.config.identity import IdentitySettings
 from segmentation.identity.batches import Batch
-from segmentation.identity.guards import PROBABILITY_STEPS, union_within_limits
+from segmentation.identity.guards import is_crowded, union_within_limits
 from segmentation.identity.overrides import NO_OVERRIDES, Step
 from segmentation.identity.persons import SEPARATOR
 from segmentation.identity.quarantine import ALL, hub_reason, link_limits
+from segmentation.identity.strength import PROBABILITY_STEPS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -179,6 +180,7 @@ class Replay:
         self._group: list[Group | None] = [None] * len(self.nodes)
         self._edges: dict[tuple[int, int], Edge] = {}
         self._limits = [*settings.limits.items()]
+        self._windows = [*settings.windows.items()]
         self._named = sorted(self._number[node] for node in named if node in self._number)
         self._manual = NO_OVERRIDES
         self._arrivals: dict[int, list[int]] = defaultdict(list)
@@ -298,7 +300,13 @@ class Replay:
         totals = map(sum, zip(*map(self._counts, group.members), strict=True))
         names = {self._initials(i) for i in group.members} - {""}
         exceeded = any(total > limit for total, limit in zip(totals, most, strict=True))
-        group.guarded = group.named or exceeded or len(names) > 1
+        windows = [window for _, window in self._windows]
+        crowded = any(
+            is_crowded(sorted(time for i in group.members for time in self._times(i)[w]), *window)
+            for w, window in enumerate(windows)
+        )
+        surplus = len(self._within_links(group.edges)) < len(group.edges)
+        group.guarded = group.named or exceeded or crowded or surplus or len(names) > 1
         edges = [edge for edge in group.edges if self._usable(edge, seq) and not self._dropped(edge)]
         if not group.guarded and len(edges) == len(group.edges):
             return [group.members]
@@ -309,6 +317,7 @@ class Replay:
             node = self.nodes[i]["node"]
             place[i] = roots.setdefault(self._manual.forced.get(node, node), len(roots))
         held = [[0] * len(roots) for _ in most]
+        came: list[list[list[int]]] = [[[] for _ in roots] for _ in windows]
         apart: list[set[str]] = [set() for _ in roots]
         initials: list[str | None] = [""] * len(roots)
         for i, p in place.items():
@@ -316,9 +325,11 @@ class Replay:
             initials[p] = max(initials[p] or "", self._initials(i))
             for limit, count in enumerate(self._counts(i)):
                 held[limit][p] += count
-        edges.sort(key=self._strength)
+            for window, times in enumerate(self._times(i)):
+                came[window][p] = sorted(came[window][p] + times)
+        edges = self._within_links(sorted(edges, key=self._strength))
         left, right = [place[edge.left] for edge in edges], [place[edge.right] for edge in edges]
-        joined = union_within_limits(left, right, held, most, apart, initials)
+        joined = union_within_limits(left, right, held, most, apart, initials, came, windows)
         clusters: dict[int, list[int]] = defaultdict(list)
         for i in group.members:
             clusters[joined[place[i]]].append(i)
@@ -331,6 +342,31 @@ class Replay:
     def _counts(self, i: int) -> list[int]:
         """What an identifier counts against each limit."""
         return [1, *(int(self.nodes[i]["type"] == limited) for limited, _ in self._limits)]
+
+    def _times(self, i: int) -> list[list[int]]:
+        """When came what an identifier counts against each limit of days."""
+        node = self.nodes[i]
+        return [
+            [(node["arrival_ts"] - _EPOCH) // _MICROSECOND] if node["type"] == limited else []
+            for limited, _ in self._windows
+        ]
+
+    def _within_links(self, edges: Sequence[Edge]) -> list[Edge]:
+        """Edges, strongest first, without those that are too many at one of their ends; as `find_surplus`."""
+        kept_links = self._settings.kept_links
+        if not kept_links:
+            return [*edges]
+        links: dict[tuple[int, str], int] = defaultdict(int)
+        kept = []
+        for edge in edges:
+            stays = True
+            for here, there in ((edge.left, edge.right), (edge.right, edge.left)):
+                kind, other = self.nodes[here]["type"], self.nodes[there]["type"]
+                links[here, other] += 1
+                stays &= links[here, other] <= kept_links.get((kind, other), links[here, other])
+            if stays:
+                kept.append(edge)
+        return kept
 
     def _strength(self, edge: Edge) -> tuple[int, ...]:
         weaker, stronger, *names = edge.order

@@ -15,8 +15,9 @@ ALL = ""
 def link_limits(settings: IdentitySettings) -> dict[tuple[str, str], int]:
     """(Identifier type, counted type) -> with how many distinct values of the counted type one may have been seen.
 
-    The counted type is `ALL`, or a strong type. A type that is nobody's when it is shared may not be seen with more
-    values of a limited type than one person may have.
+    The counted type is `ALL`, a strong type, or one that the settings limit. A type that is nobody's when it is shared
+    may not be seen with more values of another type than it may be tied to, nor with more of a limited type than one
+    person may have.
     """
     most: dict[tuple[str, str], int] = {}
     for name, kind in settings.identifiers.items():
@@ -25,6 +26,8 @@ def link_limits(settings: IdentitySettings) -> dict[tuple[str, str], int]:
             own = settings.limits.get(strong)
             nobodys = kind.shared == "nobody" and own is not None
             most[name, strong] = own if nobodys and own else max(settings.max_strong_links, own or 0)
+        if kind.shared == "nobody":
+            most |= {(name, other): min(n, most.get((name, other), n)) for other, n in kind.max_links.items()}
     return most
 
 
@@ -35,7 +38,8 @@ def find_hubs(edges: DataFrame, settings: IdentitySettings) -> DataFrame:
     `hub_reason`. Cost is linear in the edges, whatever a value's number of them.
     """
     check_columns(edges, ("left_node", "left_type", "right_node", "right_type"), "the edges of the graph")
-    counted = [ALL, *settings.strong_types]
+    limits = link_limits(settings)
+    counted = dict.fromkeys(other for _, other in limits)
     counts = (
         _ends(edges)
         .groupBy("node", "type")
@@ -46,7 +50,7 @@ def find_hubs(edges: DataFrame, settings: IdentitySettings) -> DataFrame:
     # One flat list: to make code of a coalesce in a coalesce, Spark needs twice as long for every level.
     reasons = [
         F.when((F.col("type") == kind) & (F.col(f"links_{other}") > most), hub_reason(other, most))
-        for (kind, other), most in link_limits(settings).items()
+        for (kind, other), most in limits.items()
     ]
     return (
         counts.withColumn("hub_reason", F.coalesce(*reasons))
@@ -66,19 +70,18 @@ def date_hubs(hubs: DataFrame, edges: DataFrame, settings: IdentitySettings) -> 
     In: `find_hubs`, and its edges, with `first_batch_seq`. Out: hubs with `hub_seq`, the batch whose edges made the
     hub exceed what is allowed.
     """
-    strong = F.when(F.col("other").isin(*settings.strong_types), F.col("other"))
+    limited = link_limits(settings)
+    other = F.when(F.col("other").isin(*{other for _, other in limited}), F.col("other"))
     per_batch = (
         _ends(edges, "first_batch_seq")
         .join(hubs, "node")
-        .withColumn("counted", F.explode(F.array(F.lit(ALL), strong)))
+        .withColumn("counted", F.explode(F.array(F.lit(ALL), other)))
         .where("counted IS NOT NULL")
         .groupBy("node", "type", "hub_reason", "counted", "first_batch_seq")
         .agg(F.count("*").alias("links"))
     )
     so_far = F.sum("links").over(Window.partitionBy("node", "counted").orderBy("first_batch_seq"))
-    limits = F.create_map(
-        *(F.lit(part) for (k, c), most in link_limits(settings).items() for part in (f"{k} {c}", most))
-    )
+    limits = F.create_map(*(F.lit(part) for (k, c), most in limited.items() for part in (f"{k} {c}", most)))
     return (
         per_batch.withColumn("so_far", so_far)
         .where(F.col("so_far") > F.element_at(limits, F.concat_ws(" ", "type", "counted")))

@@ -26,6 +26,7 @@ from segmentation.identity.one_task import Hub, replay_small
 from segmentation.identity.overrides import Step
 from segmentation.identity.persons import REASONS, found_persons
 from segmentation.identity.quarantine import date_hubs, find_hubs
+from segmentation.identity.surplus import find_surplus
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,8 @@ def _group(
     labels = label_components(tied, settings.one_task_edges)
     named = {(node, True) for step in steps for node in step.manual.nodes}
     marks = F.broadcast(nodes.sparkSession.createDataFrame(list(named), "node long, named boolean"))
+    surplus = find_surplus(edges, settings)
+    bound = nodes.limit(0) if surplus is None else surplus.withColumnRenamed("left_node", "node")
     arrival = F.struct("batch_seq", "arrival_ts", "rank", "node")
     ends = edges.select("left_node", "right_node", "first_batch_seq")
     for side in ("left", "right"):
@@ -208,6 +211,7 @@ def _group(
         .join(joiners, "node", "left")
         .join(dated.select("node", F.lit(True).alias("hub")), "node", "left")
         .join(marks, "node", "left")
+        .join(bound.select("node", F.lit(True).alias("surplus")).distinct(), "node", "left")
         .localCheckpoint()
     )
     limits = Limits.of(settings)
@@ -216,8 +220,9 @@ def _group(
         F.count_if(F.col("joined").isNull()).alias("founders"),
         F.count("hub").alias("hubs"),
         F.count("named").alias("named"),
+        F.count("surplus").alias("surplus"),
     )
-    guarded = limits.broken() | (F.col("named") > 0)
+    guarded = limits.broken() | (F.col("named") > 0) | (F.col("surplus") > 0)
     busy = guarded | (F.col("founders") > 1) | ((F.col("hubs") > 0) & (F.col("size") > 1))
     return grouped.join(groups.select("component", guarded.alias("guarded"), busy.alias("busy")), "component").select(
         *NODE, "component", "guarded", "busy"

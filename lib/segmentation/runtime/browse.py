@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from difflib import get_close_matches
 
 from pyspark.sql import DataFrame
@@ -9,6 +10,7 @@ from pyspark.sql import DataFrame
 from segmentation.contracts.catalogue import CATALOGUE
 from segmentation.contracts.errors import ConfigError, Problem
 from segmentation.runtime.warehouse import Warehouse
+from segmentation.sessions.attach import map_then
 
 _CLOSED = {"vault": "it holds personal values in clear, which only linking, export and erasure read"}
 
@@ -28,3 +30,9 @@ def open_table(warehouse: Warehouse, name: str, version: int | None = None) -> D
     written it yet."""
     check_open(name)
     return warehouse.read(name, version)
+
+
+def open_map(warehouse: Warehouse, as_of: date) -> DataFrame:
+    """Whose each identifier was held to be at the end of a date; see `map_then`. Raises `InputError` where no stage has
+    written `identity_history` yet."""
+    return map_then(warehouse.read("identity_history"), as_of)

@@ -27,9 +27,12 @@ def end_of(as_of: date) -> datetime:
 
 def keep_behaviour(events: DataFrame, as_of: date, settings: Settings) -> DataFrame:
     """Events that count: up to the end of `as_of`, received by then where `point_in_time` asks for it, and not flagged
-    as what `traffic` leaves out; their amounts in one currency, where `money` names it."""
+    as what `traffic` leaves out, nor named in `identity.link_events`; their amounts in one currency, where `money`
+    names it."""
     check_columns(events, _PLAIN, "the events")
     kept = leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out)
+    if settings.identity.link_events:
+        kept = kept.where(~F.col("event_name").isin(settings.identity.link_events))
     return count_in_one_currency(kept, settings.money, as_of) if settings.money else kept
 
 
@@ -43,7 +46,7 @@ def behaviour_depends_on(settings: Settings) -> object:
     """The part of the configuration that decides which events count, whose they are, and what they are worth."""
     trust = tuple(settings.identity.identifiers)
     money = settings.money.content() if settings.money else None
-    return settings.traffic.leave_out, trust, settings.point_in_time, money
+    return settings.traffic.leave_out, settings.identity.link_events, trust, settings.point_in_time, money
 
 
 def is_known(as_of: date, settings: Settings) -> Column:
@@ -54,12 +57,19 @@ def is_known(as_of: date, settings: Settings) -> Column:
     return known
 
 
-def owners_then(identity_history: DataFrame, as_of: date) -> DataFrame:
-    """Whose each identifier was held to be at the end of `as_of`: grain and columns as `attach_persons` needs them."""
+def map_then(identity_history: DataFrame, as_of: date) -> DataFrame:
+    """Whose each identifier was held to be at the end of `as_of`. In: `identity_history`. Out: one identifier:
+    `identifier_type`, `identifier_value`, `person_id`, since when (`since`), and what had brought it there: `change`,
+    `reason`, `batch_seq`."""
     check_columns(identity_history, (*_OWNED, "valid_from", "valid_to"), "the history of identity")
     end = F.lit(end_of(as_of))
     held = (F.col("valid_from") < end) & (F.col("valid_to").isNull() | (F.col("valid_to") >= end))
-    return identity_history.where(held).select(*_OWNED)
+    return identity_history.where(held).withColumnRenamed("valid_from", "since").drop("valid_to")
+
+
+def owners_then(identity_history: DataFrame, as_of: date) -> DataFrame:
+    """The same, with grain and columns as `attach_persons` needs them."""
+    return map_then(identity_history, as_of).select(*_OWNED)
 
 
 def attach_persons(events: DataFrame, identity_map: DataFrame, trust: Sequence[str]) -> DataFrame:

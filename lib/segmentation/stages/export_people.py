@@ -67,6 +67,7 @@ def _add_values(context: StageContext, export: ExportSettings, people: DataFrame
         context.read_or_empty("vault"),
         context.read_or_empty("persons"),
         [kind for kind in identity.identifiers if identity.is_personal(kind)],
+        export.min_confidence,
     )
 
 

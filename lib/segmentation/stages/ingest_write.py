@@ -297,7 +297,8 @@ def _events_around(context: StageContext, group: Group, days: Mapping[str, int] 
 def _busy_days(context: StageContext, group: Group, new: DataFrame, kept: ExitStack) -> DataFrame | None:
     """Identifiers and days that the group shows to be no person's; None: there are none."""
     settings = context.settings
-    rates, how = settings.traffic.bots.rates, (list(settings.identity.identifiers), settings.sessions.passive_events)
+    passive = [*settings.sessions.passive_events, *settings.identity.link_events]
+    rates, how = settings.traffic.bots.rates, (list(settings.identity.identifiers), passive)
     if not group.good or not rates.limited:
         return None
     earlier = _events_around(context, group)

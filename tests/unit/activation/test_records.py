@@ -29,6 +29,7 @@ def people(spark: SparkSession) -> DataFrame:
     owned: list[tuple[str, str, str, int]] = [
         ("p1", "email", "t-old", 1),
         ("p1", "email", "t-new", 2),
+        ("p1", "email", "t-guessed", 3),
         ("p1", "idfa", "ABC", 1),
         ("p2", "phone", "t-phone", 1),
         ("p3", "email", "t-broken", 1),
@@ -38,9 +39,10 @@ def people(spark: SparkSession) -> DataFrame:
         ("other", "email", "t-other", 1),
     ]
     clear = {"t-old": "old@example.com", "t-new": "test@example.com", "t-other": "other@example.com"}
-    clear |= {"t-phone": "+16505551212", "t-broken": "a\nb@example.com"}
+    clear |= {"t-phone": "+16505551212", "t-broken": "a\nb@example.com", "t-guessed": "guessed@example.com"}
     owners: list[dict[str, Any]] = [
-        {"person_id": who, "identifier_type": kind, "identifier_value": value, "confidence": 1.0}
+        {"person_id": who, "identifier_type": kind, "identifier_value": value}
+        | {"confidence": 0.98 if value == "t-guessed" else 0.99}
         | {"since": datetime(2026, 1, since)}
         for who, kind, value, since in owned
     ]
@@ -61,6 +63,7 @@ def people(spark: SparkSession) -> DataFrame:
         table_rows(spark, "vault", vault),
         table_rows(spark, "persons", persons),
         ["email", "phone"],
+        min_confidence=0.99,
     ).cache()
 
 
@@ -73,7 +76,7 @@ def test_fields_are_fed_from_the_vault_the_identifiers_and_the_attributes(people
         "p4": ("a\nb@example.com", "+16505551212", None, None, "p4"),
         "p5": (None, None, None, None, "p5"),
         "p6": (None, None, None, None, "p6"),
-    }, "the newest value of each type; what the vault has no more is not there, and no token stands in for it"
+    }, "the newest of each type that is sure enough; what the vault has no more is not there, and no token stands in"
 
 
 def test_a_value_that_cannot_be_is_left_out_and_told(people: DataFrame) -> None:

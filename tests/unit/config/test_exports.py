@@ -46,6 +46,7 @@ def test_what_would_leave_the_folder_or_the_list_is_refused(key: str, value: obj
         ({"type": "meta", "fields": {"email": "email"}, "columns": ["person_id"]}, "columns and readers are for files"),
         ({"type": "braze", "fields": {"email": "email"}}, "path is missing: a file for braze has personal values"),
         ({"type": "csv", "fields": {"email": "email"}}, "'csv' is a file: it has columns"),
+        ({"type": "csv", "min_confidence": 0.9}, "min_confidence are for platforms; 'csv' is a file"),
     ],
 )
 def test_a_platform_takes_its_own_fields(export: dict[str, object], said: str) -> None:

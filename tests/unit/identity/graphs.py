@@ -32,9 +32,9 @@ def tight_settings() -> IdentitySettings:
     """Limits so low that small random graphs run into every one of them."""
     types = {
         "user_id": {"max_per_person": 1},
-        "email": {"max_per_person": 2},
-        "device": {"shared": "nobody"},
-        "cookie": {"shared": "last", "told_apart_by": "name"},
+        "email": {"max_per_person": 2, "max_links": {"cookie": 2}},
+        "device": {"shared": "nobody", "max_links": {"cookie": 4}},
+        "cookie": {"shared": "last", "told_apart_by": "name", "max_per_person": 2, "within_days": 5},
         "name": {"describes": True},
     }
     return IdentitySettings.model_validate(
@@ -51,10 +51,10 @@ def random_initials(spark: SparkSession, sightings: Iterable[Sighting]) -> DataF
 
 
 def sightings_frame(spark: SparkSession, sightings: Iterable[Sighting]) -> DataFrame:
-    """Events, one a minute in the order given."""
+    """Events, one an hour in the order given."""
     rows = [
-        (identifiers, START + timedelta(minutes=minute), seq, f"source{seq % 2}", False, False)
-        for minute, (seq, identifiers) in enumerate(sightings)
+        (identifiers, START + timedelta(hours=hour), seq, f"source{seq % 2}", False, False)
+        for hour, (seq, identifiers) in enumerate(sightings)
     ]
     return spark.createDataFrame(rows, _EVENTS)
 

@@ -24,15 +24,19 @@ Choice = tuple[int, str, str, list[str]]
 
 
 def history(
-    sightings: list[Sighting], settings: IdentitySettings, choices: Sequence[Choice] = ()
+    sightings: list[Sighting],
+    settings: IdentitySettings,
+    choices: Sequence[Choice] = (),
+    gap: timedelta = timedelta(minutes=1),
 ) -> tuple[dict[str, str], list[tuple[str, str, int]]]:
-    """Who owns each value in the end, and every change as (value, change, batch). A value's node is its place."""
+    """Who owns each value in the end, and every change as (value, change, batch). A value's node is its place; `gap` is
+    between one sighting and the next."""
     values = sorted({(kind, value) for _, identifiers in sightings for kind, value in identifiers.items()})
     node = {identifier: number for number, identifier in enumerate(values)}
     arrivals: dict[tuple[str, str], tuple[int, datetime]] = {}
     pairs: dict[tuple[int, Any], dict[str, Any]] = {}
-    for minute, (seq, identifiers) in enumerate(sightings):
-        at = START + timedelta(minutes=minute)
+    for number, (seq, identifiers) in enumerate(sightings):
+        at = START + number * gap
         for identifier in identifiers.items():
             arrivals[identifier] = min(arrivals.get(identifier, (seq, at)), (seq, at))
         for left, right in combinations(sorted(identifiers.items()), 2):
@@ -111,6 +115,27 @@ def test_a_shared_tablet_goes_where_the_configuration_says(shared: str, owner: s
     found, _ = history(SHARED, identity_settings(identifiers=types))
     assert found["anna"] != found["ben"]
     assert [name for name in ("anna", "ben") if found[name] == found["tablet"]] == ([owner] if owner else [])
+
+
+@pytest.mark.parametrize(("shared", "owners"), [("most", ["anna", "carl"]), ("last", ["ben", "carl"]), ("nobody", [])])
+def test_a_device_is_tied_to_no_more_users_than_it_may_be(shared: str, owners: list[str]) -> None:
+    """Ben used it last but one and least; carl last, and as often as anna."""
+    used = ["anna", "anna", "carl", "ben", "carl"]
+    types = {"user_id": {}, "device": {"shared": shared, "max_links": {"user_id": 2}}}
+    found, _ = history(
+        [(day, {"user_id": user, "device": "tablet"}) for day, user in enumerate(used, 1)],
+        identity_settings(identifiers=types),
+    )
+    assert [name for name in ("anna", "ben", "carl") if found[name] == found["tablet"]] == owners
+
+
+def test_no_more_cookies_within_some_days_than_a_person_may_have() -> None:
+    """The one that was seen least would be a third within five days; one that came later is none."""
+    types = {"user_id": {}, "cookie": {"max_per_person": 2, "within_days": 5}}
+    cookies = ["a", "a", "b", "b", "c", "later"]
+    sightings: list[Sighting] = [(1, {"user_id": "anna", "cookie": cookie}) for cookie in cookies]
+    found, _ = history(sightings, identity_settings(identifiers=types), gap=timedelta(days=1))
+    assert found["anna"] == found["a"] == found["b"] == found["later"] != found["c"]
 
 
 def test_the_weakest_link_of_a_chain_between_two_users_is_cut() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import networkx as nx
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from tests.unit.identity.graphs import (
     START,
     Sighting,
@@ -78,12 +80,27 @@ def test_no_person_breaks_a_limit_and_each_is_connected(spark: SparkSession) -> 
         counts = Counter(types)
         assert len(types) <= settings.max_component_size
         assert all(counts[kind] <= most for kind, most in settings.limits.items())
+    cookies = defaultdict(list)
+    for member in resolved.members.where("type = 'cookie'").collect():
+        cookies[member.person_id].append(member.arrival_ts)
+    most, days = settings.windows["cookie"]
+    for times in map(sorted, cookies.values()):
+        assert all(later - first >= timedelta(days=days) for first, later in zip(times, times[most:], strict=False))
+    assert max(map(len, cookies.values())) > most, "in all a person may have more"
     names = defaultdict(set)
     for member in resolved.members.where("initials IS NOT NULL").collect():
         names[member.person_id].add(member.initials)
     assert {len(initials) for initials in names.values()} == {1}
     reasons = {edge.reason for edge in edges if edge.reason}
-    assert any("records with other names" in reason for reason in reasons)
+    for said in ("records with other names", "that came within 5 days", "that one email may be tied to"):
+        assert any(said in reason for reason in reasons)
+    tied = Counter(edge.right_value for edge in edges if (edge.left_type, edge.right_type) == ("cookie", "email"))
+    held = Counter(
+        edge.right_value
+        for edge in edges
+        if (edge.left_type, edge.right_type, edge.status) == ("cookie", "email", "active")
+    )
+    assert max(tied.values()) > max(held.values()) == settings.kept_links["email", "cookie"]
     owner = {(row.type, row.value): row.person_id for row in resolved.members.collect()}
     graph = nx.Graph()
     graph.add_nodes_from(owner)
@@ -157,6 +174,28 @@ def test_a_reused_cookie_goes_to_its_new_user_and_leaves_the_id(spark: SparkSess
         ("ben", "new", 3, True),
         ("c", "split", 3, True),
     ]
+
+
+@pytest.mark.thorough
+def test_a_value_of_a_million_people_ties_none_of_them(spark: SparkSession) -> None:
+    """In Spark: what one task replays is a fraction of it."""
+    events = spark.range(10**6).select(
+        F.create_map(F.lit("user_id"), F.concat(F.lit("u"), "id"), F.lit("cookie"), F.lit("kiosk")).alias(
+            "identifiers"
+        ),
+        F.timestamp_add("minute", F.col("id"), F.lit(START)).alias("event_ts"),
+        (1 + F.col("id") % 2).alias("batch_seq"),
+        F.lit("web").alias("source"),
+    )
+    combinations = combine_identifiers(events).persist()
+    identifiers, pairs = list_identifiers(combinations, identity_settings()), pair_identifiers(combinations)
+    steps = plan_steps(list_batches(combinations), [])
+    resolved = replay_batches(identifiers.persist(), pairs.persist(), steps, identity_settings())
+    assert resolved.members.select("person_id").distinct().count() == resolved.members.count() == 10**6 + 1
+    assert [row["hub_reason"] for row in resolved.hubs.collect()] == [
+        "seen with more than 200 other values: nobody's identifier"
+    ]
+    spark.catalog.clearCache()
 
 
 def test_a_kiosk_is_nobodys(spark: SparkSession) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pyspark.sql import SparkSession
 from tests.factories import event_rows, identity_rows, minimal_settings, table_rows
 
-from segmentation.sessions.attach import attach_persons, keep_behaviour, owners_then
+from segmentation.sessions.attach import attach_persons, keep_behaviour, map_then, owners_then
 
 
 def test_an_event_belongs_to_the_person_of_its_most_trusted_identifier(spark: SparkSession) -> None:
@@ -33,7 +33,7 @@ def test_an_event_belongs_to_the_person_of_its_most_trusted_identifier(spark: Sp
     }
 
 
-def test_bots_tests_and_the_future_do_not_count(spark: SparkSession) -> None:
+def test_bots_tests_links_and_the_future_do_not_count(spark: SparkSession) -> None:
     events = event_rows(
         spark,
         [
@@ -41,9 +41,11 @@ def test_bots_tests_and_the_future_do_not_count(spark: SparkSession) -> None:
             {"event_id": "next day", "event_ts": datetime(2026, 3, 2)},
             {"event_id": "bot", "is_bot": True},
             {"event_id": "test", "is_test": True},
+            {"event_id": "of a link table", "event_name": "linked"},
         ],
     )
-    kept = keep_behaviour(events, date(2026, 3, 1), minimal_settings())
+    settings = minimal_settings(identity={"identifiers": {"user_id": {}, "cookie": {}}, "link_events": ["linked"]})
+    kept = keep_behaviour(events, date(2026, 3, 1), settings)
     assert [r["event_id"] for r in kept.collect()] == ["last moment"]
 
 
@@ -85,3 +87,5 @@ def test_owners_of_then_are_those_of_the_end_of_the_date(spark: SparkSession) ->
     )
     found = {row["identifier_value"]: row["person_id"] for row in owners_then(history, date(2026, 3, 1)).collect()}
     assert found == {"moved later": "ann", "moved before": "bob"}
+    since = {row["identifier_value"]: row["since"] for row in map_then(history, date(2026, 3, 1)).collect()}
+    assert since == {"moved later": datetime(2026, 2, 1), "moved before": datetime(2026, 3, 1)}

@@ -11,7 +11,7 @@ from rich.table import Column
 from rich.table import Table as Grid
 
 from segmentation.contracts.catalogue import CATALOGUE
-from segmentation.runtime.browse import check_open, open_table
+from segmentation.runtime.browse import check_open, open_map, open_table
 from segmentation.runtime.options import Common, common_options
 from segmentation.runtime.terminal import open_console
 from segmentation.runtime.warehouse import Warehouse
@@ -26,11 +26,15 @@ _NARROWEST = 12
 @click.option("--version", type=click.IntRange(0), help="The table as it was at this Delta version.")
 @common_options
 def show(common: Common, table: str, limit: int, version: int | None) -> None:
-    """Print the first rows of a table of the warehouse."""
+    """Print the first rows of a table of the warehouse; of `identity_map` with --as-of, whose each identifier was held
+    to be at the end of that date."""
     check_open(table)
+    then = common.as_of if table == "identity_map" else None
+    if then and version is not None:
+        raise click.UsageError("Give either --as-of or --version: the one is of a date, the other of the table.")
     settings = common.settings()
     warehouse = Warehouse(common.spark(settings), settings.warehouse)
-    df = open_table(warehouse, table, version)
+    df = open_map(warehouse, then) if then else open_table(warehouse, table, version)
     rows = [row.asDict(recursive=True) for row in df.orderBy(*CATALOGUE[table].keys).limit(limit).collect()]
     if common.log_format == "json":
         for row in rows:
