@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from segmentation.bed.chance import Chance
 from segmentation.bed.knobs import World
 from segmentation.bed.rows import complete_rows
-from segmentation.bed.spelling import write_email, write_name, write_phone
+from segmentation.bed.spelling import write_email, write_name, write_phone, write_street
 
 DEPARTMENTS = ("grocery", "electronics", "clothing", "home", "media", "garden", "beauty", "toys")
 USER_AGENTS = (
@@ -100,10 +100,9 @@ def _with_payload(events: DataFrame, world: World, chance: Chance, keys: tuple[C
     till_card = F.when(~nothing & by_card, F.col("card"))
     till_phone = F.when(~nothing & ~by_card & by_phone, write_phone(chance, F.col("phone"), *visit))
     till_email = F.when(~nothing & ~by_card & ~by_phone, typed)
-    till_name = F.when(
-        ~nothing & chance.happens(0.4, "named receipt", *visit),
-        write_name(chance, typing.spelled_otherwise, F.col("first_name"), F.col("last_name"), *visit),
-    )
+    # Whose a card is stands on its receipts; others give name and address for a delivery.
+    named = is_store & ~nothing & (by_card | chance.happens(typing.named_receipt, "named receipt", *visit))
+    otherwise = typing.spelled_otherwise
 
     spent = F.col("spend") * F.col("lavish") * F.exp(F.col("spend_spread") * chance.normal("spent", *visit))
     quantity = 1 + chance.below(4, "quantity", *visit)
@@ -128,7 +127,10 @@ def _with_payload(events: DataFrame, world: World, chance: Chance, keys: tuple[C
         F.when(is_web, web_email).when(is_store, till_email).alias("email"),
         F.when(is_store, till_phone).alias("phone"),
         F.when(is_store, till_card).alias("card"),
-        F.when(is_store, till_name).alias("name"),
+        F.when(named, write_name(chance, otherwise, F.col("first_name"), F.col("last_name"), *visit)).alias("name"),
+        F.when(named, write_street(chance, otherwise, F.col("street"), *visit)).alias("street"),
+        F.when(named, F.col("city")).alias("city"),
+        F.when(named, F.col("postcode")).alias("postcode"),
         F.when(pays, price * quantity * sign).alias("amount"),
         F.when(pays, price).alias("price"),
         F.when(pays, quantity).alias("quantity"),

@@ -73,6 +73,9 @@ class Typing(Section):
         0.3, description="Names and addresses spelled otherwise, in the CRM and in stores."
     )
     anonymous_receipt: Share = Field(0.05, description="Store receipts without any identifier.")
+    named_receipt: Share = Field(
+        0.4, description="Store receipts without a card that have the buyer's name and address."
+    )
 
 
 class Disorder(Section):

@@ -106,6 +106,18 @@ def test_devices_are_shared_recycled_and_public(written: WrittenWorld) -> None:
     assert not nobody & set(identity.identifier_value)
 
 
+def test_receipts_spell_the_name_and_address_of_one_customer_in_several_ways(written: WrittenWorld) -> None:
+    receipts = written.spark.read.option("header", True).csv(f"{written.folder}/pos").toPandas()
+    said = receipts[["customer", "street", "postcode", "city"]].notna()
+    assert said.eq(said.customer, axis=0).all(axis=None)
+    assert said.customer[receipts.card_no.notna()].all()
+    assert 0 < said.customer[receipts.card_no.isna()].mean() < 1
+    by_card = receipts.groupby("card_no")
+    assert (by_card.customer.nunique() > 1).sum() > 3
+    assert (by_card.street.nunique() > 1).sum() > 3
+    assert (by_card.postcode.nunique() == 1).all()
+
+
 def test_broken_rows_are_broken_in_the_files(written: WrittenWorld) -> None:
     expected = written.truth("events").where("source = 'web'").groupBy("malformed").count().toPandas()
     expected = expected.set_index("malformed")["count"]
