@@ -21,7 +21,7 @@ KNOBS = {
     "typing": {"placeholder": 0.05, "typo": 0.1, "plus_tag": 0.1, "anonymous_receipt": 0.2,
                "spelled_otherwise": 0.8},
     "disorder": {"late": 0.1, "duplicate": 0.05, "near_duplicate": 0.05, "malformed": 0.05, "wrong_clock": 0.5,
-                 "long_pause": 0.2, "drift_day": 21},
+                 "source_clocks": {"pos": 5, "app": -3}, "long_pause": 0.2, "drift_day": 21},
     "season": {"spike_day": 30, "spike": 20},
     "intruders": {"bots_per_thousand": 50, "bot_events": 60, "tests_per_thousand": 50},
     "consent": {"withdraw": 0.5, "erase": 0.2},

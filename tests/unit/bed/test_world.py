@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -73,7 +74,7 @@ def test_each_hazard_is_in_the_rows(written: WrittenWorld) -> None:
             F.count_if(F.col("visitor") == "bot").alias("bots"),
             F.count_if(F.col("visitor") == "test").alias("tests"),
             F.count_if((F.col("visitor") == "bot") & F.col("declared")).alias("declared"),
-            F.count_if(F.abs(F.col("device_time") - F.col("happened")) > 600_000).alias("wrong_clock"),
+            F.count_if(F.abs(F.col("own_time") - F.col("happened")) > 600_000).alias("wrong_clock"),
             F.count_if(F.col("email").contains("+")).alias("tagged"),
             F.count_if(F.col("email") == F.upper("email")).alias("capitals"),
             F.collect_set("malformed").alias("malformed"),
@@ -104,6 +105,19 @@ def test_devices_are_shared_recycled_and_public(written: WrittenWorld) -> None:
     assert not identity.duplicated(["identifier_type", "identifier_value"]).any()
     nobody = {"null", "0000", "undefined", "test@test.com", "none@none.com", "0000000000", "+10000000000"}
     assert not nobody & set(identity.identifier_value)
+
+
+def test_all_clocks_of_a_source_are_off_by_the_same(written: WrittenWorld) -> None:
+    off = F.col("own_time") - F.col("happened")
+    events = written.truth("events").where("copy = 0 and source in ('pos', 'app', 'crm')")
+    rows = {row["source"]: row for row in events.groupBy("source").agg(F.min(off), F.max(off)).collect()}
+    assert tuple(rows["pos"])[1:] == (5 * 3_600_000, 5 * 3_600_000)
+    assert tuple(rows["crm"])[1:] == (0, 0)
+    assert rows["app"][1] < -3 * 3_600_000 < rows["app"][2]  # some of the devices are wrong by themselves, too
+    receipts = written.spark.read.option("header", True).csv(f"{written.folder}/pos").toPandas()
+    sent = pd.to_datetime(receipts.sent_at).dt.tz_localize(written.world.store_time_zone)
+    fast = (sent - pd.to_datetime(receipts.received_at)).dt.total_seconds() / 3600
+    assert fast.between(4.99, 5).mean() > 0.9  # but for copies that came the day after
 
 
 def test_receipts_spell_the_name_and_address_of_one_customer_in_several_ways(written: WrittenWorld) -> None:
