@@ -17,11 +17,9 @@ USER_AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
 )
-_PURCHASE_STEPS = ("add_to_cart", "checkout", "purchase")
 _WANDERING = ("page_view", "page_view", "view_item", "view_item", "search")
-_RETURNS = 0.03
-_ABANDONS = 0.15
-_SIGNS_OUT = 0.1
+_LONG_ENOUGH = 4
+"""Events of a visit that turns back on the way to a purchase, or signs out: it has looked about before."""
 
 
 def leave_events(visits: DataFrame, world: World) -> DataFrame:
@@ -49,25 +47,28 @@ def leave_events(visits: DataFrame, world: World) -> DataFrame:
 
 
 def _name(chance: Chance, keys: tuple[Column, ...]) -> Column:
-    place, length, buys = F.col("place"), F.col("length"), F.col("buys")
+    place, length, buys, steps = F.col("place"), F.col("length"), F.col("buys"), F.col("steps")
     is_app = F.col("channel") == "app"
     from_end = length - place
-    ends_open = ~buys & (length >= 4) & (from_end == 0)
-    abandons = chance.happens(_ABANDONS, "abandons", *keys)
-    signs_out = F.col("signs_in") & ~is_app & chance.happens(_SIGNS_OUT, "signs out", *keys)
+    ends_open = ~buys & (length >= _LONG_ENOUGH)
+    # Of each step but the last, some go on to the next; where they turn back, the visit ends.
+    drawn = chance.uniform("goes on", *keys)
+    further = F.size(F.filter(F.transform(steps, lambda _, n: n), lambda n: (n > 0) & (drawn < F.pow("goes_on", n))))
+    reached = F.when(
+        ends_open & chance.happens(F.col("sets_out"), "sets out", *keys), F.least(1 + further, length - 2)
+    ).otherwise(0)
+    signs_out = F.col("signs_in") & ~is_app & chance.happens(F.col("signs_out"), "signs out", *keys)
     return (
         F.when(
             F.col("channel") == "store",
-            F.when(chance.happens(_RETURNS, "returns", *keys), "return").otherwise("purchase"),
+            F.when(chance.happens(F.col("returns"), "returns", *keys), "return").otherwise("purchase"),
         )
-        .when(
-            buys & (from_end < len(_PURCHASE_STEPS)),
-            F.element_at(F.array(*map(F.lit, _PURCHASE_STEPS)), (len(_PURCHASE_STEPS) - from_end).cast("int")),
-        )
+        .when(buys & (from_end == 0), "purchase")
+        .when(buys & (from_end <= F.size(steps)), F.element_at(steps, F.size(steps) - from_end + 1))
+        .when(from_end < reached, F.element_at(steps, reached - from_end))
         .when(is_app & (place == 1), "app_open")
         .when(~is_app & F.col("signs_in") & (place == F.least(length, F.lit(2))), "sign_in")
-        .when(ends_open & abandons, "add_to_cart")
-        .when(ends_open & signs_out, "sign_out")
+        .when(ends_open & signs_out & (from_end == 0), "sign_out")
         .when(place == 1, "page_view")
         .otherwise(chance.pick(_WANDERING, "wandering", *keys, place))
     )
@@ -88,7 +89,7 @@ def _with_payload(events: DataFrame, world: World, chance: Chance, keys: tuple[C
     )
     typed = write_email(chance, typing, usual, *visit)
     types = (name == "sign_in") & chance.happens(0.5, "signs in by email", *visit)
-    guest = name.isin("checkout") & ~F.col("signs_in")
+    guest = (name == F.element_at("steps", -1)) & ~F.col("signs_in")
     arrives = F.col("in_campaign") & (F.col("place") == 1)
     web_email = F.when(arrives, F.col("email")).when(types | guest, typed)
 
@@ -111,7 +112,7 @@ def _with_payload(events: DataFrame, world: World, chance: Chance, keys: tuple[C
     category = F.when(chance.happens(0.5, "favourite", *keys), F.col("favourite")).otherwise(
         chance.pick(DEPARTMENTS, "department", *keys)
     )
-    shown = name.isin("view_item", "add_to_cart") | pays
+    shown = (name == "view_item") | (name == F.element_at("steps", 1)) | pays
     rows = events.select(
         F.when(is_store, "pos").otherwise(channel).alias("source"),
         F.concat(F.lit(f"{world.world_id}-"), chance.token("event", *keys)).alias("event_id"),

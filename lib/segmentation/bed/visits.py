@@ -18,12 +18,13 @@ _APP_SIGNED_IN = 0.85
 
 
 def list_segments(spark: SparkSession, world: World) -> DataFrame:
-    """One row a latent segment: `number`, and its knobs with the channels' shares as `to_web`, `to_app`."""
+    """One row a latent segment: `number`, and its knobs, those of the funnel among them, with the channels' shares as
+    `to_web`, `to_app`."""
     rows = []
     for number, segment in enumerate(world.segments):
         weights = segment.channels
         total = (weights.web + weights.app + weights.store) or 1.0
-        knobs = segment.model_dump(exclude={"channels", "share"})
+        knobs = segment.model_dump(exclude={"channels", "funnel", "share"}) | segment.funnel.model_dump()
         rows.append({"number": number, **knobs, "to_web": weights.web / total, "to_app": weights.app / total})
     schema = ", ".join(f"{name}: {_ddl(name, value)}" for name, value in rows[0].items())
     # Read from a constant, so that no Python worker has to be started for six rows.
@@ -34,6 +35,8 @@ def list_segments(spark: SparkSession, world: World) -> DataFrame:
 def _ddl(name: str, value: object) -> str:
     if name == "number":
         return "int"
+    if isinstance(value, tuple):
+        return "array<string>"
     return "string" if isinstance(value, str) else "double"
 
 
@@ -205,7 +208,7 @@ def _with_events(visits: DataFrame, world: World, chance: Chance) -> DataFrame:
     longer = 2 + chance.around(F.greatest(F.col("events_per_visit") - 2, F.lit(0.5)), "length", *keys)
     length = (
         F.when(is_store, 1)
-        .when(F.col("buys"), F.greatest(longer, F.lit(5)))
+        .when(F.col("buys"), F.greatest(longer, F.size("steps") + 3))
         .when(chance.happens(F.col("bounces"), "bounces", *keys), 1)
         .otherwise(longer)
     )
@@ -223,5 +226,5 @@ _VISIT = (
     "person", "home", "lives_alone", "phase", "number", "day", "started", "channel", "in_campaign", "lavish",
     "user_id", "email", "second_email", "phone", "card", "first_name", "last_name", "street", "city", "postcode",
     "events_per_visit", "seconds_between_events", "bounces", "buys", "spend", "spend_spread", "coupons", "signs_in",
-    "favourite",
+    "favourite", "steps", "sets_out", "goes_on", "returns", "signs_out",
 )  # fmt: skip
