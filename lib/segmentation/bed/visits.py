@@ -81,7 +81,10 @@ def _come(people: DataFrame, segments: DataFrame, world: World, chance: Chance) 
     at_end = F.exp(-_LN2 * (F.col("ends") - F.col("joined")) / half_life)
     stay = F.col("ends") - F.col("starts")
     days = F.coalesce((at_start - at_end) * half_life / _LN2, stay.cast("double"))
-    mean = F.col("visits_per_week") / 7 * F.col("often") * days
+    # A stay in the best months has more visits than one of the same length in others.
+    first, last = calendar.share_before(F.col("starts")), calendar.share_before(F.col("ends"))
+    season = (last - first) * world.days / stay
+    mean = F.col("visits_per_week") / 7 * F.col("often") * days * season
     count = F.least(chance.around(mean, "visits", F.col("person"), F.col("phase")), F.lit(world.most_visits))
     numbered = (
         lives.withColumn("count", count)
@@ -92,7 +95,6 @@ def _come(people: DataFrame, segments: DataFrame, world: World, chance: Chance) 
     drawn = chance.uniform("day", *keys)
     decayed = F.col("joined") - F.log(at_start - drawn * (at_start - at_end)) * half_life / _LN2
     place = F.coalesce((decayed - F.col("starts")) / stay, drawn)
-    first, last = calendar.share_before(F.col("starts")), calendar.share_before(F.col("ends"))
     day = F.least(F.floor(calendar.day_at(first + place * (last - first))).cast("int"), F.col("ends") - 1)
     weekday = (F.col("day") + world.start.weekday()) % 7
     saturday = F.col("day") + (5 - weekday) + chance.below(2, "which day of the weekend", *keys)

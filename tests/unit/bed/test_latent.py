@@ -172,3 +172,10 @@ def test_people_behave_as_their_segment_until_the_day_on_which_it_changes(year: 
     before = (year.day < 182) == (year.segment == 0)
     assert (year.channel == before.map({True: "web", False: "app"})).all()
     assert year[year.day >= 182].person.nunique() == 20
+
+
+def test_visits_follow_weekdays_and_the_time_of_the_year(year: pd.DataFrame) -> None:
+    by_weekday = year.groupby(year.day % 7).size()  # the world starts on a Monday
+    assert by_weekday[5] / by_weekday.drop(5).mean() == pytest.approx(4, rel=0.15)
+    by_month = year.groupby(year["at"].dt.month).size()
+    assert by_month[12] / by_month[6] == pytest.approx(3, rel=0.2)
