@@ -133,6 +133,7 @@ class Consent(Section):
 
     marketing: Share = Field(0.7, description="People who allow marketing when they join.")
     withdraw: Share = Field(0.1, description="Of these, those who withdraw it later.")
+    agree_later: Share = Field(0.05, description="Of the others, those who allow it later.")
     erase: Share = Field(0.01, description="People who ask to be deleted.")
 
 

@@ -24,7 +24,7 @@ KNOBS = {
                  "source_clocks": {"pos": 5, "app": -3}, "long_pause": 0.2, "drift_day": 21},
     "season": {"spike_day": 30, "spike": 20},
     "intruders": {"bots_per_thousand": 50, "bot_events": 60, "tests_per_thousand": 50},
-    "consent": {"withdraw": 0.5, "erase": 0.2},
+    "consent": {"withdraw": 0.5, "agree_later": 0.5, "erase": 0.2},
     "campaign": {"day": 25, "window_days": 7},
     "crm_twice": 0.5,
 }  # fmt: skip

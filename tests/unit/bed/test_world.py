@@ -181,8 +181,18 @@ def test_people_change_segment_leave_and_withdraw(written: WrittenWorld) -> None
     stayed = segments[segments.changed_on.isna()]
     assert (stayed.segment_before == stayed.segment_after).all()
     consent = written.truth("consent").toPandas()
-    withdrawn = consent[~consent.granted & consent.duplicated("person", keep=False)]
-    assert len(withdrawn) > 5
+    changed = consent[consent.duplicated("person", keep=False)].sort_values(["person", "valid_from"])
+    kept_until, since = changed[changed.valid_to.notna()], changed[changed.valid_to.isna()]
+    assert (kept_until.valid_to.to_numpy() == since.valid_from.to_numpy()).all()
+    assert (kept_until.granted.to_numpy() != since.granted.to_numpy()).all()
+    assert len(since[~since.granted]) > 5
+    assert since.granted.sum() > 3
+    said = written.truth("events").where("source = 'consent' and copy = 0").groupBy("event_name").count().collect()
+    assert dict(map(tuple, said)) == {
+        "consent_granted": consent.granted.sum(),
+        "consent_denied": (~consent.granted & ~consent.index.isin(since.index)).sum(),
+        "consent_withdrawn": (~since.granted).sum(),
+    }
     asked = written.truth("erasures").collect()
     assert len(asked) > 3
     lines = [line for file in (written.folder / "erasures").glob("*.txt") for line in file.read_text().splitlines()]
