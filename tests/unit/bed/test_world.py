@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import reduce
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.unit.bed.conftest import WrittenWorld
 
-from segmentation.bed.rows import SOURCES
+from segmentation.bed import truth
+from segmentation.bed.activity import leave_events
+from segmentation.bed.campaign import assign_campaign
+from segmentation.bed.disorder import disturb
+from segmentation.bed.knobs import World
+from segmentation.bed.people import draw_people
+from segmentation.bed.registers import extract_crm, log_campaign, log_consent
+from segmentation.bed.rows import ROW, SOURCES
+from segmentation.bed.visits import draw_visits, list_segments
 from segmentation.bed.world import simulate
 from segmentation.contracts.errors import ConfigError
 
@@ -41,6 +50,30 @@ def test_the_same_seed_gives_the_same_rows_on_eight_partitions(written: WrittenW
         assert one.exceptAll(eight).isEmpty(), table
         assert eight.exceptAll(one).isEmpty(), table
     assert (again / "truth/world.json").read_bytes() == (written.folder / "truth/world.json").read_bytes()
+
+
+def test_a_hundred_million_people_need_no_more_of_the_driver_or_of_one_task_than_a_few(spark: SparkSession) -> None:
+    world = World(people=100_000_000)
+    people, segments = draw_people(spark, world), list_segments(spark, world)
+    audience = assign_campaign(people, segments, world)
+    others = [extract_crm(people, world), log_campaign(audience, world), log_consent(people, world)]
+    visits = leave_events(draw_visits(people, segments, audience, world), world)
+    # Instead of the events of all these, which would be planned once for each table that is made from them.
+    columns = {**ROW, "malformed": "string", "copy": "int"}
+    value = F.when(F.col("id") > 0, F.col("id"))
+    events = spark.range(10**10).select(*(value.cast(kind).alias(name) for name, kind in columns.items()))
+    tables = [
+        disturb(reduce(DataFrame.unionByName, others, visits), world),
+        truth.tell_identity(truth.tell_sightings(events)),
+        truth.tell_segments(people, segments, world),
+        truth.tell_campaign(audience, events, world),
+    ]
+    for table in tables:
+        plan = table._jdf.queryExecution().executedPlan().toString()  # type: ignore[operator]
+        for gathers in ("SinglePartition", "LocalTableScan", "CollectLimit", "Python", "NestedLoop", "Cartesian"):
+            assert gathers not in plan
+        # What goes through the driver is the latent segments alone, read from a constant.
+        assert plan.count("BroadcastExchange") == plan.count("Range (0, 1, ")
 
 
 def test_nothing_is_written_where_something_is(written: WrittenWorld, tmp_path: Path) -> None:
