@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
+from scripts.benchmarks import ours as on_spark
 from scripts.benchmarks.cli import run_command
 from scripts.benchmarks.figures import as_json, compare, fit_exponent, summarise
 from scripts.benchmarks.meter import Cost
 from scripts.benchmarks.rounds import SMALL, DisagreementError, Result, check_agreement, rivals_process, run_stage
 from scripts.benchmarks.stages import STAGES, Engine, Stage
 from scripts.benchmarks.table import show
+
+from segmentation.config.clustering import Clusters
 
 
 def _result(engine: str, rows: int, cpu: float, *more: float) -> Result:
@@ -113,12 +116,13 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("features, one day more", ("the day", "everything"), "people"),
         ("identity, one day more", ("the day", "everything"), "people"),
         ("features", ("segmentation", "DuckDB"), "events"),
+        ("components", ("segmentation", "SciPy", "GraphFrames"), "components"),
         ("assign", ("segmentation", "NumPy"), "in cluster 0"),
         ("audiences", ("fifty", "one"), "members"),
         ("export", ("segmentation", "DuckDB"), "rows"),
     ],
 )
-def test_engines_agree(spark: SparkSession, tmp_path: Path, name: str, engines: tuple[str, str], counted: str) -> None:
+def test_engines_agree(spark: SparkSession, tmp_path: Path, name: str, engines: tuple[str, ...], counted: str) -> None:
     stage = next(stage for stages in STAGES.values() for stage in stages if stage.name == name)
     with rivals_process() as pool:
         results = run_stage(spark, pool, stage, [2_000], 1, tmp_path, lambda _: None, thrown_away=0)
@@ -128,8 +132,12 @@ def test_engines_agree(spark: SparkSession, tmp_path: Path, name: str, engines: 
     assert found == 2_000 if counted == "events" else 0 < found < 2_000
 
 
-def test_a_mixture_is_as_good_as_scikit_learns(spark: SparkSession, tmp_path: Path) -> None:
-    (stage,) = (stage for stage in STAGES["train"] if stage.name == "Gaussian mixture")
+@pytest.mark.parametrize("name", ["Gaussian mixture", "search of k and method"])
+def test_clusters_are_as_good_as_scikit_learns(
+    name: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_spark, "SEARCHED", Clusters(min=8, max=8))
+    (stage,) = (stage for stage in STAGES["train"] if stage.name == name)
     with rivals_process() as pool:
         ours, theirs = run_stage(spark, pool, stage, [2_000], 1, tmp_path, lambda _: None, thrown_away=0)
     assert ours.silhouette is not None

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from segmentation.bed.chance import Chance
 from segmentation.bed.knobs import World
 from segmentation.bed.rows import complete_rows
-from segmentation.bed.spelling import write_email, write_name, write_phone
+from segmentation.bed.spelling import write_email, write_name, write_phone, write_street
 
 DEPARTMENTS = ("grocery", "electronics", "clothing", "home", "media", "garden", "beauty", "toys")
 USER_AGENTS = (
@@ -17,11 +17,9 @@ USER_AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
 )
-_PURCHASE_STEPS = ("add_to_cart", "checkout", "purchase")
 _WANDERING = ("page_view", "page_view", "view_item", "view_item", "search")
-_RETURNS = 0.03
-_ABANDONS = 0.15
-_SIGNS_OUT = 0.1
+_LONG_ENOUGH = 4
+"""Events of a visit that turns back on the way to a purchase, or signs out: it has looked about before."""
 
 
 def leave_events(visits: DataFrame, world: World) -> DataFrame:
@@ -49,25 +47,28 @@ def leave_events(visits: DataFrame, world: World) -> DataFrame:
 
 
 def _name(chance: Chance, keys: tuple[Column, ...]) -> Column:
-    place, length, buys = F.col("place"), F.col("length"), F.col("buys")
+    place, length, buys, steps = F.col("place"), F.col("length"), F.col("buys"), F.col("steps")
     is_app = F.col("channel") == "app"
     from_end = length - place
-    ends_open = ~buys & (length >= 4) & (from_end == 0)
-    abandons = chance.happens(_ABANDONS, "abandons", *keys)
-    signs_out = F.col("signs_in") & ~is_app & chance.happens(_SIGNS_OUT, "signs out", *keys)
+    ends_open = ~buys & (length >= _LONG_ENOUGH)
+    # Of each step but the last, some go on to the next; where they turn back, the visit ends.
+    drawn = chance.uniform("goes on", *keys)
+    further = F.size(F.filter(F.transform(steps, lambda _, n: n), lambda n: (n > 0) & (drawn < F.pow("goes_on", n))))
+    reached = F.when(
+        ends_open & chance.happens(F.col("sets_out"), "sets out", *keys), F.least(1 + further, length - 2)
+    ).otherwise(0)
+    signs_out = F.col("signs_in") & ~is_app & chance.happens(F.col("signs_out"), "signs out", *keys)
     return (
         F.when(
             F.col("channel") == "store",
-            F.when(chance.happens(_RETURNS, "returns", *keys), "return").otherwise("purchase"),
+            F.when(chance.happens(F.col("returns"), "returns", *keys), "return").otherwise("purchase"),
         )
-        .when(
-            buys & (from_end < len(_PURCHASE_STEPS)),
-            F.element_at(F.array(*map(F.lit, _PURCHASE_STEPS)), (len(_PURCHASE_STEPS) - from_end).cast("int")),
-        )
+        .when(buys & (from_end == 0), "purchase")
+        .when(buys & (from_end <= F.size(steps)), F.element_at(steps, F.size(steps) - from_end + 1))
+        .when(from_end < reached, F.element_at(steps, reached - from_end))
         .when(is_app & (place == 1), "app_open")
         .when(~is_app & F.col("signs_in") & (place == F.least(length, F.lit(2))), "sign_in")
-        .when(ends_open & abandons, "add_to_cart")
-        .when(ends_open & signs_out, "sign_out")
+        .when(ends_open & signs_out & (from_end == 0), "sign_out")
         .when(place == 1, "page_view")
         .otherwise(chance.pick(_WANDERING, "wandering", *keys, place))
     )
@@ -88,7 +89,7 @@ def _with_payload(events: DataFrame, world: World, chance: Chance, keys: tuple[C
     )
     typed = write_email(chance, typing, usual, *visit)
     types = (name == "sign_in") & chance.happens(0.5, "signs in by email", *visit)
-    guest = name.isin("checkout") & ~F.col("signs_in")
+    guest = (name == F.element_at("steps", -1)) & ~F.col("signs_in")
     arrives = F.col("in_campaign") & (F.col("place") == 1)
     web_email = F.when(arrives, F.col("email")).when(types | guest, typed)
 
@@ -100,10 +101,9 @@ def _with_payload(events: DataFrame, world: World, chance: Chance, keys: tuple[C
     till_card = F.when(~nothing & by_card, F.col("card"))
     till_phone = F.when(~nothing & ~by_card & by_phone, write_phone(chance, F.col("phone"), *visit))
     till_email = F.when(~nothing & ~by_card & ~by_phone, typed)
-    till_name = F.when(
-        ~nothing & chance.happens(0.4, "named receipt", *visit),
-        write_name(chance, typing.spelled_otherwise, F.col("first_name"), F.col("last_name"), *visit),
-    )
+    # Whose a card is stands on its receipts; others give name and address for a delivery.
+    named = is_store & ~nothing & (by_card | chance.happens(typing.named_receipt, "named receipt", *visit))
+    otherwise = typing.spelled_otherwise
 
     spent = F.col("spend") * F.col("lavish") * F.exp(F.col("spend_spread") * chance.normal("spent", *visit))
     quantity = 1 + chance.below(4, "quantity", *visit)
@@ -112,7 +112,7 @@ def _with_payload(events: DataFrame, world: World, chance: Chance, keys: tuple[C
     category = F.when(chance.happens(0.5, "favourite", *keys), F.col("favourite")).otherwise(
         chance.pick(DEPARTMENTS, "department", *keys)
     )
-    shown = name.isin("view_item", "add_to_cart") | pays
+    shown = (name == "view_item") | (name == F.element_at("steps", 1)) | pays
     rows = events.select(
         F.when(is_store, "pos").otherwise(channel).alias("source"),
         F.concat(F.lit(f"{world.world_id}-"), chance.token("event", *keys)).alias("event_id"),
@@ -128,7 +128,10 @@ def _with_payload(events: DataFrame, world: World, chance: Chance, keys: tuple[C
         F.when(is_web, web_email).when(is_store, till_email).alias("email"),
         F.when(is_store, till_phone).alias("phone"),
         F.when(is_store, till_card).alias("card"),
-        F.when(is_store, till_name).alias("name"),
+        F.when(named, write_name(chance, otherwise, F.col("first_name"), F.col("last_name"), *visit)).alias("name"),
+        F.when(named, write_street(chance, otherwise, F.col("street"), *visit)).alias("street"),
+        F.when(named, F.col("city")).alias("city"),
+        F.when(named, F.col("postcode")).alias("postcode"),
         F.when(pays, price * quantity * sign).alias("amount"),
         F.when(pays, price).alias("price"),
         F.when(pays, quantity).alias("quantity"),

@@ -16,7 +16,10 @@ def assign_campaign(people: DataFrame, segments: DataFrame, world: World) -> Dat
     treated brings one purchase more), `responds` (that it did), `responds_after_days` DOUBLE.
     """
     chance, campaign, person = Chance(world.seed), world.campaign, F.col("person")
-    allowed = F.col("allows_marketing") & F.coalesce(F.col("withdraws") > campaign.day, F.lit(True))
+    stays = F.coalesce(F.col("withdraws") > campaign.day, F.lit(True))
+    allowed = F.when(F.col("allows_marketing"), stays).otherwise(
+        F.coalesce(F.col("agrees") < campaign.day, F.lit(False))
+    )
     about = (F.col("joined") <= campaign.day) & (F.col("left") > campaign.day)
     treated = ~chance.happens(campaign.holdout, "arm", person)
     number = F.when(F.col("changed") <= campaign.day, F.col("segment_after")).otherwise(F.col("segment"))

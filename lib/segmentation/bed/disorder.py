@@ -26,7 +26,7 @@ _BREAKS = {
 WRITTEN = (
     *ROW,
     "is_placeholder",
-    "device_time",
+    "own_time",
     "sent",
     "received",
     "is_late",
@@ -35,7 +35,8 @@ WRITTEN = (
     "copy_kind",
     "malformed",
 )
-"""Columns of a row as it was written. Times are milliseconds since 1970; `copy` is 0 for the original; `copy_of` is the
+"""Columns of a row as it was written. Times are milliseconds since 1970, those of happening (`own_time`) and of sending
+(`sent`, null where nothing says it) by the clock of the device or till; `copy` is 0 for the original; `copy_of` is the
 original's event id, `copy_kind` exact or near; `malformed` names what is broken, null: nothing."""
 
 
@@ -64,9 +65,13 @@ def _with_placeholders(rows: DataFrame, world: World, chance: Chance) -> DataFra
 
 
 def _delay(rows: DataFrame, world: World, chance: Chance) -> DataFrame:
-    """Devices send at once, some rows late; tills send in the night after; other systems an hour later."""
+    """Devices send at once, some rows late; tills send in the night after; other systems an hour later.
+
+    A device's clock may be wrong, and so may all clocks of a source: what they say of happening and of sending is wrong
+    alike.
+    """
     disorder, key, source = world.disorder, F.col("event_id"), F.col("source")
-    by_device = source.isin("web", "app")
+    by_device, by_till = source.isin("web", "app"), source == "pos"
     latency = 150 + chance.below(2500, "latency", key)
     is_late = by_device & (F.col("visitor") == "person") & chance.happens(disorder.late, "late", key)
     minutes = math.log(disorder.latest_days * 24 * 60)
@@ -74,16 +79,18 @@ def _delay(rows: DataFrame, world: World, chance: Chance) -> DataFrame:
     tonight = (F.floor(F.col("happened") / DAY_MS) + 1) * DAY_MS + 2 * HOUR_MS
     received = (
         F.when(by_device, F.col("happened") + F.when(is_late, late).otherwise(0) + latency)
-        .when(source == "pos", tonight)
+        .when(by_till, tonight + latency)
         .otherwise(F.col("happened") + HOUR_MS)
     )
     device = F.coalesce("cookie", "device_id")
     wrong = F.floor((2 * chance.uniform("wrong by", device) - 1) * disorder.wrong_by_hours * HOUR_MS)
     skew = F.when(by_device & chance.happens(disorder.wrong_clock, "wrong clock", device), wrong).otherwise(0)
+    for name, hours in disorder.source_clocks.items():
+        skew = skew + F.when(source == name, round(hours * HOUR_MS)).otherwise(0)
     return rows.withColumns({"received": received, "is_late": is_late}).withColumns(
         {
-            "device_time": F.col("happened") + skew,
-            "sent": F.when(by_device, F.col("received") - latency + skew),
+            "own_time": F.col("happened") + skew,
+            "sent": F.when(by_device | by_till, F.col("received") - latency + skew),
         }
     )
 
@@ -118,7 +125,7 @@ def _copy(rows: DataFrame, world: World, chance: Chance) -> DataFrame:
         {
             "copy_of": F.when(F.col("copy") > 0, key),
             "copy_kind": F.when(is_exact, "exact").when(is_near, "near"),
-            "device_time": F.col("device_time") + moment,
+            "own_time": F.col("own_time") + moment,
             "sent": F.col("sent") + moment,
             "received": F.col("received") + wait,
             "event_id": F.when(

@@ -22,6 +22,8 @@ from segmentation.config.yaml_file import override_value, read_yaml
 from segmentation.contracts.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, le=1)]
+ClockedSource = Literal["web", "app", "pos"]
+"""Sources whose rows say when they happened, and when they were sent, by a clock of their own."""
 
 
 class People(Section):
@@ -73,6 +75,9 @@ class Typing(Section):
         0.3, description="Names and addresses spelled otherwise, in the CRM and in stores."
     )
     anonymous_receipt: Share = Field(0.05, description="Store receipts without any identifier.")
+    named_receipt: Share = Field(
+        0.4, description="Store receipts without a card that have the buyer's name and address."
+    )
 
 
 class Disorder(Section):
@@ -87,6 +92,9 @@ class Disorder(Section):
     malformed: Share = Field(0.003, description="Rows with a part that is broken.")
     wrong_clock: Share = Field(0.1, description="Devices with a wrong clock.")
     wrong_by_hours: float = Field(4, ge=0, le=10_000, description="The most that such a clock is wrong.")
+    source_clocks: dict[ClockedSource, Annotated[float, Field(ge=-10_000, le=10_000)]] = Field(
+        {"pos": 1}, description="Source -> hours by which all its clocks are fast, or slow where below 0."
+    )
     long_pause: Share = Field(0.01, description="Web and app visits with a pause of 31 to 90 minutes.")
     drift_day: int | None = Field(70, ge=1, description="From this day web rows have other columns. null: never.")
 
@@ -125,6 +133,7 @@ class Consent(Section):
 
     marketing: Share = Field(0.7, description="People who allow marketing when they join.")
     withdraw: Share = Field(0.1, description="Of these, those who withdraw it later.")
+    agree_later: Share = Field(0.05, description="Of the others, those who allow it later.")
     erase: Share = Field(0.01, description="People who ask to be deleted.")
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from segmentation.config.model import Name, Section
+
+LEFT_ANYWAY = frozenset({"page_view", "view_item", "search", "app_open", "sign_in", "sign_out", "purchase", "return"})
+"""Events of visits that are no steps of a funnel."""
 
 
 class Channels(Section):
@@ -13,6 +16,33 @@ class Channels(Section):
     web: float = Field(1.0, ge=0, description="Browser.")
     app: float = Field(0.0, ge=0, description="Phone app.")
     store: float = Field(0.0, ge=0, description="Visits to a store, of which only the receipt is seen.")
+
+
+class Funnel(Section):
+    """The steps to a purchase on web and app, and who turns back on them."""
+
+    steps: tuple[Name, ...] = Field(
+        ("add_to_cart", "checkout"),
+        min_length=1,
+        max_length=10,
+        description="Events before a purchase, in order. Guests type their e-mail at the last.",
+    )
+    sets_out: float = Field(
+        0.15,
+        ge=0,
+        le=1,
+        description="Share of visits of four events or more, without a purchase, that set out on them.",
+    )
+    goes_on: float = Field(
+        0.3, ge=0, le=1, description="Share of these that goes on from each step to the next, where they turn back."
+    )
+
+    @field_validator("steps")
+    @classmethod
+    def _are_steps(cls, steps: tuple[str, ...]) -> tuple[str, ...]:
+        if LEFT_ANYWAY.intersection(steps) or len(set(steps)) < len(steps):
+            raise ValueError(f"steps differ from each other and from {', '.join(sorted(LEFT_ANYWAY))}")
+        return steps
 
 
 class LatentSegment(Section):
@@ -29,11 +59,20 @@ class LatentSegment(Section):
     to_weekend: float = Field(0.1, ge=0, le=1, description="Share of weekday visits that wait for the weekend.")
     channels: Channels = Field(Channels(), description="Where visits happen.")
     buys: float = Field(0.2, ge=0, le=1, description="Share of web and app visits that end in a purchase.")
+    funnel: Funnel = Field(Funnel(), description="How visits come to a purchase, or turn back before it.")
+    returns: float = Field(0.03, ge=0, le=1, description="Share of visits to a store that bring something back.")
     spend: float = Field(40, gt=0, le=1_000_000, description="Median amount of a purchase.")
     spend_spread: float = Field(0.5, ge=0, le=3, description="Standard deviation of the amount's logarithm.")
     coupons: float = Field(0.1, ge=0, le=1, description="Share of purchases with a coupon.")
     signs_in: float = Field(
         0.5, ge=0, le=1, description="Share of web visits with a sign-in, of people with an account."
+    )
+    signs_out: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of web visits of four events or more, with a sign-in, that sign out at their end instead of "
+        "buying.",
     )
     favourite: str = Field("grocery", description="Department of half of its purchases.")
     half_life_days: float | None = Field(None, gt=0, description="Visits fall by half in this time after joining.")

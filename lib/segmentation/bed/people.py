@@ -22,7 +22,7 @@ def draw_people(spark: SparkSession, world: World, partitions: int | None = None
     `changed` (day from which the latter holds, null: never); `often` and `lavish` (factors of visit rate and spend);
     identifiers in clear, each null where the person has none: `user_id`, `email`, `second_email`, `phone`, `card`;
     how the person is really called and lives: `first_name`, `last_name`, `street`, `city`, `postcode`;
-    `allows_marketing`, `withdraws`, `erases` (days, null: never).
+    `allows_marketing` (when they join), `withdraws`, `agrees`, `erases` (days, null: never).
     """
     chance, population = Chance(world.seed), world.population
     calendar = Calendar.of(world.season, world.start, world.days)
@@ -121,10 +121,11 @@ def _permissions(chance: Chance, world: World) -> list[Column]:
         return F.col("joined") + F.floor(chance.uniform(purpose, person) * stay).cast("int")
 
     allows = chance.happens(consent.marketing, "allows marketing", person)
+    withdraws = allows & chance.happens(consent.withdraw, "withdraws", person)
+    agrees = ~allows & chance.happens(consent.agree_later, "agrees later", person)
     return [
         allows.alias("allows_marketing"),
-        F.when(allows & chance.happens(consent.withdraw, "withdraws", person), some_day("withdrawn")).alias(
-            "withdraws"
-        ),
+        F.when(withdraws, some_day("withdrawn")).alias("withdraws"),
+        F.when(agrees, some_day("agreed")).alias("agrees"),
         F.when(chance.happens(consent.erase, "erases", person), some_day("erased")).alias("erases"),
     ]

@@ -14,6 +14,8 @@ SOURCES_WITHOUT_IDS = ("marketing",)
 _ID = r'"(?:id|receipt|record_id)":"([^"]+)"'
 """A row's own id in its source's text (`events_quarantine.raw`)."""
 
+_A_MINUTE_MS = 60_000
+
 
 @dataclass(frozen=True)
 class QualityScore:
@@ -35,6 +37,8 @@ class QualityScore:
     people_flagged_as_bots: float
     tests_flagged: float
     people_flagged_as_tests: float
+    times_right: float
+    """Of the events from sources with clocks of their own: those whose time is within a minute of the true one."""
 
 
 def score_quality(events: DataFrame, quarantine: DataFrame, batches: DataFrame, truth: DataFrame) -> QualityScore:
@@ -42,7 +46,7 @@ def score_quality(events: DataFrame, quarantine: DataFrame, batches: DataFrame, 
 
     Rows are told by their event ids; sources without ids of their own count in the totals only.
     """
-    check_columns(events, {"event_id", "source", "is_bot", "is_test"}, "the table 'events'")
+    check_columns(events, {"event_id", "event_ts", "source", "is_bot", "is_test"}, "the table 'events'")
     check_columns(batches, {"rows_read", "duplicates", "sampled"}, "the table 'ingest_batches'")
     written = truth.where(~F.col("source").isin(*SOURCES_WITHOUT_IDS))
     # A row and its exact copies have one id and are one event; a near copy has an id of its own.
@@ -51,10 +55,15 @@ def score_quality(events: DataFrame, quarantine: DataFrame, batches: DataFrame, 
         F.max(F.col("malformed").isNotNull()).alias("broken"),
         F.max(F.col("copy_kind").eqNullSafe("near")).alias("near"),
         F.count("*").alias("rows"),
+        F.max(F.when(F.col("sent").isNotNull(), F.col("happened"))).alias("happened"),
     )
     found = events.groupBy("event_id").agg(
-        F.count("*").alias("events"), F.max("is_bot").alias("is_bot"), F.max("is_test").alias("is_test")
+        F.count("*").alias("events"),
+        F.max("is_bot").alias("is_bot"),
+        F.max("is_test").alias("is_test"),
+        F.max("event_ts").alias("event_ts"),
     )
+    is_timed = F.abs(F.unix_millis("event_ts") - F.col("happened")) <= _A_MINUTE_MS
     there = F.col("events") > 0
     good = ~F.col("broken") & ~F.col("near")
     refused = quarantine.select(F.regexp_extract("raw", _ID, 1).alias("event_id")).where("event_id <> ''").distinct()
@@ -72,6 +81,8 @@ def score_quality(events: DataFrame, quarantine: DataFrame, batches: DataFrame, 
             F.sum(F.when(~F.col("broken") & there, F.col("rows") - F.col("events"))).alias("dropped"),
             F.count_if(F.col("near") & ~F.col("broken")).alias("near"),
             F.count_if(F.col("near") & ~F.col("broken") & ~there).alias("near_dropped"),
+            F.count_if(there & F.col("happened").isNotNull()).alias("clocked"),
+            F.count_if(is_timed).alias("timed"),
             *(
                 F.count_if(there & (F.col("visitor") == visitor) & flag).alias(name)
                 for name, visitor, flag in (
@@ -106,6 +117,7 @@ def score_quality(events: DataFrame, quarantine: DataFrame, batches: DataFrame, 
         people_flagged_as_bots=_share(row["people_bots"], row["people"], 0.0),
         tests_flagged=_share(row["tests_flagged"], row["tests"]),
         people_flagged_as_tests=_share(row["people_tests"], row["people"], 0.0),
+        times_right=_share(row["timed"], row["clocked"]),
     )
 
 

@@ -102,7 +102,7 @@ def log_campaign(audience: DataFrame, world: World) -> DataFrame:
 
 
 def log_consent(people: DataFrame, world: World) -> DataFrame:
-    """One row a decision on marketing: granted or denied on joining, withdrawn later by some."""
+    """One row a decision on marketing: granted or denied on joining; some withdraw or grant it on a later day."""
     chance, person = Chance(world.seed), F.col("person")
 
     def decision(name: Column, day: Column) -> Column:
@@ -112,6 +112,7 @@ def log_consent(people: DataFrame, world: World) -> DataFrame:
     decisions = F.array(
         decision(granted, F.col("joined")),
         F.when(F.col("withdraws").isNotNull(), decision(F.lit("consent_withdrawn"), F.col("withdraws") + 1)),
+        F.when(F.col("agrees").isNotNull(), decision(F.lit("consent_granted"), F.col("agrees") + 1)),
     )
     event_id = F.concat(F.lit(f"{world.world_id}-"), chance.token("consent", person, F.col("event_name")))
     rows = (

@@ -37,7 +37,7 @@ def _web(rows: DataFrame, world: World, arrived: Column) -> DataFrame:
     common: list[Column | str] = [
         F.col("event_id").alias("id"),
         F.col("event_name").alias("event"),
-        _unless("bad_event_ts", _iso("device_time"), _NO_TIME).alias("ts"),
+        _unless("bad_event_ts", _iso("own_time"), _NO_TIME).alias("ts"),
         _iso("sent").alias("sent_at"),
         _iso("received").alias("received_at"),
         F.col("cookie").alias("anon_id"),
@@ -81,7 +81,7 @@ def _app(rows: DataFrame, world: World, arrived: Column) -> DataFrame:
     return rows.select(
         F.col("event_id").alias("id"),
         F.col("event_name").alias("event"),
-        _unless("bad_event_ts", _iso("device_time"), _NO_TIME).alias("device_time"),
+        _unless("bad_event_ts", _iso("own_time"), _NO_TIME).alias("device_time"),
         _iso("sent").alias("sent_at"),
         timestamp("received").alias("server_time"),
         "device_id",
@@ -94,16 +94,25 @@ def _app(rows: DataFrame, world: World, arrived: Column) -> DataFrame:
 
 
 def _pos(rows: DataFrame, world: World, arrived: Column) -> DataFrame:
-    """CSV, one receipt a line; times are the store's own, without a zone."""
-    local = F.date_format(F.from_utc_timestamp(timestamp("happened"), world.store_time_zone), "yyyy-MM-dd HH:mm:ss")
+    """CSV, one receipt a line; its times are the store's own, without a zone, but for that of receipt."""
+
+    def local(milliseconds: str) -> Column:
+        at = F.from_utc_timestamp(timestamp(milliseconds), world.store_time_zone)
+        return F.date_format(at, "yyyy-MM-dd HH:mm:ss.SSS")
+
     return rows.select(
         F.col("event_id").alias("receipt"),
         F.col("event_name").alias("kind"),
-        _unless("bad_event_ts", local, "31.02. noon").alias("sold_at"),
+        _unless("bad_event_ts", local("own_time"), "31.02. noon").alias("sold_at"),
+        local("sent").alias("sent_at"),
+        _iso("received").alias("received_at"),
         F.col("card").alias("card_no"),
         "phone",
         "email",
         F.col("name").alias("customer"),
+        "street",
+        "city",
+        "postcode",
         F.col("category").alias("department"),
         _unless("bad_amount", F.col("amount").cast("string"), "12,5O").alias("total"),
         F.coalesce("coupon", F.lit(False)).alias("coupon"),

@@ -128,18 +128,15 @@ def tell_campaign(audience: DataFrame, events: DataFrame, world: World) -> DataF
 
 
 def tell_consent(people: DataFrame, world: World) -> DataFrame:
-    withdrawn = F.timestamp_millis(noon(world, F.col("withdraws") + 1))
+    changed = F.timestamp_millis(noon(world, F.coalesce("withdraws", "agrees") + 1))
 
-    def period(granted: Column | bool, valid_from: Column, valid_to: Column) -> Column:
-        return F.struct(
-            (F.lit(granted) if isinstance(granted, bool) else granted).alias("granted"),
-            valid_from.alias("valid_from"),
-            valid_to.alias("valid_to"),
-        )
+    def period(granted: Column, valid_from: Column, valid_to: Column) -> Column:
+        return F.struct(granted.alias("granted"), valid_from.alias("valid_from"), valid_to.alias("valid_to"))
 
+    first = F.col("allows_marketing")
     periods = F.array(
-        period(F.col("allows_marketing"), F.timestamp_millis(noon(world, F.col("joined"))), withdrawn),
-        F.when(withdrawn.isNotNull(), period(False, withdrawn, F.lit(None).cast("timestamp"))),
+        period(first, F.timestamp_millis(noon(world, F.col("joined"))), changed),
+        F.when(changed.isNotNull(), period(~first, changed, F.lit(None).cast("timestamp"))),
     )
     return people.where("user_id is not null or email is not null").select(
         "person", F.lit(PURPOSE).alias("purpose"), F.inline(F.array_compact(periods))

@@ -18,12 +18,13 @@ _APP_SIGNED_IN = 0.85
 
 
 def list_segments(spark: SparkSession, world: World) -> DataFrame:
-    """One row a latent segment: `number`, and its knobs with the channels' shares as `to_web`, `to_app`."""
+    """One row a latent segment: `number`, and its knobs, those of the funnel among them, with the channels' shares as
+    `to_web`, `to_app`."""
     rows = []
     for number, segment in enumerate(world.segments):
         weights = segment.channels
         total = (weights.web + weights.app + weights.store) or 1.0
-        knobs = segment.model_dump(exclude={"channels", "share"})
+        knobs = segment.model_dump(exclude={"channels", "funnel", "share"}) | segment.funnel.model_dump()
         rows.append({"number": number, **knobs, "to_web": weights.web / total, "to_app": weights.app / total})
     schema = ", ".join(f"{name}: {_ddl(name, value)}" for name, value in rows[0].items())
     # Read from a constant, so that no Python worker has to be started for six rows.
@@ -34,6 +35,8 @@ def list_segments(spark: SparkSession, world: World) -> DataFrame:
 def _ddl(name: str, value: object) -> str:
     if name == "number":
         return "int"
+    if isinstance(value, tuple):
+        return "array<string>"
     return "string" if isinstance(value, str) else "double"
 
 
@@ -78,7 +81,10 @@ def _come(people: DataFrame, segments: DataFrame, world: World, chance: Chance) 
     at_end = F.exp(-_LN2 * (F.col("ends") - F.col("joined")) / half_life)
     stay = F.col("ends") - F.col("starts")
     days = F.coalesce((at_start - at_end) * half_life / _LN2, stay.cast("double"))
-    mean = F.col("visits_per_week") / 7 * F.col("often") * days
+    # A stay in the best months has more visits than one of the same length in others.
+    first, last = calendar.share_before(F.col("starts")), calendar.share_before(F.col("ends"))
+    season = (last - first) * world.days / stay
+    mean = F.col("visits_per_week") / 7 * F.col("often") * days * season
     count = F.least(chance.around(mean, "visits", F.col("person"), F.col("phase")), F.lit(world.most_visits))
     numbered = (
         lives.withColumn("count", count)
@@ -89,7 +95,6 @@ def _come(people: DataFrame, segments: DataFrame, world: World, chance: Chance) 
     drawn = chance.uniform("day", *keys)
     decayed = F.col("joined") - F.log(at_start - drawn * (at_start - at_end)) * half_life / _LN2
     place = F.coalesce((decayed - F.col("starts")) / stay, drawn)
-    first, last = calendar.share_before(F.col("starts")), calendar.share_before(F.col("ends"))
     day = F.least(F.floor(calendar.day_at(first + place * (last - first))).cast("int"), F.col("ends") - 1)
     weekday = (F.col("day") + world.start.weekday()) % 7
     saturday = F.col("day") + (5 - weekday) + chance.below(2, "which day of the weekend", *keys)
@@ -205,7 +210,7 @@ def _with_events(visits: DataFrame, world: World, chance: Chance) -> DataFrame:
     longer = 2 + chance.around(F.greatest(F.col("events_per_visit") - 2, F.lit(0.5)), "length", *keys)
     length = (
         F.when(is_store, 1)
-        .when(F.col("buys"), F.greatest(longer, F.lit(5)))
+        .when(F.col("buys"), F.greatest(longer, F.size("steps") + 3))
         .when(chance.happens(F.col("bounces"), "bounces", *keys), 1)
         .otherwise(longer)
     )
@@ -223,5 +228,5 @@ _VISIT = (
     "person", "home", "lives_alone", "phase", "number", "day", "started", "channel", "in_campaign", "lavish",
     "user_id", "email", "second_email", "phone", "card", "first_name", "last_name", "street", "city", "postcode",
     "events_per_visit", "seconds_between_events", "bounces", "buys", "spend", "spend_spread", "coupons", "signs_in",
-    "favourite",
+    "favourite", "steps", "sets_out", "goes_on", "returns", "signs_out",
 )  # fmt: skip

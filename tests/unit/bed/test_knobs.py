@@ -24,6 +24,9 @@ from segmentation.contracts.errors import ConfigError
         ("segments.fading.share=0", "segments.5.share: input should be greater than 0"),
         ("segments.fading.name=big_spenders", "the name 'big_spenders' is used twice"),
         ("devices.cookie_days=[-1]", "or 0 for never"),
+        ("segments.fading.funnel.steps=[checkout, purchase]", "steps differ from each other and from app_open, page"),
+        ("disorder.source_clocks.crm=2", "disorder.source_clocks.crm"),
+        ("disorder.source_clocks.pos=20000", "disorder.source_clocks.pos: input should be less than or equal to 10000"),
     ],
 )
 def test_a_knob_out_of_range_is_refused_by_name(override: str, said: str) -> None:

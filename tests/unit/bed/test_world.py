@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import reduce
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.unit.bed.conftest import WrittenWorld
 
-from segmentation.bed.rows import SOURCES
+from segmentation.bed import truth
+from segmentation.bed.activity import leave_events
+from segmentation.bed.campaign import assign_campaign
+from segmentation.bed.disorder import disturb
+from segmentation.bed.knobs import World
+from segmentation.bed.people import draw_people
+from segmentation.bed.registers import extract_crm, log_campaign, log_consent
+from segmentation.bed.rows import ROW, SOURCES
+from segmentation.bed.visits import draw_visits, list_segments
 from segmentation.bed.world import simulate
 from segmentation.contracts.errors import ConfigError
 
@@ -40,6 +50,30 @@ def test_the_same_seed_gives_the_same_rows_on_eight_partitions(written: WrittenW
         assert one.exceptAll(eight).isEmpty(), table
         assert eight.exceptAll(one).isEmpty(), table
     assert (again / "truth/world.json").read_bytes() == (written.folder / "truth/world.json").read_bytes()
+
+
+def test_a_hundred_million_people_need_no_more_of_the_driver_or_of_one_task_than_a_few(spark: SparkSession) -> None:
+    world = World(people=100_000_000)
+    people, segments = draw_people(spark, world), list_segments(spark, world)
+    audience = assign_campaign(people, segments, world)
+    others = [extract_crm(people, world), log_campaign(audience, world), log_consent(people, world)]
+    visits = leave_events(draw_visits(people, segments, audience, world), world)
+    # Instead of the events of all these, which would be planned once for each table that is made from them.
+    columns = {**ROW, "malformed": "string", "copy": "int"}
+    value = F.when(F.col("id") > 0, F.col("id"))
+    events = spark.range(10**10).select(*(value.cast(kind).alias(name) for name, kind in columns.items()))
+    tables = [
+        disturb(reduce(DataFrame.unionByName, others, visits), world),
+        truth.tell_identity(truth.tell_sightings(events)),
+        truth.tell_segments(people, segments, world),
+        truth.tell_campaign(audience, events, world),
+    ]
+    for table in tables:
+        plan = table._jdf.queryExecution().executedPlan().toString()  # type: ignore[operator]
+        for gathers in ("SinglePartition", "LocalTableScan", "CollectLimit", "Python", "NestedLoop", "Cartesian"):
+            assert gathers not in plan
+        # What goes through the driver is the latent segments alone, read from a constant.
+        assert plan.count("BroadcastExchange") == plan.count("Range (0, 1, ")
 
 
 def test_nothing_is_written_where_something_is(written: WrittenWorld, tmp_path: Path) -> None:
@@ -73,7 +107,7 @@ def test_each_hazard_is_in_the_rows(written: WrittenWorld) -> None:
             F.count_if(F.col("visitor") == "bot").alias("bots"),
             F.count_if(F.col("visitor") == "test").alias("tests"),
             F.count_if((F.col("visitor") == "bot") & F.col("declared")).alias("declared"),
-            F.count_if(F.abs(F.col("device_time") - F.col("happened")) > 600_000).alias("wrong_clock"),
+            F.count_if(F.abs(F.col("own_time") - F.col("happened")) > 600_000).alias("wrong_clock"),
             F.count_if(F.col("email").contains("+")).alias("tagged"),
             F.count_if(F.col("email") == F.upper("email")).alias("capitals"),
             F.collect_set("malformed").alias("malformed"),
@@ -104,6 +138,31 @@ def test_devices_are_shared_recycled_and_public(written: WrittenWorld) -> None:
     assert not identity.duplicated(["identifier_type", "identifier_value"]).any()
     nobody = {"null", "0000", "undefined", "test@test.com", "none@none.com", "0000000000", "+10000000000"}
     assert not nobody & set(identity.identifier_value)
+
+
+def test_all_clocks_of_a_source_are_off_by_the_same(written: WrittenWorld) -> None:
+    off = F.col("own_time") - F.col("happened")
+    events = written.truth("events").where("copy = 0 and source in ('pos', 'app', 'crm')")
+    rows = {row["source"]: row for row in events.groupBy("source").agg(F.min(off), F.max(off)).collect()}
+    assert tuple(rows["pos"])[1:] == (5 * 3_600_000, 5 * 3_600_000)
+    assert tuple(rows["crm"])[1:] == (0, 0)
+    assert rows["app"][1] < -3 * 3_600_000 < rows["app"][2]  # some of the devices are wrong by themselves, too
+    receipts = written.spark.read.option("header", True).csv(f"{written.folder}/pos").toPandas()
+    sent = pd.to_datetime(receipts.sent_at).dt.tz_localize(written.world.store_time_zone)
+    fast = (sent - pd.to_datetime(receipts.received_at)).dt.total_seconds() / 3600
+    assert fast.between(4.99, 5).mean() > 0.9  # but for copies that came the day after
+
+
+def test_receipts_spell_the_name_and_address_of_one_customer_in_several_ways(written: WrittenWorld) -> None:
+    receipts = written.spark.read.option("header", True).csv(f"{written.folder}/pos").toPandas()
+    said = receipts[["customer", "street", "postcode", "city"]].notna()
+    assert said.eq(said.customer, axis=0).all(axis=None)
+    assert said.customer[receipts.card_no.notna()].all()
+    assert 0 < said.customer[receipts.card_no.isna()].mean() < 1
+    by_card = receipts.groupby("card_no")
+    assert (by_card.customer.nunique() > 1).sum() > 3
+    assert (by_card.street.nunique() > 1).sum() > 3
+    assert (by_card.postcode.nunique() == 1).all()
 
 
 def test_broken_rows_are_broken_in_the_files(written: WrittenWorld) -> None:
@@ -155,8 +214,18 @@ def test_people_change_segment_leave_and_withdraw(written: WrittenWorld) -> None
     stayed = segments[segments.changed_on.isna()]
     assert (stayed.segment_before == stayed.segment_after).all()
     consent = written.truth("consent").toPandas()
-    withdrawn = consent[~consent.granted & consent.duplicated("person", keep=False)]
-    assert len(withdrawn) > 5
+    changed = consent[consent.duplicated("person", keep=False)].sort_values(["person", "valid_from"])
+    kept_until, since = changed[changed.valid_to.notna()], changed[changed.valid_to.isna()]
+    assert (kept_until.valid_to.to_numpy() == since.valid_from.to_numpy()).all()
+    assert (kept_until.granted.to_numpy() != since.granted.to_numpy()).all()
+    assert len(since[~since.granted]) > 5
+    assert since.granted.sum() > 3
+    said = written.truth("events").where("source = 'consent' and copy = 0").groupBy("event_name").count().collect()
+    assert dict(map(tuple, said)) == {
+        "consent_granted": consent.granted.sum(),
+        "consent_denied": (~consent.granted & ~consent.index.isin(since.index)).sum(),
+        "consent_withdrawn": (~since.granted).sum(),
+    }
     asked = written.truth("erasures").collect()
     assert len(asked) > 3
     lines = [line for file in (written.folder / "erasures").glob("*.txt") for line in file.read_text().splitlines()]
