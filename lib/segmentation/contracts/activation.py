@@ -12,6 +12,13 @@ AUDIENCE_MEMBERS = Table(
         Col("person_id", STRING, "who", required=True),
         Col("entered_as_of", DATE, "first date at whose end (UTC) the person was in it", required=True),
         Col("left_as_of", DATE, "first date at whose end the person was not in it any more; null: still is"),
+        Col(
+            "entered_ts",
+            TIMESTAMP,
+            "since when, UTC: of who came in live their newest event then, not before `entered_as_of` began; else the "
+            "end of `entered_as_of`",
+        ),
+        Col("left_ts", TIMESTAMP, "since when not any more, UTC: the end of `left_as_of`; null: still is"),
     ),
 )
 
