@@ -40,7 +40,8 @@ NEXT = date(2026, 3, 1)
 
 
 def _rows(shop: Shop) -> list[tuple[Any, ...]]:
-    return sorted((tuple(row) for row in shop.warehouse.read("audience_members").collect()), key=repr)
+    members = shop.warehouse.read("audience_members").drop("entered_ts", "left_ts")
+    return sorted((tuple(row) for row in members.collect()), key=repr)
 
 
 @pytest.fixture

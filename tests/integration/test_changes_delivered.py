@@ -49,6 +49,42 @@ def test_changes_are_two_files(spark: SparkSession, tmp_path: Path) -> None:
         shop.export(full=["crn"])
 
 
+def test_a_delivery_writes_down_only_what_changed(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    export = {"name": "crm", "path": str(out), "sends": "changes", "columns": ["person_id", "segment_id"]}
+    shop = Shop(spark, tmp_path, export)
+    people = {f"p{number:02}": "s-1" for number in range(20)}
+    moved = {person: segment for person, segment in {**people, "p00": "s-2"}.items() if person != "p01"}
+    versions = {"v1": people, "v2": moved, "v3": {**people, "p02": "s-2"}}
+
+    def held(version: int) -> dict[int, int]:
+        shop.publish(version, **versions)
+        shop.export()
+        counts = shop.warehouse.read("export_members").groupBy("delivery").count().collect()
+        return {row["delivery"]: row["count"] for row in counts}
+
+    assert held(1) == {1: 20}
+    shop.publish(2, **versions)
+    with monkeypatch.context() as killed:
+        killed.setattr(shop.warehouse, "append_once", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            shop.export()
+    assert held(3) == {1: 20, 2: 1}, "nothing is left of what was never acknowledged"
+    assert held(2) == {1: 20, 2: 1, 3: 3}
+    assert (out / "crm-3.csv").read_text() == "person_id,segment_id\np00,s-2\np02,s-1\n"
+    assert (out / "crm-3-removed.csv").read_text() == "person_id\np01\n"
+    assert held(1) == {1: 20, 2: 1, 3: 3, 4: 20}, "six changes of twenty people: everyone again"
+    assert held(2) == {4: 20, 5: 2}
+    assert shop.log()[1:] == [
+        (2, 3, 0, 0, 1, 19, "delivered"),
+        (3, 2, 0, 1, 2, 17, "delivered"),
+        (4, 1, 1, 0, 1, 18, "delivered"),
+        (5, 2, 0, 1, 1, 18, "delivered"),
+    ]
+
+
 def test_a_dry_run_names_a_few_people_and_writes_nothing(spark: SparkSession, tmp_path: Path) -> None:
     shop = Shop(spark, tmp_path, {"name": "crm", "path": str(tmp_path / "out")})
     shop.publish(1, v1=FIRST)

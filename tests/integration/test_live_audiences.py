@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,11 @@ class Live:
             if row["entered_as_of"] == on and row["left_as_of"] is None and row["audience"] in audiences
         }
 
+    def moments(self, audience: str) -> dict[str, datetime]:
+        """Person -> since when they are in it, of those who came in on the day after the shop's last."""
+        rows = [r for r in self.table("audience_members") if r["audience"] == audience and r["entered_as_of"] == NEXT]
+        return {row["person_id"]: row["entered_ts"] for row in rows if row["left_as_of"] is None}
+
     def person(self, user: str) -> str:
         rows = self.table("identity_map")
         return next(r["person_id"] for r in rows if (r["identifier_type"], r["identifier_value"]) == ("user_id", user))
@@ -132,6 +137,7 @@ def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(
     days = _active_days(live.warehouse)
     as_active = {("at_once", u7)} if days["u7"] >= days["u3"] else set()
     assert live.entered(NEXT, "keen", "at_once", "gone") == {("keen", u3), ("at_once", u3), *as_active}
+    assert live.moments("keen") == {u3: datetime(2026, 4, 1, 9, 2, tzinfo=UTC)}, "since the newest event of theirs"
     arms = {row["person_id"]: row["arm"] for row in live.table("holdouts")}
     assert {person for name, person in live.entered(NEXT, "at_once")} <= arms.keys()
 
@@ -140,7 +146,7 @@ def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(
     assert live.run("run", "--stages", "ingest,live") == 0
     assert live.entered(NEXT, "keen") == {("keen", who) for who in (u3, u7, u11)}
     assert live.run("live") == 0
-    by_events = live.entered(NEXT, "keen", "at_once")
+    by_events, moments = live.entered(NEXT, "keen", "at_once"), live.moments("keen")
     kept = {row["person_id"]: row["arm"] for row in live.table("holdouts")}
     assert arms.items() <= kept.items(), "whoever has an arm keeps it"
     members = live.table("audience_members")
@@ -151,6 +157,9 @@ def test_people_come_in_by_their_events_as_they_would_at_the_end_of_the_date(
     stranger = live.person("nobody-knows-them")
     assert {pair for pair in live.entered(NEXT, "keen", "at_once") if pair[1] != stranger} == by_events
     assert ("keen", stranger) in live.entered(NEXT, "keen")
+    assert live.moments("keen") == moments | {stranger: datetime(2026, 4, 2, tzinfo=UTC)}, (
+        "who came in live came in then"
+    )
     assert {(row["person_id"], row["arm"]) for row in live.table("holdouts")} >= kept.items(), "also at its end"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from segmentation.activation.conditions import ENTERED, FEATURES, GRANTED, Compiler, audience_column, name_in_grid
@@ -134,25 +134,39 @@ def update_members(before: DataFrame, now: DataFrame, as_of: date) -> DataFrame:
     """Rows of `audience_members` -> the same with the members of `now` at the end of `as_of`.
 
     What was written for `as_of` and for later dates is taken back first, so a date may be run again: the rows depend
-    on the dates before it and on `now` alone.
+    on the dates before it, on `now`, and on when on this date who is in `now` came in live.
     """
     check_columns(before, set(AUDIENCE_MEMBERS.column_names), "the table 'audience_members'")
     check_columns(now, KEY, "the members of the audiences")
     date_, left = F.lit(as_of), F.col("left_as_of")
     earlier = members_before(before, as_of)
-    both = earlier.where(left.isNull()).join(now.select(*KEY, F.lit(True).alias("is_in")), KEY, "full_outer")
-    current = both.select(
-        *KEY,
-        F.coalesce("entered_as_of", date_).alias("entered_as_of"),
-        F.when(F.col("is_in").isNull(), date_).alias("left_as_of"),
+    live = before.where(F.col("entered_as_of") == date_).select(*KEY, F.col("entered_ts").alias("live_ts"))
+    inside = now.select(*KEY, F.lit(True).alias("is_in")).join(live, KEY, "left")
+    current = (
+        earlier.where(left.isNull())
+        .join(inside, KEY, "full_outer")
+        .select(
+            *KEY,
+            F.coalesce("entered_as_of", date_).alias("entered_as_of"),
+            F.when(F.col("is_in").isNull(), date_).alias("left_as_of"),
+            F.coalesce("entered_ts", "live_ts").alias("entered_ts"),
+        )
     )
-    return earlier.where(left.isNotNull()).select(*AUDIENCE_MEMBERS.column_names).unionByName(current)
+    dated = earlier.where(left.isNotNull()).select(*current.columns).unionByName(current)
+    return dated.withColumns(
+        {"entered_ts": F.coalesce("entered_ts", _end_of("entered_as_of")), "left_ts": _end_of("left_as_of")}
+    ).select(*AUDIENCE_MEMBERS.column_names)
 
 
 def members_before(members: DataFrame, as_of: date) -> DataFrame:
     """Rows of `audience_members` as they were before `as_of` was looked at."""
     date_, left = F.lit(as_of), F.col("left_as_of")
     return members.where(F.col("entered_as_of") < date_).withColumn("left_as_of", F.when(left < date_, left))
+
+
+def _end_of(day: str) -> Column:
+    """The moment at which a DATE (UTC) is over."""
+    return F.date_add(day, 1).cast("timestamp")
 
 
 def single_conditions(rule: PersonRule) -> Iterator[PersonRule]:

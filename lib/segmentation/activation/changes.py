@@ -13,6 +13,9 @@ from segmentation.config.exports import PERSON_ID
 FORGOTTEN = "erased-"
 """How the name begins under which `export_members` keeps somebody who was erased, until the destination was told."""
 
+HASHES = ("told", "found_by")
+"""What `export_members` keeps of a person, and never a value of theirs."""
+
 _OF_THE_VERSION = ("segment_version", "as_of")
 """Columns that say when a row was made, not what it says of the person: they make no difference."""
 
@@ -31,29 +34,40 @@ class Difference:
         """People in the newer of the two."""
         return self.added + self.unchanged + self.changed
 
+    @property
+    def rows_told(self) -> int:
+        """People of whom something is said."""
+        return self.added + self.removed + self.changed
 
-def hash_members(members: DataFrame, finders: Sequence[str] = (PERSON_ID,)) -> DataFrame:
-    """People with the columns of a file -> `person_id`, and two hashes: of what the destination is `told` of them, and
-    of what they are `found_by` there, the columns `finders`."""
+
+def add_hashes(members: DataFrame, finders: Sequence[str] = (PERSON_ID,)) -> DataFrame:
+    """People with the columns of a file -> the same, and two hashes: of what the destination is `told` of them, and of
+    what they are `found_by` there, the columns `finders`."""
     told = [name for name in members.columns if name not in (PERSON_ID, *_OF_THE_VERSION)]
     return members.select(
-        PERSON_ID,
+        "*",
         F.xxhash64(F.lit(",".join(told)), *told).alias("told"),
         F.xxhash64(F.lit(",".join(finders)), *finders).alias("found_by"),
     )
 
 
+def hash_members(members: DataFrame, finders: Sequence[str] = (PERSON_ID,)) -> DataFrame:
+    """`add_hashes` -> `person_id`, `told` and `found_by` alone."""
+    return add_hashes(members, finders).select(PERSON_ID, *HASHES)
+
+
 def compare_members(before: DataFrame | None, now: DataFrame) -> DataFrame:
     """Whom the destination was told of against whom it is to have -> `person_id` of everyone who makes a difference,
-    its `kind` (a field of `Difference`), `was_told`, `was_found_by` and `found_by`.
+    its `kind` (a field of `Difference`), `was_told`, `was_found_by`, and what `now` has of them: `told`, `found_by`,
+    and the columns of a file, where it has these.
 
-    In: one row a person as of `hash_members`; no `before`: nothing was delivered yet. One join; who is told of as
-    before and found as before has no row, so that what comes after it works on what changed alone.
+    In: one row a person as of `hash_members` or `add_hashes`; no `before`: nothing was delivered yet. One join; who is
+    told of as before and found as before has no row, so that what comes after it works on what changed alone.
     """
     if before is None:
         new = {"kind": F.lit("added"), "was_told": F.lit(None).cast("long"), "was_found_by": F.lit(None).cast("long")}
-        return now.select(PERSON_ID, *(value.alias(name) for name, value in new.items()), "found_by")
-    was = before.select(PERSON_ID, F.col("told").alias("was_told"), F.col("found_by").alias("was_found_by"))
+        return now.withColumns(new)
+    was = before.select(PERSON_ID, *(F.col(name).alias(f"was_{name}") for name in HASHES))
     kind = (
         F.when(F.col("was_told").isNull(), "added")
         .when(F.col("told").isNull(), "removed")
@@ -61,15 +75,14 @@ def compare_members(before: DataFrame | None, now: DataFrame) -> DataFrame:
         .otherwise("changed")
     )
     both = was.join(now, PERSON_ID, "full_outer").withColumn("kind", kind)
-    different = both.where((F.col("kind") != "unchanged") | (F.col("was_found_by") != F.col("found_by")))
-    return different.select(PERSON_ID, "kind", "was_told", "was_found_by", "found_by")
+    return both.where((F.col("kind") != "unchanged") | (F.col("was_found_by") != F.col("found_by")))
 
 
-def count_difference(changes: DataFrame, people: int) -> Difference:
-    """`changes`: as of `compare_members`, here and below; `people`: how many the destination is to have."""
+def count_difference(changes: DataFrame, before: int) -> Difference:
+    """`changes`: as of `compare_members`, here and below; `before`: how many people the destination has."""
     counts = {row["kind"]: row["count"] for row in changes.groupBy("kind").count().collect()}
     added, removed, changed = (counts.get(kind, 0) for kind in ("added", "removed", "changed"))
-    return Difference(added, removed, people - added - changed, changed)
+    return Difference(added, removed, before - removed - changed, changed)
 
 
 def sample_difference(changes: DataFrame, people: int) -> dict[str, list[str]]:
@@ -80,9 +93,9 @@ def sample_difference(changes: DataFrame, people: int) -> dict[str, list[str]]:
     return {row["kind"]: row["people"] for row in rows}
 
 
-def find_new(members: DataFrame, changes: DataFrame) -> DataFrame:
-    """Rows of `members` whom the destination does not have, or was told otherwise of."""
-    return members.join(changes.where("kind IN ('added', 'changed')").select(PERSON_ID), PERSON_ID, "left_semi")
+def find_new(changes: DataFrame) -> DataFrame:
+    """Rows of those whom the destination does not have, or was told otherwise of, with the columns of a file."""
+    return changes.where("kind IN ('added', 'changed')")
 
 
 def find_gone(changes: DataFrame) -> DataFrame:

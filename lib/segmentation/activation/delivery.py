@@ -124,11 +124,11 @@ class Load:
 
 def deliver(shipment: Shipment, folder: Folder, load: Load) -> str:
     """Writes the files, then their manifest; returns the SHA-256 of the bytes of the first. Raises `DeliveryError`."""
-    sha256 = _write(shipment, folder, shipment.file, load.rows, shipment.columns)
+    sha256 = _write(shipment, folder, shipment.file, (load.rows, load.count), shipment.columns)
     removed = None
     if load.removed is not None:
         columns = shipment.columns if shipment.platform else shipment.finders
-        digest = _write(shipment, folder, shipment.removed_file, load.removed, columns)
+        digest = _write(shipment, folder, shipment.removed_file, (load.removed, load.removals), columns)
         removed = {"file": shipment.removed_file, "rows": load.removals, "sha256": digest}
     manifest = {**describe(shipment, load), "file": shipment.file, "sha256": sha256, "removed": removed}
     folder.write_text(shipment.manifest, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
@@ -169,12 +169,13 @@ def describe(shipment: Shipment, load: Load) -> dict[str, Any]:
     }
 
 
-def _write(shipment: Shipment, folder: Folder, file: str, rows: DataFrame, columns: Sequence[str]) -> str:
-    export = shipment.export
+def _write(shipment: Shipment, folder: Folder, file: str, people: tuple[DataFrame, int], columns: Sequence[str]) -> str:
+    """Writes rows, and says how many there are, to a file; returns its SHA-256."""
+    export, (rows, count) = shipment.export, people
     try:
         if shipment.format == "parquet":
             return folder.write_parquet(file, rows, columns, PERSON_ID)
-        lines = render_lines(rows, columns, shipment.format, export.readers)
+        lines = render_lines(rows, columns, shipment.format, export.readers) if count else None
         first = header(columns, shipment.format, export.line_ending)
         most = shipment.platform.most_bytes if shipment.platform else None
         return folder.write_lines(file, lines, first, LINE_ENDINGS[export.line_ending], most)

@@ -43,21 +43,22 @@ class Folder:
         return bool(self._try(lambda: self._files.exists(self._java(self.path(file)))))
 
     def write_lines(
-        self, file: str, lines: DataFrame, header: bytes, line_ending: str, most_bytes: int | None = None
+        self, file: str, lines: DataFrame | None, header: bytes, line_ending: str, most_bytes: int | None = None
     ) -> str:
-        """Writes the one column of `lines`, in its order, behind `header`; returns the SHA-256 of the bytes.
+        """Writes the one column of `lines` (None: there is none), in its order, behind `header`; returns the SHA-256
+        of the bytes.
 
         Spark writes parts aside; they are put together, flushed to the disk, and only then renamed. Where the
         process ends before that, the file that was there before is still there. Raises `DeliveryError`, also where
         the file has more than `most_bytes`.
         """
-        target = self.path(file)
-        aside = self._aside(file)
+        target, aside, parts = self.path(file), self._aside(file), None
         self._try(lambda: self._files.delete(self._java(aside), True))
         try:
-            writer = lines.write.option("lineSep", line_ending).option("compression", "none")
-            self._try(lambda: writer.text(f"{aside}/parts"))
-            sha256 = str(self._try(lambda: self._put_together(f"{aside}/parts", f"{aside}/whole", header)))
+            if lines is not None:
+                parts, writer = f"{aside}/parts", lines.write.option("lineSep", line_ending)
+                self._try(lambda: writer.option("compression", "none").text(parts))
+            sha256 = str(self._try(lambda: self._put_together(parts, f"{aside}/whole", header)))
             self._check_length(f"{aside}/whole", most_bytes)
             self._try(lambda: self._rename(f"{aside}/whole", target))
         finally:

@@ -20,13 +20,20 @@ DELIVERED, FAILED = "delivered", "failed"
 
 @dataclass(frozen=True)
 class LastDelivery:
-    """What a destination holds: the delivery's number, the version, the file's hash, and what segments are called."""
+    """What a destination holds: the delivery's number, the version, the file's hash, and what segments are called.
+
+    `people`: how many it has; `everyone`: the delivery whose rows of `export_members` have all of its people, and
+    `changes`: how many rows have been added to these since.
+    """
 
     delivery: int
     segment_version: int
     sha256: str | None
     fingerprint: str
     labels: Mapping[str, str] | None
+    people: int
+    everyone: int
+    changes: int
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,12 @@ class Standing:
 
 def read_standings(log: DataFrame) -> dict[str, Standing]:
     """Destination -> where it stands: one row each comes to the driver."""
-    held = F.struct("delivery", "segment_version", "sha256", "fingerprint", "labels")
+    held = F.struct(
+        *("delivery", "segment_version", "sha256", "fingerprint", "labels"),
+        (F.col("added") + F.col("unchanged") + F.col("changed")).alias("people"),
+        F.coalesce("builds_on", "delivery").alias("everyone"),
+        F.coalesce("changes_since", F.lit(0)).alias("changes"),
+    )
     delivered = F.col("status") == DELIVERED
     rows = (
         log.groupBy("destination")
@@ -63,7 +75,8 @@ def log_row(
     now: datetime,
     outcome: Mapping[str, Any],
 ) -> DataFrame:
-    """The row for one delivery; `outcome` has `status`, and `path`, `sha256`, `sent` and `confirmed`, or `reason`."""
+    """The row for one delivery; `outcome` has `status`, and `path`, `sha256`, `sent`, `confirmed` and
+    what `export_members` has of it (`builds_on`, `changes_since`), or `reason`."""
     row = {
         "destination": shipment.export.name,
         "segment_version": shipment.segment_version,

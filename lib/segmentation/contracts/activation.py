@@ -12,21 +12,29 @@ AUDIENCE_MEMBERS = Table(
         Col("person_id", STRING, "who", required=True),
         Col("entered_as_of", DATE, "first date at whose end (UTC) the person was in it", required=True),
         Col("left_as_of", DATE, "first date at whose end the person was not in it any more; null: still is"),
+        Col(
+            "entered_ts",
+            TIMESTAMP,
+            "since when, UTC: of who came in live their newest event then, not before `entered_as_of` began; else the "
+            "end of `entered_as_of`",
+        ),
+        Col("left_ts", TIMESTAMP, "since when not any more, UTC: the end of `left_as_of`; null: still is"),
     ),
 )
 
 EXPORT_MEMBERS = Table(
     name="export_members",
-    grain="one person of one delivery: a destination's last one, and the one being made",
+    grain="one person of whom one delivery changed something: since a destination's last one that wrote everyone",
     keys=("destination", "delivery", "person_id"),
     partition_by=("destination", "delivery"),
     unindexed=("person_id",),
     columns=(
         Col("destination", STRING, "name of the export in the configuration", required=True),
         Col("delivery", LONG, "number of the delivery in `export_log`", required=True),
-        Col("person_id", STRING, "who was in it", required=True),
+        Col("person_id", STRING, "who was added, told otherwise of or taken out by it", required=True),
         Col("told", LONG, "hash of what the destination was told of the person", required=True),
         Col("found_by", LONG, "hash of that by which the destination finds the person"),
+        Col("gone", BOOLEAN, "whether the person was taken out by it"),
     ),
 )
 
@@ -70,6 +78,13 @@ EXPORT_LOG = Table(
         Col("removed_path", STRING, "where the file of those to be taken out is"),
         Col("sent", STRING, "what was sent: everyone, or the changes"),
         Col("confirmed", BOOLEAN, "whether it removed more than its share because somebody had confirmed that"),
+        Col(
+            "builds_on",
+            LONG,
+            "the delivery whose rows of `export_members` have everyone, where this one's have only what changed; null: "
+            "this one's have everyone",
+        ),
+        Col("changes_since", LONG, "rows of `export_members` since that one, this delivery's among them"),
     ),
 )
 

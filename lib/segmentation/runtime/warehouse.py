@@ -34,10 +34,11 @@ USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True)
-class Other:
-    """Any value of a column but one, for `Warehouse.replace_slice`."""
+class Outside:
+    """Any value of a LONG column but those from `first` to `last`, for `Warehouse.replace_slice`."""
 
-    than: object
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
@@ -157,9 +158,9 @@ class Warehouse:
         return self._write(name, df, {}, "overwrite")
 
     def replace_slice(self, name: str, df: DataFrame, **columns: object) -> Written:
-        """Replaces the rows in which the named columns have these values, of a tuple any of them, of `Other` any but
-        that one, in one commit; `df` holds only such rows."""
-        predicate = " AND ".join(f"{column} {_comparison(value)}" for column, value in columns.items())
+        """Replaces the rows in which the named columns have these values, of a tuple any of them, of `Outside` any
+        but those, in one commit; `df` holds only such rows."""
+        predicate = " AND ".join(_comparison(column, value) for column, value in columns.items())
         return self._write(name, df, {"replaceWhere": predicate}, "overwrite")
 
     def append(self, name: str, df: DataFrame) -> Written:
@@ -403,10 +404,11 @@ class Warehouse:
         self._versions[table.name] = self._contents[table.name] = 0
 
 
-def _comparison(value: object) -> str:
-    if isinstance(value, Other):
-        return f"<> {_literal(value.than)}"
-    return f"IN ({', '.join(map(_literal, value))})" if isinstance(value, tuple) else f"= {_literal(value)}"
+def _comparison(column: str, value: object) -> str:
+    if isinstance(value, Outside):
+        return f"({column} < {value.first} OR {column} > {value.last})"
+    values = f"IN ({', '.join(map(_literal, value))})" if isinstance(value, tuple) else f"= {_literal(value)}"
+    return f"{column} {values}"
 
 
 def _literal(value: object) -> str:

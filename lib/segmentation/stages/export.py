@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from segmentation.activation import lake
 from segmentation.activation.changes import (
     FORGOTTEN,
     Difference,
+    add_hashes,
     compare_members,
     count_difference,
     count_misnamed,
@@ -25,6 +27,7 @@ from segmentation.activation.changes import (
 )
 from segmentation.activation.database import DatabaseTable
 from segmentation.activation.delivery import Load, Shipment, deliver, describe, list_files
+from segmentation.activation.held import MOST_CHANGES, list_changed, list_everyone, read_held
 from segmentation.activation.limits import check_removals, check_size, warn_of_size
 from segmentation.activation.log import DELIVERED, FAILED, LastDelivery, list_deliveries, log_row
 from segmentation.activation.records import count_refusals, keep_found, list_refusals
@@ -35,13 +38,19 @@ from segmentation.contracts.errors import DeliveryError, InputError, Segmentatio
 from segmentation.runtime.configured import configured
 from segmentation.runtime.plans import counted, settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.runtime.warehouse import USER_METADATA, Other
+from segmentation.runtime.warehouse import USER_METADATA, Outside
 from segmentation.segments.versions import published, read_versions
 from segmentation.stages.export_people import list_refusing, make_rows, name_people
 from segmentation.stages.export_plan import Planned, plan_deliveries
 
 _SAMPLES = 3
 """People of each kind whom a dry run names."""
+
+_ONE_TASK = 1_000_000
+"""People at a destination up to whom one task compares them: to move them between tasks would cost as much again."""
+
+_BY_HASH = {"spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "128m"}
+"""More people are compared by hash where no task has more than this of them: to sort both sides costs twice as much."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +86,11 @@ def run(context: StageContext) -> Outcome:
     plan = plan_deliveries(context, version)
     for table in (EXPORT_MEMBERS, EXPORT_LOG):
         context.warehouse.ensure(table.name)
-    forgetting = _list_forgetting(context, plan)
     done, failures = dict[str, Delivery](), list[SegmentationError]()
     for planned in plan:
         context.tell(f"delivering to {planned.name}")
         try:
-            delivery = _ship(context, planned, forgetting)
+            delivery = _ship(context, planned)
         except DeliveryError as error:
             failures.append(error)
         else:
@@ -93,24 +101,26 @@ def run(context: StageContext) -> Outcome:
     return _outcome(plan, done, dry=bool(context.options.get("dry_run")))
 
 
-def _list_forgetting(context: StageContext, plan: Sequence[Planned]) -> Collection[tuple[str, int]]:
-    """Last deliveries, of destinations of changes, with somebody who was erased since."""
-    if not any(planned.shipment.export.sends_changes and planned.standing.last for planned in plan):
-        return ()
-    held = context.read_or_empty("export_members").where(F.col("person_id").startswith(FORGOTTEN))
-    return {tuple(row) for row in held.select("destination", "delivery").distinct().collect()}
-
-
-def _ship(context: StageContext, planned: Planned, forgetting: Collection[tuple[str, int]]) -> Delivery | None:
+def _ship(context: StageContext, planned: Planned) -> Delivery | None:
     """Makes one delivery and logs it; None where the destination holds it already."""
     shipment, last = planned.shipment, planned.standing.last
     again = planned.name in context.options.get("full", ())
     there = last is not None and _is_there(planned, last)
-    forgets = last is not None and (planned.name, last.delivery) in forgetting
-    if last and last.fingerprint == shipment.fingerprint and there and not again and not forgets:
+    held_already = last is not None and last.fingerprint == shipment.fingerprint and there and not again
+    if held_already and not (shipment.export.sends_changes and _has_forgotten(context, planned)):
         return None
-    with settled(make_rows(context, shipment)) as rows:
+    rows = make_rows(context, shipment)
+    # Where changes are sent the comparison brings the rows along, so they are read once.
+    is_read_again = shipment.platform is not None or (last is not None and not shipment.export.sends_changes)
+    with settled(rows) if is_read_again else nullcontext(rows) as rows:
         return _deliver(context, planned, rows, whole=again or not there)
+
+
+def _has_forgotten(context: StageContext, planned: Planned) -> bool:
+    """Whether the destination has somebody who was erased since."""
+    rows = context.read_or_empty("export_members").where(F.col("person_id").startswith(FORGOTTEN))
+    held = _read_held(rows, planned)
+    return held is not None and not held.isEmpty()
 
 
 def _is_there(planned: Planned, last: LastDelivery) -> bool:
@@ -125,22 +135,19 @@ def _is_there(planned: Planned, last: LastDelivery) -> bool:
 
 
 def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bool) -> Delivery:
-    shipment = planned.shipment
+    shipment, last = planned.shipment, planned.standing.last
     refusals = list_refusals(rows) if shipment.platform else None
+    left_out = {} if refusals is None else count_refusals(refusals)
     members = keep_found(rows) if shipment.platform else rows
-    meant, held = hash_members(members, shipment.finders), _held(context, planned)
-    with counted(compare_members(held, meant)) as compared:
+    held, before = _read_held(context.read_or_empty("export_members"), planned), last.people if last else 0
+    with configured(context.spark, _BY_HASH), counted(_compare(held, members, planned)) as compared:
         left_there = None if held is None else _left_there(context, shipment, compared)
         changes = compared if left_there is None else compared.join(left_there, "person_id", "left_anti")
-        people = members.count()
-        staying = 0 if left_there is None else left_there.count()
-        difference = count_difference(changes, people + staying)
-        left_out = {} if refusals is None else count_refusals(refusals)
+        difference = count_difference(changes, before)
         delivery = Delivery(difference, left_out, warn_of_size(shipment, difference.rows))
         if context.options.get("dry_run"):
             return replace(delivery, samples=sample_difference(changes, _SAMPLES))
-        load = Load(members, difference.rows, left_out=left_out)
-        now = meant
+        load = Load(find_new(compared) if held is None else members, difference.rows, left_out=left_out)
         outcome, failure = dict[str, Any](status=DELIVERED), None
         try:
             check_size(shipment, difference.rows)
@@ -151,20 +158,25 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
                 )
             if held is not None and shipment.export.sends_changes and not whole:
                 load = _keep_changes(context, shipment, load, difference, changes)
-            if left_there is not None:
-                if load.removed is None:
-                    # Everyone is who is meant: who had been left there goes when the list is put in place of that one.
-                    difference = count_difference(compared, people)
-                    load, delivery = replace(load, count=people), replace(delivery, difference=difference)
-                else:
-                    now = meant.unionByName(find_gone(compared).join(left_there, "person_id", "left_semi"))
+            if left_there is not None and load.removed is None:
+                # Everyone is who is meant: who had been left there goes when the list is put in place of that one.
+                changes, difference = compared, count_difference(compared, before)
+                load, delivery = replace(load, count=difference.rows), replace(delivery, difference=difference)
             outcome |= _send(planned, load)
         except DeliveryError as error:
             outcome, failure = {"status": FAILED, "reason": str(error)}, error
-        _write_down(context, planned, (now, refusals), difference, outcome, failed=failure is not None)
+        _write_down(context, planned, (changes, refusals), difference, outcome, failed=failure is not None)
     if failure:
         raise failure
     return replace(delivery, sent_everyone=load.why)
+
+
+def _compare(held: DataFrame | None, members: DataFrame, planned: Planned) -> DataFrame:
+    """`compare_members` of whom the destination has and is to have."""
+    now, last = add_hashes(members, planned.shipment.finders), planned.standing.last
+    if held is None or last is None or last.people > _ONE_TASK:
+        return compare_members(held, now)
+    return compare_members(held.coalesce(1).hint("shuffle_hash"), now.coalesce(1)).coalesce(1)
 
 
 def _write_down(
@@ -175,26 +187,22 @@ def _write_down(
     outcome: Mapping[str, Any],
     failed: bool,
 ) -> None:
-    """Keeps whom the destination has now, and of whom it could not be told (`people`), then logs the delivery; not
+    """Keeps what changed at the destination, and of whom it could not be told (`people`), then logs the delivery; not
     where a file that was lost is there again."""
-    shipment, last, (now, refusals) = planned.shipment, planned.standing.last, people
+    shipment, last, (changes, refusals) = planned.shipment, planned.standing.last, people
     same = last is not None and (last.fingerprint, last.sha256) == (shipment.fingerprint, outcome.get("sha256"))
     if same and not failed and not shipment.export.sends_changes:
         return
     if not failed:
-        _hold(context, planned, now)
+        outcome = {**outcome, **_hold(context, planned, changes, difference)}
         _list_refused(context, shipment, refusals)
     row = log_row(context.spark, shipment, difference, context.warehouse.run_id, context.now, outcome)
     context.warehouse.append_once("export_log", row, f"export:{planned.name}", shipment.number)
 
 
-def _held(context: StageContext, planned: Planned) -> DataFrame | None:
-    """Whom the destination was told of in its last delivery."""
-    last = planned.standing.last
-    if last is None:
-        return None
-    rows = context.read_or_empty("export_members")
-    return rows.where((F.col("destination") == planned.name) & (F.col("delivery") == last.delivery))
+def _read_held(rows: DataFrame, planned: Planned) -> DataFrame | None:
+    """Rows of `export_members` -> whom the destination has; None: nothing was ever delivered there."""
+    return read_held(rows, planned.name, planned.standing.last) if planned.standing.last else None
 
 
 def _left_there(context: StageContext, shipment: Shipment, compared: DataFrame) -> DataFrame | None:
@@ -214,13 +222,15 @@ def _keep_changes(
     """What has to be said so that the destination has whom it is to have; everyone, where it could not be said of
     somebody by what they are known by there."""
     removed = name_people(context, shipment, find_gone(changes).select("person_id"))
-    misnamed = count_misnamed(changes, hash_members(removed, shipment.finders))
+    # Those of a file are found by their ids, which nothing but an erasure changes.
+    may_be_misnamed = shipment.platform is not None or difference.removed > 0
+    misnamed = count_misnamed(changes, hash_members(removed, shipment.finders)) if may_be_misnamed else 0
     if misnamed:
         people = "one person is" if misnamed == 1 else f"{misnamed:,} people are"
         return replace(everyone, why=f"{people} known there by what they are not known by here any more")
     return replace(
         everyone,
-        rows=find_new(everyone.rows, changes),
+        rows=find_new(changes),
         count=difference.added + difference.changed,
         removed=removed,
         removals=difference.removed,
@@ -247,13 +257,21 @@ def _send(planned: Planned, load: Load) -> dict[str, str | None]:
     return {"sent": load.sent, "path": folder.path(shipment.file), "removed_path": removed, "sha256": sha256}
 
 
-def _hold(context: StageContext, planned: Planned, now: DataFrame) -> None:
-    """Keeps whom the destination has now. Those of the last delivery stay beside them, as they are, until the log knows
-    of the new one: whoever is killed in between still counts its difference against what was acknowledged."""
+def _hold(context: StageContext, planned: Planned, changes: DataFrame, difference: Difference) -> dict[str, int]:
+    """Keeps what changed at the destination, or everyone where that has become much; returns what the log says of it.
+
+    What the last delivery goes by stays beside it, as it is, until the log knows of the new one: whoever is killed in
+    between still counts their difference against what was acknowledged."""
     name, number, last = planned.name, planned.shipment.number, planned.standing.last
-    rows = now.select(F.lit(name).alias("destination"), F.lit(number).cast("long").alias("delivery"), *now.columns)
-    others = {} if last is None else {"delivery": Other(last.delivery)}
-    context.warehouse.replace_slice("export_members", rows, destination=name, **others)
+    rows, kept, others = list_changed(changes), dict[str, int](), dict[str, object]()
+    if last is not None:
+        others["delivery"] = Outside(last.everyone, last.delivery)
+        kept = {"builds_on": last.everyone, "changes_since": last.changes + difference.rows_told}
+    if last is None or kept["changes_since"] > MOST_CHANGES * difference.rows:
+        rows, kept = list_everyone(_read_held(context.read_or_empty("export_members"), planned), rows), {}
+    whose = {"destination": F.lit(name), "delivery": F.lit(number).cast("long")}
+    context.warehouse.replace_slice("export_members", rows.withColumns(whose), destination=name, **others)
+    return kept
 
 
 def _list_refused(context: StageContext, shipment: Shipment, refusals: DataFrame | None) -> None:

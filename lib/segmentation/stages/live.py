@@ -70,17 +70,20 @@ def _judged_until(context: StageContext) -> int:
 
 
 def _people_of(context: StageContext, events: DataFrame) -> DataFrame:
-    """`person_id` of those who did something, each once."""
+    """`person_id` of those who did something, each once, and `entered_ts`: since when they are in what they come into
+    by that."""
     behaviour = keep_behaviour(events, context.as_of, context.settings)
     owned = attach_persons(behaviour, context.read_owners(), list(context.settings.identity.identifiers))
-    return owned.select("person_id").distinct()
+    # An event that comes late brings people in on the date that is judged, and not before.
+    began = F.lit(context.as_of).cast("timestamp")
+    return owned.groupBy("person_id").agg(F.greatest(F.max("event_ts"), began).alias("entered_ts"))
 
 
 def _bring_in(context: StageContext, people: DataFrame, live: list[str]) -> dict[str, int]:
     """Writes who comes into which live audience, and returns how many."""
     warehouse, settings = context.warehouse, context.settings
     members = warehouse.read_or_empty("audience_members")
-    found = meeting_rules(context, people)
+    found = meeting_rules(context, people.select("person_id"))
     limited = limit_entries(found, members, settings.audiences, settings.entry_limit, context.as_of)
     inside = members.where("left_as_of IS NULL").select(*KEY)
     entering = limited.where(F.col("audience").isin(live)).join(inside, KEY, "left_anti")
@@ -90,8 +93,9 @@ def _bring_in(context: StageContext, people: DataFrame, live: list[str]) -> dict
             return {}
         if settings.has_control_groups:
             _assign(context, new, live)
-        dates = {"entered_as_of": F.lit(context.as_of), "left_as_of": F.lit(None).cast("date")}
-        warehouse.append("audience_members", new.select(*KEY).withColumns(dates))
+        nothing = F.lit(None)
+        dates = {"entered_as_of": F.lit(context.as_of), "left_as_of": nothing, "left_ts": nothing}
+        warehouse.append("audience_members", new.select(*KEY).join(people, "person_id").withColumns(dates))
     return counts
 
 

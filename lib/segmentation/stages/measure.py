@@ -9,6 +9,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.activation.held import read_held
 from segmentation.activation.log import read_standings
 from segmentation.config.audiences import ALL_CAMPAIGNS
 from segmentation.config.settings import Settings
@@ -120,7 +121,7 @@ def _delivered(context: StageContext, audiences: Sequence[str]) -> DataFrame:
         last = standings[export.name].last if export.name in standings else None
         names = [name for name in (export.audience, ALL_CAMPAIGNS) if export.audience and name in audiences]
         if names and last is not None:
-            held = rows.where((F.col("destination") == export.name) & (F.col("delivery") == last.delivery))
+            held = read_held(rows, export.name, last)
             found = found.unionByName(
                 held.select(F.explode(F.array(*map(F.lit, names))).alias("audience"), "person_id")
             )

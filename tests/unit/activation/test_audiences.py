@@ -191,7 +191,7 @@ def _members(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
 
 
 def _rows(members: DataFrame) -> list[tuple[Any, ...]]:
-    return sorted((tuple(row) for row in members.collect()), key=repr)
+    return sorted((tuple(row) for row in members.drop("entered_ts", "left_ts").collect()), key=repr)
 
 
 def test_membership_is_kept_over_time_and_a_date_may_be_run_again(spark: SparkSession) -> None:
@@ -217,3 +217,26 @@ def test_membership_is_kept_over_time_and_a_date_may_be_run_again(spark: SparkSe
     assert ("A", "p", third, None) in _rows(at_third)
     assert ("A", "p", first, second) in _rows(at_third)
     assert _rows(update_members(at_third, now("Aq Bp Br"), second)) == expected, "an earlier date takes later ones back"
+
+
+def test_a_membership_has_its_moments_and_who_came_in_live_keeps_theirs(spark: SparkSession) -> None:
+    first, second, third = (date(2026, 3, day) for day in (1, 2, 3))
+    came = datetime(2026, 3, 2, 15, 30)
+
+    def now(*people: str) -> DataFrame:
+        return spark.createDataFrame([("A", person) for person in people], "audience string, person_id string")
+
+    def moments(members: DataFrame) -> dict[str, tuple[datetime, datetime | None]]:
+        return {row["person_id"]: (row["entered_ts"], row["left_ts"]) for row in members.collect()}
+
+    table = update_members(_members(spark), now("was"), first)
+    table = table.unionByName(
+        _members(spark, ("A", "live", second, None, came, None), ("A", "no", second, None, came, None))
+    )
+    ends = {day: datetime(2026, 3, day + 1) for day in (1, 2, 3)}
+    at_second = {"was": (ends[1], ends[2]), "live": (came, None), "new": (ends[2], None)}
+    for _ in ("once", "again"):
+        table = update_members(table, now("live", "new"), second)
+        assert moments(table) == at_second, "who did not meet it at the end of the date never came in"
+    at_third = {"was": (ends[1], ends[2]), "live": (came, ends[3]), "new": (ends[2], None)}
+    assert moments(update_members(table, now("new"), third)) == at_third

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from segmentation.activation.changes import (
     Difference,
+    add_hashes,
     compare_members,
     count_difference,
     count_misnamed,
@@ -25,7 +26,7 @@ def test_people_are_counted_against_those_delivered_before(spark: SparkSession) 
     told, held = hash_members(now), hash_members(before)
 
     def count(held: DataFrame | None, told: DataFrame) -> Difference:
-        return count_difference(compare_members(held, told), told.count())
+        return count_difference(compare_members(held, told), held.count() if held else 0)
 
     difference = count(held, told)
     assert difference == Difference(added=1, removed=1, unchanged=2, changed=1)
@@ -39,14 +40,16 @@ def test_only_who_makes_a_difference_has_a_row(spark: SparkSession) -> None:
     schema = "person_id string, email string, phone string"
     before = spark.createDataFrame([("p1", "a", "1"), ("p2", "b", "2"), ("p3", "c", "3")], schema)
     now = spark.createDataFrame([("p1", "a", "1"), ("p2", "b", "9"), ("p4", "d", "4")], schema)
-    held, told = (hash_members(rows, ["email"]) for rows in (before, now))
+    held, told = hash_members(before, ["email"]), add_hashes(now, ["email"])
     changes = compare_members(held, told)
     assert sorted((row["person_id"], row["kind"]) for row in changes.collect()) == [
         ("p2", "changed"),
         ("p3", "removed"),
         ("p4", "added"),
     ]
-    assert [row["person_id"] for row in find_new(now, changes).orderBy("person_id").collect()] == ["p2", "p4"]
+    new = find_new(changes).orderBy("person_id").select(now.columns).collect()
+    assert [row["person_id"] for row in new] == ["p2", "p4"]
+    assert new == now.where("person_id IN ('p2', 'p4')").orderBy("person_id").collect(), "with the columns of a file"
     assert sorted(find_gone(changes).collect()) == sorted(held.where("person_id = 'p3'").collect())
     assert sample_difference(changes, 1) == {"added": ["p4"], "changed": ["p2"], "removed": ["p3"]}
 

@@ -9,7 +9,7 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 from tests.factories import table_rows
 
-from segmentation.runtime.warehouse import Other, Warehouse
+from segmentation.runtime.warehouse import Outside, Warehouse
 
 
 def test_what_may_be_written_twice_is_there_once_on_a_new_table_too(spark: SparkSession, warehouse_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_any_slice_but_one_is_replaced_and_the_files_of_that_one_stay(
 
     def hold(destination: str, delivery: int, last: int | None = None) -> None:
         row = {"destination": destination, "delivery": delivery, "person_id": "p", "told": delivery}
-        others = {} if last is None else {"delivery": Other(last)}
+        others = {} if last is None else {"delivery": Outside(last, last)}
         rows = table_rows(spark, "export_members", [row])
         warehouse.replace_slice("export_members", rows, destination=destination, **others)
 
