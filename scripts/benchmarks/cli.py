@@ -60,7 +60,8 @@ def benchmark(stages: tuple[str, ...], sizes: tuple[int, ...] | None, repeats: i
 
     STAGE is ingest (against Spark that writes the same rows as they are), sessions and features (against DuckDB; rows
     are events), day (sessions and features of one day more of ninety, against all of them anew; rows are events),
-    identity (who is who after one day more of ninety, against everybody anew; rows are pairs of identifiers),
+    identity (who is who after one day more of ninety, against everybody anew, and of everybody at once, against plain
+    GraphFrames on the same graph; rows are pairs of identifiers),
     components (against SciPy and plain GraphFrames; rows are edges), train (single fits, and the search of k and
     method, against scikit-learn; rows are people), assign (against NumPy; rows are people), audiences (fifty against
     one; rows are events) or export (one person in a hundred changed, against DuckDB; rows are people). Default: all but

@@ -1,4 +1,5 @@
-"""Who is who after one day more of ninety, which brings one pair in a hundred, all of them new."""
+"""Who is who after one day more of ninety, which brings one pair in a hundred, all of them new; and who is who of
+everybody at once, against who hangs together at all."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from pyspark.sql import functions as F
 from scripts.benchmarks import AS_OF
 from scripts.benchmarks.inputs import whole
 from scripts.benchmarks.one_day import context_of
+from scripts.benchmarks.ours import connect
 
 from segmentation.runtime.stage import Earlier, StageContext
 from segmentation.runtime.warehouse import Warehouse
@@ -74,6 +76,20 @@ def _make_events(spark: SparkSession, rows: int) -> DataFrame:
     )
 
 
+def make_graph(spark: SparkSession, rows: int, path: Path) -> None:
+    """A warehouse with the same events in one batch, of whom nobody is known yet."""
+    events = _make_events(spark, rows).withColumn("batch_seq", F.lit(1).cast("long"))
+    Warehouse(spark, str(path / "warehouse"), "benchmark").append("events", events.repartitionByRange(4, "event_ts"))
+
+
+def connect_everything(spark: SparkSession, source: Path, target: Path) -> None:
+    """Plain GraphFrames on the pairs of the same events: neither guards, nor ids that stay, nor a history."""
+    named = F.transform(F.map_entries("identifiers"), lambda e: F.xxhash64(e["key"], e["value"]))
+    events = Warehouse(spark, str(source / "warehouse"), "benchmark").read("events")
+    edges = events.select(F.array_sort(named).alias("ends")).selectExpr("ends[0] AS src", "ends[1] AS dst").distinct()
+    connect(edges).write.format("delta").save(str(target / "identity_map"))
+
+
 def resolve_the_day(spark: SparkSession, source: Path, target: Path) -> None:
     """The stage `identity`, going on from the day before."""
     _run(spark, source, target, Earlier({"events": 1}, AS_OF))
@@ -92,6 +108,11 @@ def _run(spark: SparkSession, source: Path, target: Path, earlier: Earlier | Non
 def _context(spark: SparkSession, warehouse: Warehouse, earlier: Earlier | None) -> StageContext:
     tables = (*identity.STAGE.reads, *identity.STAGE.state)
     return context_of(spark, warehouse, {"identity": _SETTINGS}, tables, AS_OF, earlier)
+
+
+def count_identifiers(target: Path) -> dict[str, int]:
+    """Identifiers: of how many are one person's, nothing that knows no guards could say the same."""
+    return {"identifiers": DeltaTable(target / "identity_map").to_pyarrow_table(columns=["component"]).num_rows}
 
 
 def count_people(target: Path) -> dict[str, int]:

@@ -63,11 +63,13 @@ def components(spark: SparkSession, source: Path, target: Path) -> None:
 
 def graphframes(spark: SparkSession, source: Path, target: Path) -> None:
     """`connectedComponents` as its manual shows it."""
-    edges = spark.read.parquet(str(source)).toDF("src", "dst")
+    connect(spark.read.parquet(str(source)).toDF("src", "dst")).write.parquet(str(target))
+
+
+def connect(edges: DataFrame) -> DataFrame:
+    """Which nodes of plain GraphFrames are connected. In: one edge, `src` and `dst`. Out: one `node`, `component`."""
     vertices = edges.select(F.explode(F.array("src", "dst")).alias("id")).distinct()
-    found = GraphFrame(vertices, edges).connectedComponents()
-    found.select(F.col("id").alias("node"), "component").write.parquet(str(target))
-    found.unpersist()
+    return GraphFrame(vertices, edges).connectedComponents().select(F.col("id").alias("node"), "component")
 
 
 def bisecting(spark: SparkSession, source: Path, target: Path) -> None:

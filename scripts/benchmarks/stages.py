@@ -132,7 +132,19 @@ STAGES: dict[str, list[Stage]] = {
             identities.count_people,
             (1_000_000,),
             takes_long=True,
-        )
+        ),
+        Stage(
+            "identity",
+            "pairs",
+            identities.make_graph,
+            [
+                Engine("segmentation", identities.resolve_everything),
+                Engine("GraphFrames", identities.connect_everything, slow=True, most_rows=1_000_000),
+            ],
+            identities.count_identifiers,
+            (1_000_000,),
+            takes_long=True,
+        ),
     ],
     "features": [
         Stage(

@@ -115,6 +115,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("sessions, one day more", ("the day", "everything"), "events"),
         ("features, one day more", ("the day", "everything"), "people"),
         ("identity, one day more", ("the day", "everything"), "people"),
+        ("identity", ("segmentation", "GraphFrames"), "identifiers"),
         ("features", ("segmentation", "DuckDB"), "events"),
         ("components", ("segmentation", "SciPy", "GraphFrames"), "components"),
         ("assign", ("segmentation", "NumPy"), "in cluster 0"),

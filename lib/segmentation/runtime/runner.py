@@ -96,7 +96,7 @@ def _run_stage(
     # What a stage wrote itself last time is not among the things that make it stale.
     read = {table: warehouse.content(table) for table in inputs if table not in {*stage.state, *stage.writes}}
     definition = _definition(stage, settings, context.code_version)
-    fingerprint = _fingerprint(definition, context, read)
+    fingerprint = _fingerprint(definition, repr(stage.follows(settings)), context, read)
     row = {
         "run_id": warehouse.run_id,
         "stage": stage.name,
@@ -194,11 +194,12 @@ def _definition(stage: Stage, settings: Settings, code: str) -> str:
     return _hash({"stage": stage.name, "config": repr(stage.depends_on(settings)), "code": code})
 
 
-def _fingerprint(definition: str, context: StageContext, read: Mapping[str, int | None]) -> str:
+def _fingerprint(definition: str, followed: str, context: StageContext, read: Mapping[str, int | None]) -> str:
     """Of all that the stage's result depends on."""
     as_of = str(context.as_of_option or context._newest)
     options = {key: str(value) for key, value in context.options.items()}
-    return _hash({"definition": definition, "inputs": read, "as_of": as_of, "options": options})
+    told = {"definition": definition, "followed": followed, "inputs": read, "as_of": as_of, "options": options}
+    return _hash(told)
 
 
 def _hash(parts: Mapping[str, object]) -> str:

@@ -100,6 +100,8 @@ class Stage:
     run: Callable[[StageContext], Outcome]
     depends_on: Callable[[Settings], object]
     """The part of the configuration that its result depends on."""
+    follows: Callable[[Settings], object] = lambda _: None
+    """A further part, where an incremental stage can go on from what it did last although this has changed since."""
     state: tuple[str, ...] = ()
     reusable: bool = True
     """Whether it may be passed over when nothing that it reads has changed since it last succeeded."""

@@ -182,10 +182,14 @@ def _list_decisions(warehouse: Warehouse) -> list[Act]:
 
 
 def _depends_on(settings: Settings) -> object:
+    return (settings.identity, settings.traffic.leave_out)
+
+
+def _stamp_overrides(settings: Settings) -> object:
     """The file of overrides goes by its size and time: a hash of it would be one of the personal values in it."""
     path = settings.identity.overrides
     stat = Path(path).stat() if path and Path(path).exists() else None
-    return (settings.identity, settings.traffic.leave_out, stat and (stat.st_size, stat.st_mtime_ns))
+    return stat and (stat.st_size, stat.st_mtime_ns)
 
 
 _TABLES = (
@@ -212,6 +216,7 @@ STAGE = Stage(
     state=_TABLES,
     run=run,
     depends_on=_depends_on,
+    follows=_stamp_overrides,
     incremental=True,
     options=(FULL,),
     acts=_list_decisions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from time import time
 
@@ -78,6 +79,18 @@ def test_a_run_is_recorded_and_reused_until_something_changes(spark: SparkSessio
     assert runs[0]["outputs"] == {"persons": version}
     metadata = spark.sql(f"DESCRIBE HISTORY delta.`{settings.warehouse}/persons` LIMIT 1").first()["userMetadata"]
     assert metadata == runs[2]["run_id"]
+
+
+def test_a_stage_goes_on_from_before_where_only_what_it_follows_has_changed(
+    spark: SparkSession, settings: Settings
+) -> None:
+    def go_on(context: StageContext) -> Outcome:
+        return replace(_persons(context), mode="incremental" if context.earlier else "full")
+
+    modes = [
+        _run(spark, settings, _stage(go_on, incremental=True, follows=lambda _, said=said: said)) for said in "aab"
+    ]
+    assert modes == ["full", "reused", "incremental"]
 
 
 def test_a_failure_is_recorded_without_what_it_quotes(spark: SparkSession, settings: Settings) -> None:
