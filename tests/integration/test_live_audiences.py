@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from tests.factories import event_values, write_table
 from tests.finished import KEY, TODAY, FinishedShop
 from tests.published import AS_OF, FIRST, Shop
 
@@ -190,6 +192,52 @@ def test_people_who_turned_out_to_be_one_have_one_arm_before_anybody_comes_in(
         assert shop.run(STAGE).message == "nobody came in"
         rows = shop.warehouse.read("holdouts").select("person_id", "arm", "other_arm").collect()
         assert [tuple(row) for row in rows] == [("p1", "control", "treated")]
+
+
+def test_groups_quiet_times_and_the_limit_on_entries_hold_for_who_comes_in_live(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def at_once(name: str, event: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "live": True, "who": {"did": {"event": event}, "window_days": 1}, **more}
+
+    offers = {"group": "offers"}
+    audiences = [
+        at_once("cart", "cart", **offers),
+        at_once("seen", "view", **offers),
+        at_once("again", "view", again_after_days=30),
+        at_once("more", "view"),
+    ]
+    shop = Shop(spark, tmp_path, audiences=audiences, entry_limit={"entries": 2, "days": 30})
+    shop.publish(1, v1=FIRST)
+    shop.measure(AS_OF, p1=1.0)
+    today = {"event_ts": datetime(2026, 2, 28, 12)}
+    did = [("p1", "cart"), ("p1", "view"), ("p2", "cart"), ("p2", "view"), ("p3", "view")]
+    shop.happen(*({"person_id": who, "event_name": name, **today} for who, name in did))
+    judged = {"run_id": "r", "stage": "audiences", "status": "succeeded", "config_sha256": "c", "code_version": "1"}
+    then = datetime(2026, 2, 28)
+    shop.put(
+        runs=[{**judged, "started_ts": then, "ended_ts": then, "inputs": {"events": 0}}],
+        audience_members=[
+            {"audience": "seen", "person_id": "p2", "entered_as_of": date(2026, 2, 20)},
+            {
+                "audience": "again",
+                "person_id": "p3",
+                "entered_as_of": date(2025, 12, 1),
+                "left_as_of": date(2026, 2, 9),
+            },
+        ],
+    )
+    assert shop.run(STAGE).message == "came in: again 2, cart 1, more 1, seen 1"
+    members = shop.warehouse.read("audience_members").where(F.col("entered_as_of") == AS_OF)
+    came = {("cart", "p1"), ("again", "p1"), ("again", "p2"), ("seen", "p3"), ("more", "p3")}
+    assert {(row["audience"], row["person_id"]) for row in members.collect()} == came
+    once_more = [
+        {"event_id": f"later {who}", "event_name": "view", "event_ts": datetime(2026, 2, 28, 13)}
+        | {"identifiers": {"user_id": who}}
+        for who in ("p1", "p2", "p3")
+    ]
+    write_table(shop.warehouse.root, "events", event_values(once_more), mode="append")
+    assert shop.run(STAGE).message == "nobody came in", "entries of the same day count"
 
 
 def test_without_live_audiences_it_is_said(spark: SparkSession, tmp_path: Path) -> None:

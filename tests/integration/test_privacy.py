@@ -8,15 +8,17 @@ import stat
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tests.deliveries import KEY, source, write_csv
-from tests.factories import event_values
-from tests.published import Shop
+from tests.factories import event_values, identity_values, write_table
+from tests.published import AS_OF, NOW, Shop
 from tests.reports import report_data
 
 from segmentation.privacy.data_map import DATA_MAP
@@ -27,6 +29,7 @@ from segmentation.runtime.progress import Progress
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.warehouse import Warehouse
 from segmentation.stages import export, identity, ingest, sessions
+from segmentation.stages.erase import Erasure
 
 HEADER = "id,event,ts,uid,email,cookie"
 ANN, BOB = "ann-77001", "bob-77002"
@@ -193,6 +196,50 @@ def test_who_is_erased_is_nowhere_any_more_and_does_not_come_back(
     assert {value: _places(world, value) for value in values if _places(world, value)} == {}
     actions = [row["action"] for row in world.fresh("audit_log").orderBy("entry").collect()]
     assert [action for action in actions if action != "access"] == ["export"] * 2 + ["erasure"] + ["export"] * 2
+
+
+def test_files_that_hold_nobody_who_is_erased_stay_as_they_are(spark: SparkSession, key: None, tmp_path: Path) -> None:
+    shop = Shop(spark, tmp_path)
+    files: dict[str, dict[str, set[str]]] = {}
+    for who in ("ann", "bob"):
+        person, said = {"person_id": who}, {"identifier_type": "user_id", "identifier_value": who}
+        segment = {"segment_version": 1, "segment_id": "s-1", "segment_name": "S", "method": "model"}
+        rows: dict[str, list[dict[str, Any]]] = {
+            "events": list(event_values([{"event_id": who, "identifiers": {"user_id": who}}])),
+            "identity_map": identity_values({("user_id", who): who}),
+            "vault": [
+                {"token": who, "value": f"{who}@example.com", "identifier_type": "user_id", "first_batch_id": "b"}
+            ],
+            "consent": [
+                {**said, "purpose": "ads", "granted": True, "consent_ts": NOW}
+                | {"source": "web", "event_id": who, "batch_id": "b"}
+            ],
+            "segments": [{**person, **segment}],
+            "audience_members": [{**person, "audience": "all", "entered_as_of": AS_OF}],
+            "holdouts": [{**person, "audience": "all", "arm": "treated", "stratum": "s-1", "assigned_as_of": AS_OF}],
+            "export_members": [{**person, "destination": "crm", "delivery": 1, "told": 1}],
+        }
+        for name, added in rows.items():
+            before = _files(shop, name)
+            write_table(shop.warehouse.root, name, added, mode="append")
+            files.setdefault(name, {})[who] = _files(shop, name) - before
+    erasure = Erasure([("user_id", "ann")], KEY.encode())
+    shop.run(erasure.stages[0])
+    shop.run(erasure.stages[2])
+    kept = {name: _files(shop, name) for name in files}
+    resolved_anew = {"identity_map"}
+    renamed = {"export_members"}  # which the destination is told in the next delivery
+    for name in files.keys() - resolved_anew:
+        assert files[name]["bob"] <= kept[name], name
+        assert not files[name]["ann"] & kept[name], name
+        assert len(kept[name]) == 1 + (name in renamed), name
+        on_disk = {file.name for file in (Path(shop.warehouse.root) / name).rglob("*.parquet")}
+        assert on_disk == {Path(file).name for file in kept[name]}, "what only an older version needs is gone"
+
+
+def _files(shop: Shop, name: str) -> set[str]:
+    path = Path(shop.warehouse.root) / name
+    return set(DeltaTable(path).file_uris()) if path.exists() else set()
 
 
 def test_neighbours_come_apart_that_only_the_erased_had_joined(
