@@ -60,11 +60,12 @@ def benchmark(stages: tuple[str, ...], sizes: tuple[int, ...] | None, repeats: i
 
     STAGE is ingest (against Spark that writes the same rows as they are), sessions and features (against DuckDB; rows
     are events), day (sessions and features of one day more of ninety, against all of them anew; rows are events),
-    identity (who is who after one day more of ninety, against everybody anew; rows are pairs of identifiers),
+    identity (who is who after one day more of ninety, against everybody anew; rows are pairs of identifiers), more
+    (features with ten more of them, against those without; rows are events),
     components (against SciPy and plain GraphFrames; rows are edges), train (single fits, and the search of k and
     method, against scikit-learn; rows are people), assign (against NumPy; rows are people), audiences (fifty against
     one; rows are events) or export (one person in a hundred changed, against DuckDB; rows are people). Default: all but
-    day and identity, which first go through 89 days.
+    day and identity, which first go through 89 days, and more.
 
     All engines read the same Parquet files, made by Spark from a seed, and write Parquet, in turns, with two threads.
     They have to find the same, or the benchmark fails. At the first size, and at those up to a million rows, the
