@@ -19,9 +19,11 @@ from segmentation.clustering.scoring import score_people
 from segmentation.clustering.selection import describe_population
 from segmentation.clustering.training import train_model
 from segmentation.config.clustering import Algorithm, ClusteringSettings, Clusters, Stability
+from segmentation.config.feature_definition import FeatureDefinition
 from segmentation.config.feature_library import LibraryName
 from segmentation.config.features import FeatureSettings
 from segmentation.config.identity import IdentitySettings
+from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.features.build import measure_features
 from segmentation.identity.components import label_components
@@ -39,6 +41,41 @@ LIBRARY: list[LibraryName] = [
 ]
 """The features that are measured."""
 
+SHIPPED: list[LibraryName] = [
+    *LIBRARY,
+    "items_per_basket",
+    "interpurchase_time",
+    "interpurchase_cv",
+    "returns_share",
+    "spend_trend",
+    "inactivity",
+    "active_days_last_30",
+    "engagement",
+    "activity_trend",
+    "weekend_share",
+    "morning_share",
+    "evening_share",
+    "platforms",
+    "platform_entropy",
+    "clv_frequency",
+    "clv_monetary",
+]
+"""Shipped features of all kinds, over events."""
+
+TEN_MORE: list[FeatureDefinition] = [
+    FeatureDefinition(name="usual_amount", aggregate="median", of="amount"),
+    FeatureDefinition(name="name_entropy", aggregate="entropy", of="event_name"),
+    FeatureDefinition(name="favourite_name", aggregate="top_share", of="event_name"),
+    FeatureDefinition(name="names", aggregate="distinct", of="event_name"),
+    FeatureDefinition(name="slope", aggregate="trend", window_days=28),
+    FeatureDefinition(name="faded", aggregate="decayed", of="amount", half_life_days=14),
+    FeatureDefinition(name="dearest", aggregate="max", of="amount"),
+    FeatureDefinition(name="first_paid", aggregate="first", of="amount"),
+    FeatureDefinition(name="viewed", aggregate="count", where=Rule(event="view"), window_days=30),
+    FeatureDefinition(name="searching", aggregate="share", where=Rule(event="search")),
+]
+"""One of each kind."""
+
 SEARCHED = Clusters(min=FEWEST, max=MOST)
 """Numbers of clusters that are tried."""
 
@@ -50,9 +87,23 @@ def sessions(spark: SparkSession, source: Path, target: Path) -> None:
 
 def features(spark: SparkSession, source: Path, target: Path) -> None:
     """`measure_features` with eight features over events."""
+    _measure(spark, source, target, FeatureSettings(library=LIBRARY))
+
+
+def shipped_features(spark: SparkSession, source: Path, target: Path) -> None:
+    """The same with two dozen shipped features."""
+    _measure(spark, source, target, FeatureSettings(library=SHIPPED))
+
+
+def ten_more_features(spark: SparkSession, source: Path, target: Path) -> None:
+    """The same with these and ten more, one of each kind."""
+    _measure(spark, source, target, FeatureSettings(library=SHIPPED, define=TEN_MORE))
+
+
+def _measure(spark: SparkSession, source: Path, target: Path, settings: FeatureSettings) -> None:
     events = read_events(spark, source)
     # No feature asks for sessions, so the second table is never looked at.
-    measure_features(events, events, FeatureSettings(library=LIBRARY), AS_OF).write.parquet(str(target))
+    measure_features(events, events, settings, AS_OF).write.parquet(str(target))
 
 
 def components(spark: SparkSession, source: Path, target: Path) -> None:

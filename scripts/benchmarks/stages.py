@@ -156,6 +156,16 @@ STAGES: dict[str, list[Stage]] = {
             (500_000, 2_000_000),
         )
     ],
+    "more": [
+        Stage(
+            "features, ten more",
+            "events",
+            inputs.make_events,
+            [Engine("ten more", ours.ten_more_features), Engine("without", ours.shipped_features)],
+            _count_features,
+            (1_000_000,),
+        )
+    ],
     "components": [
         Stage(
             "components",
@@ -236,5 +246,5 @@ STAGES: dict[str, list[Stage]] = {
 }
 """By the name that the call takes."""
 
-ON_REQUEST = ("day", "identity")
+ON_REQUEST = ("day", "identity", "more")
 """Stages of `STAGES` that are only measured where they are named."""

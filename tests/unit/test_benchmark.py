@@ -90,8 +90,8 @@ def test_engines_that_disagree_are_an_error() -> None:
         (["--repeats", "0"], "--repeats"),
         (
             ["guessing"],
-            "'guessing' is not one of 'ingest', 'sessions', 'day', 'identity', 'features', 'components', 'train', "
-            "'assign', 'audiences', 'export'",
+            "'guessing' is not one of 'ingest', 'sessions', 'day', 'identity', 'features', 'more', 'components', "
+            "'train', 'assign', 'audiences', 'export'",
         ),
         (["--out", "no-such-folder/figures.json"], "The folder of --out does not exist: no-such-folder."),
     ],
@@ -117,7 +117,11 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("identity, one day more", ("the day", "everything"), "people"),
         ("identity", ("segmentation", "GraphFrames"), "identifiers"),
         ("features", ("segmentation", "DuckDB"), "events"),
+<<<<<<< HEAD
         ("components", ("segmentation", "SciPy", "GraphFrames"), "components"),
+=======
+        ("features, ten more", ("ten more", "without"), "events"),
+>>>>>>> feat
         ("assign", ("segmentation", "NumPy"), "in cluster 0"),
         ("audiences", ("fifty", "one"), "members"),
         ("export", ("segmentation", "DuckDB"), "rows"),

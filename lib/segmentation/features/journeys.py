@@ -66,7 +66,7 @@ def list_journeys(events: DataFrame, features: FeatureSettings, as_of: date) -> 
     )
     until = F.lit((end_of(as_of) - _EPOCH) // timedelta(microseconds=1))
     journeys = numbered.groupBy("person_id", "journey").agg(
-        F.array_sort(F.collect_list(F.when(~F.col("again"), F.struct("us", "event_id", "step"))))["step"].alias(
+        F.sort_array(F.collect_list(F.when(~F.col("again"), F.struct("us", "event_id", "step"))))["step"].alias(
             "steps"
         ),
         F.bool_or("reaches").alias("reached"),

@@ -30,7 +30,7 @@ from pyspark.sql.types import DecimalType
 from segmentation.config.rules import FeatureTable, Rule, RuleTable
 from segmentation.features.rules import field_column, number_column, rule_column
 from segmentation.features.sequences import count_unanswered, sequence_entry
-from segmentation.features.spread import spread_of
+from segmentation.features.spread import AMOUNTS, COUNTS, spread_of
 from segmentation.sessions.attach import end_of
 
 _KEYS = {"events": ("event_ts", "event_id"), "sessions": ("session_start", "session_id")}
@@ -143,7 +143,7 @@ class Measures:
         """The middle value of a field, or the mean of the two in the middle. DOUBLE."""
         found = self._when(where, number_column(field, self.table))
         day = self._day("list", F.collect_list(found), _all_of, field, where)
-        ordered = F.array_sort(self._total("flat", day, window, _all_of))
+        ordered = F.sort_array(self._total("flat", day, window, _all_of))
         size = F.size(ordered)
         low, high = F.floor((size - 1) / 2) + 1, F.floor(size / 2) + 1
         middle = [F.try_element_at(ordered, place.cast("int")).cast("double") for place in (low, high)]
@@ -174,13 +174,14 @@ class Measures:
 
     def spread(self, field: str, weight: str | None, where: Rule | None, window: int | None) -> Column:
         """STRUCT of `entropy` in bits and of `top`, the commonest value's share; rows count by a positive `weight`."""
-        size = F.col(_TIMES) if weight is None else number_column(weight, self.table)
+        if weight is None:
+            kind, size, added_as = "counts", F.col(_TIMES).cast("bigint"), COUNTS
+        else:
+            kind, size, added_as = f"pairs {weight}", number_column(weight, self.table).cast("decimal(28,6)"), AMOUNTS
         value = field_column(field, self.table).cast("string")
-        pair = F.when(
-            value.isNotNull() & (size > 0), F.struct(value.alias("value"), size.cast("decimal(28,6)").alias("size"))
-        )
-        day = self._day(f"pairs {weight}", F.collect_list(self._when(where, pair)), _all_of, field, where)
-        return self._total("spread", day, window, lambda c: spread_of(_all_of(c)))
+        pair = F.when(value.isNotNull() & (size > 0), F.struct(value.alias("value"), size.alias("size")))
+        day = self._day(kind, F.collect_list(self._when(where, pair)), _all_of, field, where)
+        return self._total("spread", day, window, lambda c: spread_of(_all_of(c), added_as))
 
     def days(self, where: Rule | None = None, window: int | None = None) -> Column:
         """On how many days there was such a row."""

@@ -32,4 +32,4 @@ def count_unanswered(entries: Column, within_us: int, until_us: int) -> Column:
             (so_far["open"] + waits.cast("long")).alias("open"),
         )
 
-    return F.aggregate(F.reverse(F.array_sort(entries)), start, add, lambda ended: ended["open"])
+    return F.aggregate(F.sort_array(entries, asc=False), start, add, lambda ended: ended["open"])

@@ -165,7 +165,7 @@ def _words(figure: Figure, known: Mapping[str, str]) -> str:
     field = "their weights" if figure.field.startswith(WEIGHTS) else f"“{figure.field}”"
     what, _, number = figure.over_days.rpartition(" ")
     if figure.over_days == "spread":
-        counted = "the rows" if figure.of_a_day == "pairs None" else f"“{figure.of_a_day.split()[1]}”"
+        counted = "the rows" if figure.of_a_day == "counts" else f"“{figure.of_a_day.split()[1]}”"
         said = f"{counted} of {rows} by {field}"
     elif what in ("decayed", "tilt"):
         summed = f"number of {rows}" if figure.of_a_day == "count" else f"sum of {field} of {rows}"
@@ -195,8 +195,7 @@ def _columns(figure: Figure) -> Iterator[str]:
         yield "event_name"
     elif figure.field and figure.over_days.partition(" ")[0] != "unanswered":
         yield figure.field
-    weight = figure.of_a_day.partition("pairs ")[2]
-    if weight not in ("", "None"):
+    if weight := figure.of_a_day.partition("pairs ")[2]:
         yield weight
     if figure.of_a_day == "baskets":
         yield "session_key"

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-_SIZE = "decimal(38,6)"
+COUNTS, AMOUNTS = "bigint", "decimal(38,6)"
+"""What sizes are added up as: of rows, and of what they are worth."""
 
 
 def entropy_of(sizes: Sequence[Column], everything: Column) -> Column:
@@ -22,14 +23,14 @@ def entropy_of(sizes: Sequence[Column], everything: Column) -> Column:
     return F.when(total > 0, F.greatest(F.log2(total) - logs / total, F.lit(0.0)))
 
 
-def spread_of(pairs: Column) -> Column:
+def spread_of(pairs: Column, added_as: str) -> Column:
     """STRUCT of `entropy` (Shannon, in bits) and `top` (the largest value's share) of an ARRAY<STRUCT<value, size>>.
 
-    Sizes are positive; both are null for an empty array. One walk over the sorted pairs: what has one value lies
-    together, sizes are added exactly, and logarithms in the order of the values, so the order of the pairs does not
-    matter.
+    Sizes are positive, and added as `COUNTS` or as `AMOUNTS`; both figures are null for an empty array. One walk over
+    the sorted pairs: what has one value lies together, sizes are added exactly, and logarithms in the order of the
+    values, so the order of the pairs does not matter.
     """
-    nothing = F.lit(0).cast(_SIZE)
+    nothing = F.lit(0).cast(added_as)
     start = F.struct(
         F.lit(None).cast("string").alias("value"),
         nothing.alias("run"),
@@ -40,11 +41,11 @@ def spread_of(pairs: Column) -> Column:
 
     def add(so_far: Column, pair: Column) -> Column:
         same = pair["value"].eqNullSafe(so_far["value"])
-        run = (F.when(same, so_far["run"]).otherwise(nothing) + pair["size"]).cast(_SIZE)
+        run = (F.when(same, so_far["run"]).otherwise(nothing) + pair["size"]).cast(added_as)
         return F.struct(
             pair["value"].alias("value"),
             run.alias("run"),
-            (so_far["all"] + pair["size"]).cast(_SIZE).alias("all"),
+            (so_far["all"] + pair["size"]).cast(added_as).alias("all"),
             F.greatest(so_far["best"], run).alias("best"),
             (so_far["logs"] + F.when(same, F.lit(0.0)).otherwise(_times_log(so_far["run"]))).alias("logs"),
         )
@@ -60,7 +61,8 @@ def spread_of(pairs: Column) -> Column:
             ),
         )
 
-    return F.aggregate(F.array_sort(pairs), start, add, finish)
+    # Not `array_sort`: it compares by a function that can be given to it, which takes three times as long.
+    return F.aggregate(F.sort_array(pairs), start, add, finish)
 
 
 def _times_log(size: Column) -> Column:
