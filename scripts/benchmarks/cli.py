@@ -58,30 +58,25 @@ class Sizes(click.ParamType):
 def benchmark(stages: tuple[str, ...], sizes: tuple[int, ...] | None, repeats: int, out: Path | None) -> None:
     """Measure stages against what else one would use on one machine.
 
-        STAGE is ingest (against Spark that writes the same rows as they are), sessions and features (against DuckDB; rows
-        are events), day (sessions and features of one day more of ninety, against all of them anew; rows are events),
-    <<<<<<< HEAD
-        identity (who is who after one day more of ninety, against everybody anew, and of everybody at once, against plain
-        GraphFrames on the same graph; rows are pairs of identifiers),
-    =======
-        identity (who is who after one day more of ninety, against everybody anew; rows are pairs of identifiers), more
-        (features with ten more of them, against those without; rows are events),
-    >>>>>>> feat
-        components (against SciPy and plain GraphFrames; rows are edges), train (single fits, and the search of k and
-        method, against scikit-learn; rows are people), assign (against NumPy; rows are people), audiences (fifty against
-        one; rows are events) or export (one person in a hundred changed, against DuckDB; rows are people). Default: all but
-        day and identity, which first go through 89 days, and more.
+    STAGE is ingest (against Spark that writes the same rows as they are), sessions and features (against DuckDB; rows
+    are events), day (sessions and features of one day more of ninety, against all of them anew; rows are events),
+    identity (who is who after one day more of ninety, against everybody anew, and of everybody at once, against plain
+    GraphFrames on the same graph; rows are pairs of identifiers), more (features with ten more of them, against those
+    without; rows are events), components (against SciPy and plain GraphFrames; rows are edges), train (single fits, and
+    the search of k and method, against scikit-learn; rows are people), assign (against NumPy; rows are people),
+    audiences (fifty against one; rows are events) or export (one person in a hundred changed, against DuckDB; rows are
+    people). Default: all but day and identity, which first go through 89 days, and more.
 
-        All engines read the same Parquet files, made by Spark from a seed, and write Parquet, in turns, with two threads.
-        They have to find the same, or the benchmark fails. At the first size, and at those up to a million rows, the
-        first two rounds are thrown away, but for the search, a round of which warms Java by itself; GraphFrames, which
-        takes long, runs once at each size, in the JVM that the others have warmed. CPU seconds say more than wall seconds
-        where the machine has other work to do. Java gives back no memory that it once took, so the peak of what runs on
-        Spark may be an earlier run's.
+    All engines read the same Parquet files, made by Spark from a seed, and write Parquet, in turns, with two threads.
+    They have to find the same, or the benchmark fails. At the first size, and at those up to a million rows, the
+    first two rounds are thrown away, but for the search, a round of which warms Java by itself; GraphFrames, which
+    takes long, runs once at each size, in the JVM that the others have warmed. CPU seconds say more than wall seconds
+    where the machine has other work to do. Java gives back no memory that it once took, so the peak of what runs on
+    Spark may be an earlier run's.
 
-        \b
-        Example:
-          scripts/benchmark sessions features --sizes 100000,1000000 --repeats 3 --out figures.json
+    \b
+    Example:
+      scripts/benchmark sessions features --sizes 100000,1000000 --repeats 3 --out figures.json
     """
     if out is not None and not out.absolute().parent.is_dir():
         raise click.UsageError(f"The folder of --out does not exist: {out.parent}.")

@@ -117,11 +117,8 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         ("identity, one day more", ("the day", "everything"), "people"),
         ("identity", ("segmentation", "GraphFrames"), "identifiers"),
         ("features", ("segmentation", "DuckDB"), "events"),
-<<<<<<< HEAD
         ("components", ("segmentation", "SciPy", "GraphFrames"), "components"),
-=======
         ("features, ten more", ("ten more", "without"), "events"),
->>>>>>> feat
         ("assign", ("segmentation", "NumPy"), "in cluster 0"),
         ("audiences", ("fifty", "one"), "members"),
         ("export", ("segmentation", "DuckDB"), "rows"),
