@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,37 @@ def test_after_an_erasure_a_destination_of_changes_gets_everyone(spark: SparkSes
     file = tmp_path / "warehouse" / "_exports" / "crm" / "crm-2.csv"
     assert file.read_text() == "person_id\np2\np3\n"
     assert shop.export() == "crm holds it already"
+
+
+def test_where_a_file_takes_nobody_out_it_is_told_of_everyone_who_is_to_go(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENTATION_KEY", "0123456789abcdef" * 4)
+    out = tmp_path / "out"
+    mail = {"name": "mail", "type": "klaviyo", "fields": {"email": "email"}, "path": str(out)}
+    feed = {"name": "feed", "path": str(out), "sends": "changes", "mode": "upsert", "columns": ["person_id"]}
+    shop = Shop(spark, tmp_path, mail, feed, identity={"identifiers": {"user_id": {}, "email": {}}})
+    shop.publish(1, v1=FIRST)
+    shop.know(**{person: (f"{person}@example.com", "US") for person in FIRST})
+    shop.export()
+    assert sorted(file.suffix for file in out.iterdir()) == [".csv", ".csv", ".json", ".json"]
+    shop.publish(2, v1=FIRST, v2={"p1": "s-1", "p2": "s-1"})
+    shop.export()
+    there = [line.split(",")[0] for line in (out / "mail-v2.csv").read_text().splitlines()]
+    gone = (out / "mail-v2-removed.csv").read_text().splitlines()
+    assert (there[1:], gone[1:]) == (["p1", "p2"], ["p3,p3@example.com,,"])
+    assert not (out / "feed-2.csv").exists(), "who left a segment stays where nobody is taken out"
+
+    shop.run(Erasure([("user_id", "p2")], b"0123456789abcdef" * 4).stages[0])
+    shop.publish(2, v1=FIRST, v2={"p1": "s-1"})
+    assert shop.export().count("1 erased, told of by a hash") == 2
+    hashed = hashlib.sha256(b"p2").hexdigest()
+    assert (out / "mail-v2-erased.csv").read_text() == f"external_id_sha256\n{hashed}\n"
+    assert (out / "feed-3-erased.csv").read_text() == f"person_id_sha256\n{hashed}\n"
+    told = json.loads((out / "feed-3.csv.manifest.json").read_text())
+    assert (told["sent"], told["rows"], told["removed"]["rows"], told["erased"]["rows"]) == ("changes", 0, 0, 1)
+    assert [file.name for file in out.iterdir() if "p2" in file.read_text()] == []
+    assert shop.export() == "mail, feed hold it already"
 
 
 def test_who_is_erased_is_in_no_list_of_removals(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from segmentation.config.exports import PERSON_ID
 
 FORGOTTEN = "erased-"
-"""How the name begins under which `export_members` keeps somebody who was erased, until the destination was told."""
+"""How the name begins under which `export_members` keeps somebody who was erased, until the destination was told; the
+SHA-256 of their id follows, which says who it was to nobody but those who still have the id."""
 
 HASHES = ("told", "found_by")
 """What `export_members` keeps of a person, and never a value of theirs."""
@@ -102,6 +103,18 @@ def find_gone(changes: DataFrame) -> DataFrame:
     """`person_id`, `told` and `found_by` of whom the destination has, and is not to have any more."""
     gone = changes.where("kind = 'removed'")
     return gone.select(PERSON_ID, F.col("was_told").alias("told"), F.col("was_found_by").alias("found_by"))
+
+
+def is_forgotten() -> Column:
+    """Whether the person of a row was erased since the destination was told of them."""
+    return F.col(PERSON_ID).startswith(FORGOTTEN)
+
+
+def find_erased(changes: DataFrame) -> DataFrame:
+    """`person_id` of whom the destination has and who was erased, as `export_members` has it, and the `sha256` of what
+    it was."""
+    erased = changes.where((F.col("kind") == "removed") & is_forgotten())
+    return erased.select(PERSON_ID, F.replace(PERSON_ID, F.lit(FORGOTTEN), F.lit("")).alias("sha256"))
 
 
 def count_misnamed(changes: DataFrame, gone: DataFrame) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -20,6 +20,9 @@ from segmentation.activation.rendering import LINE_ENDINGS, header, render_lines
 from segmentation.config.destinations import FileType
 from segmentation.config.exports import PERSON_ID, ExportSettings
 from segmentation.contracts.errors import DeliveryError
+
+HASHED = "sha256"
+"""Column with the SHA-256, in hexadecimal, of the id of somebody who was erased."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,24 @@ class Shipment:
 
     @property
     def removed_file(self) -> str:
-        """The file of those to be taken out, where changes are sent."""
-        name = PurePosixPath(self.file)
-        return str(name.with_name(f"{name.stem}-removed{name.suffix}"))
+        """The file of those to be taken out, where changes are sent, or the destination only adds people."""
+        return self._beside("removed")
+
+    @property
+    def erased_file(self) -> str:
+        """The file of those to be taken out who were erased, where the destination only adds people."""
+        return self._beside("erased")
 
     @property
     def manifest(self) -> str:
         return f"{self.file}.manifest.json"
+
+    @property
+    def only_adds(self) -> bool:
+        """Whether who is not in a file stays at the destination, so that it has to be told of everyone who is to go."""
+        if self.platform is not None:
+            return self.platform.only_adds
+        return self.export.mode == "upsert" and not self.export.is_table
 
     @property
     def columns(self) -> Sequence[str]:
@@ -99,45 +113,55 @@ class Shipment:
         told = [said, self.rules, self.segment_version, dict(self.labels), asked, dict(self.pinned)]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
+    def _beside(self, what: str) -> str:
+        name = PurePosixPath(self.file)
+        return str(name.with_name(f"{name.stem}-{what}{name.suffix}"))
+
 
 @dataclass(frozen=True)
 class Load:
     """What one delivery carries.
 
-    `rows`: a row a person with the columns of the export: everyone, or those who are new or told otherwise.
+    `rows`: a row a person with the columns of the export: everyone, or those who are new or told otherwise (`sent`).
     `removed`: those to be taken out, by what the destination finds them by; None: whoever is not in `rows`.
+    `erased`: of these, a row each with the hash that is all that is left of them (`HASHED`).
     `why`: a clause that says why it is everyone though changes are sent.
     `left_out`: why a value or a person is not in it -> people.
     """
 
     rows: DataFrame
     count: int
+    sent: Literal["everyone", "changes"] = "everyone"
     removed: DataFrame | None = None
     removals: int = 0
+    erased: DataFrame | None = None
+    erasures: int = 0
     why: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def sent(self) -> str:
-        return "everyone" if self.removed is None else "changes"
 
 
 def deliver(shipment: Shipment, folder: Folder, load: Load) -> str:
     """Writes the files, then their manifest; returns the SHA-256 of the bytes of the first. Raises `DeliveryError`."""
     sha256 = _write(shipment, folder, shipment.file, (load.rows, load.count), shipment.columns)
-    removed = None
+    told = {**describe(shipment, load), "file": shipment.file, "sha256": sha256, "removed": None}
     if load.removed is not None:
         columns = shipment.columns if shipment.platform else shipment.finders
         digest = _write(shipment, folder, shipment.removed_file, (load.removed, load.removals), columns)
-        removed = {"file": shipment.removed_file, "rows": load.removals, "sha256": digest}
-    manifest = {**describe(shipment, load), "file": shipment.file, "sha256": sha256, "removed": removed}
-    folder.write_text(shipment.manifest, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        told["removed"] = {"file": shipment.removed_file, "rows": load.removals, "sha256": digest}
+    if load.erased is not None:
+        (finder,), rows = shipment.finders, load.erased
+        header = f"{finder}_{HASHED}"
+        hashed = rows.withColumnRenamed(HASHED, header)
+        digest = _write(shipment, folder, shipment.erased_file, (hashed, load.erasures), [header])
+        told["erased"] = {"file": shipment.erased_file, "rows": load.erasures, "sha256": digest}
+    folder.write_text(shipment.manifest, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     return sha256
 
 
 def list_files(shipment: Shipment, load: Load) -> list[str]:
     """The files that `deliver` writes, in order: who has the last one has all."""
-    return [shipment.file, *([] if load.removed is None else [shipment.removed_file]), shipment.manifest]
+    further = {shipment.removed_file: load.removed, shipment.erased_file: load.erased}
+    return [shipment.file, *(file for file, rows in further.items() if rows is not None), shipment.manifest]
 
 
 def describe(shipment: Shipment, load: Load) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from segmentation.activation.changes import FORGOTTEN, Difference
+from segmentation.activation.changes import Difference, is_forgotten
 from segmentation.activation.delivery import Shipment
 from segmentation.config.exports import PERSON_ID, ExportSettings
 from segmentation.contracts.errors import DeliveryError
@@ -42,7 +41,7 @@ def check_removals(
     most = export.max_removed_share * before
     if difference.removed <= most:
         return False
-    counted = removed.where(~F.col(PERSON_ID).startswith(FORGOTTEN))
+    counted = removed.where(~is_forgotten())
     for people in refusing:
         counted = counted.join(people, PERSON_ID, "left_anti")
     if (count := counted.count()) <= most:

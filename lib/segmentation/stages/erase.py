@@ -115,12 +115,10 @@ class Erasure:
         warehouse.append("tombstones", new.dropDuplicates(["tombstone"]))
 
     def _rename(self, warehouse: Warehouse, people: DataFrame) -> int:
-        """Who was told of to a destination stays under a name that says nothing, until the next delivery has taken them
-        out there."""
-        name = tombstone_column(F.lit("person"), F.col("person_id"))
-        renamed = with_token_key(people, self._key).select(
-            "person_id", F.concat(F.lit(FORGOTTEN), F.substring(name, 1, 32)).alias("forgotten")
-        )
+        """Who was told of to a destination stays under a name that says nothing here, until the next delivery has taken
+        them out there."""
+        name = F.concat(F.lit(FORGOTTEN), F.sha2("person_id", 256))
+        renamed = people.select("person_id", name.alias("forgotten"))
         update: dict[str, str | Column] = {"person_id": "change.forgotten"}
         return warehouse.merge("export_members", renamed, ["person_id"], lambda m: m.whenMatchedUpdate(set=update))
 

@@ -14,15 +14,16 @@ from pyspark.sql import functions as F
 
 from segmentation.activation import lake
 from segmentation.activation.changes import (
-    FORGOTTEN,
     Difference,
     add_hashes,
     compare_members,
     count_difference,
     count_misnamed,
+    find_erased,
     find_gone,
     find_new,
     hash_members,
+    is_forgotten,
     sample_difference,
 )
 from segmentation.activation.database import DatabaseTable
@@ -56,18 +57,20 @@ _BY_HASH = {"spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "128m"}
 @dataclass(frozen=True)
 class Delivery:
     """What one destination was told, and what could not be: why -> people. `sent_everyone`: why, though changes are
-    sent. `samples`: what changes -> ids of people."""
+    sent. `erased`: people told of by a hash of their id. `samples`: what changes -> ids of people."""
 
     difference: Difference
     left_out: Mapping[str, int]
     warning: str | None
     sent_everyone: str = ""
+    erased: int = 0
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def in_words(self) -> str:
         difference = self.difference
         counts = [f"{getattr(difference, what):,} {what}" for what in ("added", "removed", "changed", "unchanged")]
         counts += [f"{people:,} whose {why}" for why, people in self.left_out.items()]
+        counts += [f"{self.erased:,} erased, told of by a hash"] if self.erased else []
         counts += [f"sent everyone since {self.sent_everyone}"] if self.sent_everyone else []
         return ", ".join([*counts, self.warning] if self.warning else counts)
 
@@ -107,7 +110,8 @@ def _ship(context: StageContext, planned: Planned) -> Delivery | None:
     again = planned.name in context.options.get("full", ())
     there = last is not None and _is_there(planned, last)
     held_already = last is not None and last.fingerprint == shipment.fingerprint and there and not again
-    if held_already and not (shipment.export.sends_changes and _has_forgotten(context, planned)):
+    asks = shipment.export.sends_changes or shipment.only_adds
+    if held_already and not (asks and _has_forgotten(context, planned)):
         return None
     rows = make_rows(context, shipment)
     # Where changes are sent the comparison brings the rows along, so they are read once.
@@ -118,7 +122,7 @@ def _ship(context: StageContext, planned: Planned) -> Delivery | None:
 
 def _has_forgotten(context: StageContext, planned: Planned) -> bool:
     """Whether the destination has somebody who was erased since."""
-    rows = context.read_or_empty("export_members").where(F.col("person_id").startswith(FORGOTTEN))
+    rows = context.read_or_empty("export_members").where(is_forgotten())
     held = _read_held(rows, planned)
     return held is not None and not held.isEmpty()
 
@@ -158,10 +162,13 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
                 )
             if held is not None and shipment.export.sends_changes and not whole:
                 load = _keep_changes(context, shipment, load, difference, changes)
-            if left_there is not None and load.removed is None:
+            if left_there is not None and load.sent == "everyone":
                 # Everyone is who is meant: who had been left there goes when the list is put in place of that one.
                 changes, difference = compared, count_difference(compared, before)
                 load, delivery = replace(load, count=difference.rows), replace(delivery, difference=difference)
+            if held is not None and shipment.only_adds:
+                load = _name_removals(context, shipment, load, changes, difference)
+                delivery = replace(delivery, erased=load.erasures)
             outcome |= _send(planned, load)
         except DeliveryError as error:
             outcome, failure = {"status": FAILED, "reason": str(error)}, error
@@ -210,7 +217,7 @@ def _left_there(context: StageContext, shipment: Shipment, compared: DataFrame) 
     all but who said no or was erased."""
     if shipment.export.mode == "mirror":
         return None
-    stay = find_gone(compared).select("person_id").where(~F.col("person_id").startswith(FORGOTTEN))
+    stay = find_gone(compared).select("person_id").where(~is_forgotten())
     for refusing in list_refusing(context, shipment):
         stay = stay.join(refusing, "person_id", "left_anti")
     return stay
@@ -224,7 +231,9 @@ def _keep_changes(
     removed = name_people(context, shipment, find_gone(changes).select("person_id"))
     # Those of a file are found by their ids, which nothing but an erasure changes.
     may_be_misnamed = shipment.platform is not None or difference.removed > 0
-    misnamed = count_misnamed(changes, hash_members(removed, shipment.finders)) if may_be_misnamed else 0
+    # Of the erased, who only adds is told by a hash.
+    named = changes.where(~is_forgotten()) if shipment.only_adds else changes
+    misnamed = count_misnamed(named, hash_members(removed, shipment.finders)) if may_be_misnamed else 0
     if misnamed:
         people = "one person is" if misnamed == 1 else f"{misnamed:,} people are"
         return replace(everyone, why=f"{people} known there by what they are not known by here any more")
@@ -232,15 +241,33 @@ def _keep_changes(
         everyone,
         rows=find_new(changes),
         count=difference.added + difference.changed,
+        sent="changes",
         removed=removed,
         removals=difference.removed,
+    )
+
+
+def _name_removals(
+    context: StageContext, shipment: Shipment, load: Load, changes: DataFrame, difference: Difference
+) -> Load:
+    """The same for a destination that takes nobody out by itself: with everyone who is to go, and a hash of the id that
+    it knows who was erased by."""
+    gone = find_gone(changes).select("person_id")
+    erased = find_erased(changes)
+    erasures = erased.count() if difference.removed else 0
+    return replace(
+        load,
+        removed=name_people(context, shipment, gone.where(~is_forgotten())),
+        removals=difference.removed - erasures,
+        erased=erased if erasures else None,
+        erasures=erasures,
     )
 
 
 def _send(planned: Planned, load: Load) -> dict[str, str | None]:
     """Takes a load where it is to go; returns what the log says of it. Where nothing changed nothing is sent."""
     shipment, folder, export = planned.shipment, planned.folder, planned.shipment.export
-    if load.removed is not None and not load.count and not load.removals:
+    if load.sent == "changes" and not load.count and not load.removals and not load.erasures:
         return {"sent": load.sent}
     if export.type == "delta":
         with configured(folder.spark, {USER_METADATA: json.dumps(describe(shipment, load), ensure_ascii=False)}):

@@ -37,6 +37,7 @@ _NEWEST = Destination(
         Field("segment_id", "segment_id", trimmed),
         Field("segment_name", "segment_name", without_tags),
     ),
+    only_adds=True,
     most_bytes=500_000_000,
 )
 

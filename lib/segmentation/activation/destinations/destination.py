@@ -45,6 +45,9 @@ class Destination:
     """Whether columns that nothing feeds stand in the file too, empty."""
     found_together: tuple[str, ...] = ()
     """Headers that find somebody only when all of them are there."""
+    only_adds: bool = False
+    """Whether a file adds people and changes them, and takes nobody out: who is not in it stays. Such a platform finds
+    everyone by their `person_id`."""
     fewest: int = 0
     """People of a list below which the platform refuses it, or should not get it (`fewest_is_firm`)."""
     fewest_is_firm: bool = False

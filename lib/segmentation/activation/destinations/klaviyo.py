@@ -28,6 +28,7 @@ _NEWEST = Destination(
         Field("segment_id", "segment_id", trimmed),
         Field("segment_name", "segment_name", trimmed),
     ),
+    only_adds=True,
 )
 
 VERSIONS = (_NEWEST,)

@@ -25,6 +25,7 @@ _NEWEST = Destination(
         Field("SegmentId", "segment_id", trimmed),
         Field("SegmentName", "segment_name", trimmed),
     ),
+    only_adds=True,
 )
 
 VERSIONS = (_NEWEST,)
