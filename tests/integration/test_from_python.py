@@ -74,6 +74,11 @@ def test_tables_are_read_as_they_are_or_as_a_version_saw_them(shop: Segmentation
     assert {row[0] for row in shop.table("segment_profiles", at=1).select("segment_version").collect()} == {1}
     assert sum(profile.size for profile in shop.profiles()) == shop.segments().count()
     assert [p.size for p in shop.profiles()] == sorted((p.size for p in shop.profiles()), reverse=True)
+    owners, there = shop.identity_map(TODAY), shop.table("identity_map")
+    key = ("identifier_type", "identifier_value", "person_id")
+    assert owners.select(*key).exceptAll(there.select(*key)).isEmpty()
+    assert owners.count() == there.count()
+    assert shop.identity_map("2020-01-01").isEmpty()
     with pytest.raises(ConfigError, match=r"no table 'segment'.*did you mean 'segments'"):
         shop.table("segment")
     with pytest.raises(ConfigError, match="'vault' is not shown"):
