@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from scripts.benchmarks import AS_OF
-from scripts.benchmarks.inputs import make_events
+from scripts.benchmarks.inputs import copy_warehouse, make_events
 from scripts.benchmarks.ours import LIBRARY, read_events
 
 from segmentation.activation.audiences import describe_people, judge_people, list_members
@@ -108,8 +108,7 @@ def deliver(spark: SparkSession, source: Path, target: Path) -> None:
     """The stage `export` with a CSV file of changes."""
     copy = target.with_name("warehouse-copy")
     shutil.rmtree(copy, ignore_errors=True)
-    # Files of a table never change, so links will do.
-    shutil.copytree(source / "warehouse", copy, copy_function=lambda of, to: Path(to).hardlink_to(of))
+    copy_warehouse(source / "warehouse", copy)
     _export(spark, copy, target)
 
 

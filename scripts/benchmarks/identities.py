@@ -3,7 +3,6 @@ everybody at once, against who hangs together at all."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -11,7 +10,7 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from scripts.benchmarks import AS_OF
-from scripts.benchmarks.inputs import whole
+from scripts.benchmarks.inputs import copy_warehouse, whole
 from scripts.benchmarks.one_day import context_of
 from scripts.benchmarks.ours import connect
 
@@ -101,7 +100,7 @@ def resolve_everything(spark: SparkSession, source: Path, target: Path) -> None:
 
 
 def _run(spark: SparkSession, source: Path, target: Path, earlier: Earlier | None) -> None:
-    shutil.copytree(source / "warehouse", target)
+    copy_warehouse(source / "warehouse", target)
     identity.STAGE.run(_context(spark, Warehouse(spark, str(target), "benchmark"), earlier))
 
 

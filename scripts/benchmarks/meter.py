@@ -51,8 +51,9 @@ def measure(work: Callable[[], object], target: Path, root: int, without: Collec
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of the files in a folder, checksums left out."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and file.suffix != ".crc")
+    """Bytes of the files in a folder, without checksums, and without what also stands elsewhere and was linked here."""
+    files = [file.stat() for file in folder.rglob("*") if file.is_file() and file.suffix != ".crc"]
+    return sum(file.st_size for file in files if file.st_nlink == 1)
 
 
 def _processor(root: int, without: Collection[int]) -> float:

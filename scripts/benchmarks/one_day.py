@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ from deltalake import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from scripts.benchmarks import AS_OF
-from scripts.benchmarks.inputs import make_events
+from scripts.benchmarks.inputs import copy_warehouse, make_events
 
 from segmentation.config.settings import Settings
 from segmentation.runtime.stage import Earlier, Stage, StageContext
@@ -116,7 +115,7 @@ def measure_everything(spark: SparkSession, source: Path, target: Path) -> None:
 
 
 def _run(spark: SparkSession, source: Path, target: Path, stage: Stage, earlier: Earlier | None) -> None:
-    shutil.copytree(source / "warehouse", target)
+    copy_warehouse(source / "warehouse", target)
     stage.run(_context(spark, Warehouse(spark, str(target), "benchmark"), AS_OF, earlier))
 
 

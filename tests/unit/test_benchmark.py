@@ -12,7 +12,8 @@ from rich.console import Console
 from scripts.benchmarks import ours as on_spark
 from scripts.benchmarks.cli import run_command
 from scripts.benchmarks.figures import as_json, compare, fit_exponent, summarise
-from scripts.benchmarks.meter import Cost
+from scripts.benchmarks.inputs import copy_warehouse
+from scripts.benchmarks.meter import Cost, folder_size
 from scripts.benchmarks.rounds import SMALL, DisagreementError, Result, check_agreement, rivals_process, run_stage
 from scripts.benchmarks.stages import STAGES, Engine, Stage
 from scripts.benchmarks.table import show
@@ -73,6 +74,15 @@ def test_the_tables_show_what_was_measured() -> None:
 def test_the_json_has_each_round() -> None:
     document = as_json(RESULTS, {"cores": 2})
     assert [len(result["each_round"]) for result in document["results"]] == [3, 1, 1, 1, 1]
+
+
+def test_what_a_round_was_given_it_has_not_written(tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "part.parquet").write_bytes(b"12345")
+    copy_warehouse(tmp_path / "given", tmp_path / "round")
+    assert folder_size(tmp_path / "round") == 0
+    (tmp_path / "round" / "new.parquet").write_bytes(b"123")
+    assert folder_size(tmp_path / "round") == 3
 
 
 def test_engines_that_disagree_are_an_error() -> None:
