@@ -31,12 +31,10 @@ from segmentation.identity.lookup import Identifier, find_person
 from segmentation.privacy.audit import End
 from segmentation.privacy.key import load_key
 from segmentation.profiles.report.data import Activity, Choice, Identity, Profile
+from segmentation.profiles.report.records import read_choice, read_profiles, tell_choice
 from segmentation.profiles.report.summaries import (
-    read_choice,
-    read_profiles,
     summarise_activity,
     summarise_identity,
-    tell_choice,
 )
 from segmentation.runtime.audit import verify_log
 from segmentation.runtime.browse import open_map, open_table

@@ -32,12 +32,9 @@ from segmentation.profiles.report.data import (
     TypicalPerson,
 )
 from segmentation.profiles.report.page import build_report
+from segmentation.profiles.report.records import read_choice, read_movements, read_profiles, read_stage_runs
 from segmentation.profiles.report.summaries import (
-    read_choice,
     read_journeys,
-    read_movements,
-    read_profiles,
-    read_stage_runs,
     summarise_activity,
     summarise_attributes,
     summarise_borders,
