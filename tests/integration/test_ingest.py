@@ -339,6 +339,45 @@ def test_no_personal_value_is_in_any_byte_of_the_warehouse_but_in_the_vault(
         assert not [row for row in df.select(F.to_json(F.struct("*"))).collect() if "@example" in row[0].lower()], name
 
 
+def test_a_repair_that_was_killed_is_finished_before_the_rest_and_blocks_nothing(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = settings(tmp_path / "warehouse", source(tmp_path / "in"))
+    warehouse, good = Warehouse(spark, shop.warehouse), {"ts": "2026-03-04 10:00:00"}
+
+    def late(number: int) -> str:
+        return line(number, ts="soon", email="")
+
+    def begin(delivery: str, *lines: str, **changes: dict[str, Any]) -> tuple[str, Path]:
+        write_csv(tmp_path / f"in/{delivery}.csv", lines)
+        ingest_once(spark, shop)
+        waiting = rows(spark, shop, "events_quarantine", "batch_id", "repaired_by")
+        (batch,) = {row[0] for row in waiting if row[1] is None}
+        write_refused(warehouse, batch, tmp_path / f"{delivery}.json")
+        edited = _edit(tmp_path / f"{delivery}.json", tmp_path / f"{delivery}-edited.json", **changes)
+        with monkeypatch.context() as patch:
+            _kill_at(patch, 2, after=True)  # the events are written and the marks are not
+            with pytest.raises(Killed):
+                ingest_once(spark, shop, replay=batch, repaired=str(edited))
+        return batch, edited
+
+    batch, edited = begin("1", line(1), late(2), late(3), e2=good, e3=good)
+    copy = tmp_path / "copy.json"
+    copy.write_bytes(edited.read_bytes())
+    assert ingest_once(spark, shop, replay=batch, repaired=str(copy)).rows_out == 2
+    (by,) = {row[0] for row in rows(spark, shop, "events", "batch_id")} - {batch}
+    assert rows(spark, shop, "events_quarantine", "repaired_by") == [(by,), (by,)]
+    assert rows(spark, shop, "events", "event_id", "batch_seq") == [("e1", 1), ("e2", 2), ("e3", 2)]
+
+    # Of another one the only row leaves the quarantine meanwhile, as when its person is erased.
+    batch, _ = begin("2", line(4), late(5), e5=good)
+    warehouse.replace_slice("events_quarantine", warehouse.read("events_quarantine").limit(0), batch_id=batch)
+    ingest_once(spark, shop)
+    assert {row[0] for row in rows(spark, shop, "ingest_batches", "status")} == {"done"}
+    assert [row[0] for row in rows(spark, shop, "events", "event_id")] == ["e1", "e2", "e3", "e4"]
+    assert ingest_once(spark, shop).message == "no new files"
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 

@@ -116,9 +116,10 @@ def without_damaged(
 
 
 def open_repaired(
-    spark: SparkSession, settings: Settings, ledger: Ledger, batch: Batch, quarantine: DataFrame
+    spark: SparkSession, settings: Settings, ledger: Ledger, batch: Batch, quarantine: DataFrame, is_begun: bool
 ) -> Delivery | None:
-    """Repaired rows that are to be taken in as `batch`; None: all were handed in before.
+    """Repaired rows that are to be taken in as `batch`; None: all were handed in before. One that was begun and not
+    finished (`is_begun`) is delivered also where no row of it waits any more, so that it can be finished.
 
     Raises `ConfigError` for a mapping that is wrong, `InputError` where the source is gone from the configuration, or
     the rows are not what they should be (`read_repaired`).
@@ -131,14 +132,14 @@ def open_repaired(
             "more: put it back for one run."
         )
     source, schema = settings.sources[number], ledger.find(batch.repairs).schema or ""
-    found = read_repaired(spark, source, batch.files, schema, quarantine, batch.repairs, batch.id)
+    found = read_repaired(spark, source, batch.files, schema, quarantine, batch.repairs, batch.id, is_begun)
     mapping, problems = check_mapping(spark, source, f"sources.{number}.columns", settings.identity, found.rows)
     if problems:
         raise ConfigError(problems)
     before = found.lines - found.waiting
-    notes = (f"{before:,} rows were handed in before",) if before else ()
-    begun = next((entry.batch for entry in ledger.entries if entry.batch.id == batch.id), None)
-    return Delivery(batch.files, found.rows, mapping, begun, notes) if found.waiting else None
+    notes = (f"{before:,} rows were handed in before, or are no refused rows any more",) if before else ()
+    known = next((entry.batch for entry in ledger.entries if entry.batch.id == batch.id), None)
+    return Delivery(batch.files, found.rows, mapping, known, notes) if found.waiting or is_begun else None
 
 
 def follow_deliveries(

@@ -34,7 +34,7 @@ class Repaired:
     """Those whose row still waits."""
     lines: int
     waiting: int
-    """How many of the lines these are; the rest was handed in before."""
+    """How many of the lines these are; the rest was handed in before, or is refused no more."""
 
 
 def waiting_lines(quarantine: DataFrame, batch_id: str) -> DataFrame:
@@ -60,9 +60,12 @@ def read_repaired(
     quarantine: DataFrame,
     batch_id: str,
     by: str,
+    is_begun: bool,
 ) -> Repaired:
     """Rows that were repaired, of the batch `batch_id` with the columns `schema` (DDL), to be taken in as the batch
-    `by`. A row that `by` itself was given waits for it still, as when a run was killed.
+    `by`. A row that `by` itself was given waits for it still, as when a run was killed. Where `by` was begun
+    and not finished (`is_begun`), a row may have left the quarantine since, as when its person was erased: it does not
+    wait then.
 
     Raises `InputError` where a line is no JSON object, names no refused row of the batch, or has a column that its
     source does not.
@@ -80,7 +83,7 @@ def read_repaired(
         total, strange, waiting = told.agg(
             F.count("*"), F.count_if(F.col(_THERE).isNull()), F.count_if(waits)
         ).collect()[0]
-    if strange or not total:
+    if not total or (strange and not is_begun):
         raise InputError(
             f"{strange:,} of {total:,} repaired rows name no refused row of batch '{batch_id}' as `{ROW}`: write its "
             "rows with `segmentation replay --batch ID --refused FILE`, and change everything in a line but that."

@@ -26,7 +26,7 @@ from segmentation.ingest.unreadable import Unreadable
 from segmentation.privacy.key import load_key
 from segmentation.runtime.plans import settled
 from segmentation.runtime.stage import Outcome, Stage, StageContext
-from segmentation.stages.ingest_plan import open_handed_in, open_replayed, plan_groups
+from segmentation.stages.ingest_plan import finish_repairs, open_handed_in, open_replayed, plan_groups
 from segmentation.stages.ingest_write import FROM_THE_FUTURE, Group, Judged, Taken, write_group, write_set_aside
 
 REPLAY, REPAIRED = "replay", "repaired"
@@ -61,10 +61,12 @@ def run(context: StageContext) -> Outcome:
 def _groups(
     context: StageContext, ledger: Ledger, replayed: str | None, repaired: str | None
 ) -> Generator[Sequence[Delivery | Unreadable]]:
-    """What is to be taken in, see `plan_groups`; of a replay, the one batch."""
+    """What is to be taken in, see `plan_groups`; of a replay, the one batch, after what was begun of its repair."""
     if replayed is None:
         yield from plan_groups(context, ledger)
-    elif repaired is None:
+        return
+    yield from finish_repairs(context, ledger, replayed)
+    if repaired is None:
         yield [open_replayed(context, ledger, replayed)]
     elif handed_in := open_handed_in(context, ledger, replayed, repaired):
         yield [handed_in]
@@ -111,7 +113,7 @@ def _judge(
     with explained(source, delivery.files):
         rows = kept.enter_context(settled(conformed.df))
         counts = count_rows(replace(conformed, df=rows))
-    if not counts.read and source.name not in ledger.done:
+    if not counts.read and batch.repairs is None and source.name not in ledger.done:
         raise InputError(f"Source '{source.name}' is empty: its files have no row; check the path and the delivery.")
     judge(batch, counts, conformed, source.max_bad_share)
     is_watched = source.schema_changes != "accept" and batch.repairs is None

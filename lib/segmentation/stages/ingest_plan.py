@@ -25,7 +25,8 @@ def plan_groups(context: StageContext, ledger: Ledger) -> Generator[Sequence[Del
     A batch of a stream counts as taken in once the next group is asked for.
     """
     opened = open_deliveries(context.spark, context.settings, ledger)
-    yield from ([_repaired_again(context, ledger, batch)] for batch in ledger.begun if batch.repairs is not None)
+    for repaired in dict.fromkeys(batch.repairs for batch in ledger.begun if batch.repairs is not None):
+        yield from finish_repairs(context, ledger, repaired)
     yield from ([one] for one in opened if isinstance(one, Delivery) and one.batch is not None)
     if new := [one for one in opened if isinstance(one, Unreadable) or one.batch is None]:
         yield new
@@ -37,12 +38,20 @@ def plan_groups(context: StageContext, ledger: Ledger) -> Generator[Sequence[Del
             yield from streamed
 
 
+def finish_repairs(context: StageContext, ledger: Ledger, repaired: str) -> Generator[Sequence[Delivery]]:
+    """Each batch of repaired rows of the batch `repaired` that was begun and not finished. Its events may be there
+    already, and of others that say the same nothing would be taken in."""
+    for batch in ledger.begun:
+        if batch.repairs == repaired:
+            yield [_repaired_again(context, ledger, batch, is_begun=True)]
+
+
 def open_replayed(context: StageContext, ledger: Ledger, batch_id: str) -> Delivery:
     """A batch that is to be taken in again (`Ledger.begin_again`). Raises `InputError` where it cannot be read."""
     opened = open_deliveries(context.spark, context.settings, ledger)
     batch = ledger.find(batch_id).batch
     if batch.repairs is not None:
-        return _repaired_again(context, ledger, batch)
+        return _repaired_again(context, ledger, batch, is_begun=False)
     for one in opened:
         if isinstance(one, Delivery) and one.batch is not None and one.batch.id == batch_id:
             return one
@@ -53,20 +62,22 @@ def open_replayed(context: StageContext, ledger: Ledger, batch_id: str) -> Deliv
 
 
 def open_handed_in(context: StageContext, ledger: Ledger, repaired: str, path: str) -> Delivery | None:
-    """Repaired rows of the batch `repaired` in a file, folder or glob; None: all of them were taken in before. Raises
-    `InputError` where there is none."""
+    """Repaired rows of the batch `repaired` in a file, folder or glob; None: all of them were taken in before, or just
+    now (`finish_repairs`). Raises `InputError` where there is none."""
     source = ledger.find(repaired).batch.source
     files = tuple(sorted(matching_files(context.spark, path)))
     if not files:
         raise InputError(f"No file matches '{path}': name the one with the repaired rows.")
     batch = Batch(source, files, ledger.last_seq + 1, context.now, repaired)
-    return _open_repaired(context, ledger, batch)
+    if batch.id in {begun.id for begun in ledger.begun}:
+        return None
+    return _open_repaired(context, ledger, batch, is_begun=False)
 
 
-def _repaired_again(context: StageContext, ledger: Ledger, batch: Batch) -> Delivery:
+def _repaired_again(context: StageContext, ledger: Ledger, batch: Batch, is_begun: bool) -> Delivery:
     there = [file for known in batch.files for file in matching_files(context.spark, known.path)]
     gone = {(file.path, file.stamp) for file in batch.files} - {(file.path, file.stamp) for file in there}
-    delivery = None if gone else _open_repaired(context, ledger, batch)
+    delivery = None if gone else _open_repaired(context, ledger, batch, is_begun)
     if delivery is None:
         raise InputError(
             f"Repaired rows of batch '{batch.repairs}' are to be taken in again, and their file "
@@ -75,9 +86,9 @@ def _repaired_again(context: StageContext, ledger: Ledger, batch: Batch) -> Deli
     return delivery
 
 
-def _open_repaired(context: StageContext, ledger: Ledger, batch: Batch) -> Delivery | None:
+def _open_repaired(context: StageContext, ledger: Ledger, batch: Batch, is_begun: bool) -> Delivery | None:
     quarantine = context.warehouse.read_or_empty("events_quarantine")
-    return open_repaired(context.spark, context.settings, ledger, batch, quarantine)
+    return open_repaired(context.spark, context.settings, ledger, batch, quarantine, is_begun)
 
 
 def _streamed(context: StageContext, ledger: Ledger) -> Generator[Sequence[Delivery | Unreadable]]:
