@@ -70,7 +70,7 @@ def conform_rows(
     personal = mapping.personal(identity)
     mapped = map_rows(rows, mapping)
     if rows.is_masked:
-        mapped = set_tokens_apart(mapped, personal)
+        mapped = set_tokens_apart(mapped, rows.own, mapping.personal_columns(identity), personal)
     mapped = _with_identifiers(mapped, mapping, identity, traffic)
     if personal:
         assert key is not None, "a mapping with personal identifiers comes with a key"
@@ -81,7 +81,7 @@ def conform_rows(
     kinds = mapping.identifiers(identity)
     reasons = {**contract_reasons(source, rows.own, at), **rule_reasons(severe, kinds)}
     if rows.is_masked:
-        reasons[MASKED] = is_still_masked(rows.own, mapping.personal_columns(identity))
+        reasons[MASKED] = is_still_masked(rows.own, mapping, identity)
     mild = [rule for rule in source.rules if rule.severity == "warn"]
     warnings = {LOOK_ALIKE: F.col(_IMITATES), **rule_reasons(mild, kinds)}
     judged = tokenised.select("*", _names_of(reasons).alias(REASONS), _names_of(warnings).alias(WARNINGS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
 
@@ -68,29 +68,39 @@ def without_notes(rows: DataFrame, own: Sequence[str]) -> DataFrame:
     return rows.withColumns({name: F.nullif(F.col(quoted(name)), F.lit(_NO_IDENTIFIER)) for name in texts})
 
 
-def set_tokens_apart(mapped: DataFrame, kinds: Sequence[str]) -> DataFrame:
+def set_tokens_apart(mapped: DataFrame, own: Sequence[str], personal: Map[str, str], kinds: Sequence[str]) -> DataFrame:
     """Adds `_given_KIND`, the token that stands in the place of a personal identifier, whose own column is null then.
+    `personal`: column -> the type of the identifier whose token it shows.
 
     Several columns may make one identifier (a first and a last name), and each shows the token of the whole. A token
-    beside something else is neither.
+    beside something else is neither, and that of another type is not this one's.
     """
     columns: dict[str, Column] = {}
     for kind in kinds:
+        shown = [F.col(quoted(RAW + column)).cast("string") for column in own if personal.get(column) == kind]
         value = F.col(f"`identifiers.{kind}`")
         has_token = F.coalesce(value.rlike(_TOKEN), F.lit(False))
         is_token = has_token & ~F.regexp_replace(value, _TOKEN, "").rlike(r"[\p{L}\p{N}]")
-        columns[GIVEN + kind] = F.when(is_token, F.regexp_extract(value, _TOKEN, 0))
+        token = F.regexp_extract(value, _TOKEN, 0)
+        columns[GIVEN + kind] = F.when(is_token & _any(F.contains(text, token) for text in shown), token)
         columns[f"identifiers.{kind}"] = F.when(~has_token, value)
     return mapped.withColumns(columns)
 
 
-def is_still_masked(own: Sequence[str], personal: Map[str, str]) -> Column:
+def is_still_masked(own: Sequence[str], mapping: Mapping, identity: IdentitySettings) -> Column:
     """Whether a repaired row hides something still: an address, or a value of which its identifier's token could not
-    be taken over. `personal`: column -> the type of the identifier that it feeds."""
+    be taken over, or of which something else is to be made too (another identifier, a property)."""
+    personal = mapping.personal_columns(identity)
     hidden: list[Column] = []
     for column in own:
         text = F.col(quoted(RAW + column)).cast("string")
         hidden.append(F.contains(text, F.lit(_HIDDEN_ADDRESS)))
         if column in personal:
-            hidden.append(text.rlike(_TOKEN) & F.col(GIVEN + personal[column]).isNull())
-    return reduce(or_, (F.coalesce(found, F.lit(False)) for found in hidden), F.lit(False))
+            others = mapping.expressions.keys() - {f"identifiers.{personal[column]}"}
+            is_needed = any(column in mapping.expressions[name].columns for name in others)
+            hidden.append(text.rlike(_TOKEN) & (F.lit(is_needed) | F.col(GIVEN + personal[column]).isNull()))
+    return _any(hidden)
+
+
+def _any(conditions: Iterable[Column]) -> Column:
+    return reduce(or_, (F.coalesce(condition, F.lit(False)) for condition in conditions), F.lit(False))

@@ -127,6 +127,28 @@ def test_a_token_stands_for_its_value_in_a_repaired_row_and_what_is_hidden_is_sa
     assert [len(found[event][PERSONAL]) for event in ("e1", "e5", "e4")] == [0, 0, 1]
 
 
+def test_of_a_token_nothing_is_made_but_the_identifier_that_it_stands_for(spark: SparkSession, tmp_path: Path) -> None:
+    token = token_of(KEY, "email", "ann@example.com")
+    path = write_csv(tmp_path / "a.csv", [line(1, email=token), line(2, email="bob@example.com"), line(3, email="")])
+
+    def found(kinds: dict[str, Any], **columns: Any) -> list[Row]:
+        configured = settings(tmp_path, source(path, columns=columns))
+        identity = {"identifiers": {"user_id": {}, "email": {}, **kinds}}
+        changed = Settings.model_validate({**configured.model_dump(exclude_unset=True), "identity": identity})
+        return _conform(spark, changed, KEY, is_masked=True)
+
+    emails = {"user_id": "uid", "email": "email"}
+    kept = found({}, identifiers=emails)
+    assert [row[REASONS] for row in kept] == [[], [], []]
+    assert kept[0]["identifiers"] == {"user_id": "u1", "email": token}
+    hashed = found({"email_sha": {}}, identifiers={**emails, "email_sha": "sha2(lower(email), 256)"})
+    domain = found({}, identifiers=emails, properties={"domain": "split_part(email, '@', 2)"})
+    either = found({"phone": {}}, identifiers={**emails, "phone": "email"})
+    for rows in (hashed, domain, either):
+        assert [row[REASONS] for row in rows] == [["masked_value"], [], []]
+    assert "phone" not in either[0]["identifiers"]
+
+
 def test_where_null_is_an_answer_it_is_no_lost_amount(spark: SparkSession, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "a.csv", [line(1, event="view", price="x"), line(2, price="x"), line(3)])
     columns = {"amount": "case when event = 'purchase' then price end"}
