@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Map
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
 from functools import reduce
 from operator import or_
 
@@ -28,8 +28,10 @@ _NO_IDENTIFIER = "(a value that is no identifier)"
 _HIDDEN_ADDRESS = "(e-mail)"
 _TOKEN = r"\b[0-9a-f]{64}\b"
 _SIGN = r"\p{L}\p{M}\p{N}\x{FFFD}"
-_ADDRESS = rf"(?<![{_SIGN}._%+'-])[{_SIGN}._%+'-]++@[{_SIGN}-]++(?:\.[{_SIGN}-]++)++"
-"""From the first letter on and without going back: a field may have ten million of them and no @."""
+_ESCAPED = r"(?<!\\)((?=\\)(?:\\\\)*+(?:\\(?:u[0-9a-fA-F]{4}|[^u\\]))?+)"
+_ADDRESS = rf"(?:{_ESCAPED}|(?<![{_SIGN}._%+'\\-]))[{_SIGN}._%+'-]++@[{_SIGN}-]++(?:\.[{_SIGN}-]++)++"
+"""In JSON: the letter of an escape is none of the address. From the first letter on and without going back: a field may
+have ten million of them and no @."""
 
 
 def token_name(kind: str) -> str:
@@ -59,7 +61,7 @@ def raw_json(rows: SourceRows, mapping: Mapping, identity: IdentitySettings) -> 
     whole = F.when(F.col(BROKEN).isNotNull(), F.to_json(F.struct(broken.alias(BROKEN_ROW)))).otherwise(
         F.to_json(F.struct(*shown), options)
     )
-    return F.regexp_replace(whole, _ADDRESS, _HIDDEN_ADDRESS)
+    return F.regexp_replace(whole, _ADDRESS, f"$1{_HIDDEN_ADDRESS}")
 
 
 def without_notes(rows: DataFrame, own: Sequence[str]) -> DataFrame:

@@ -79,6 +79,17 @@ def test_the_raw_row_is_whole(refused: dict[str, Row]) -> None:
     assert json.loads(refused["e11"][RAW_JSON])["uid"] is None
 
 
+def test_what_stands_before_a_hidden_address_stays_whole(spark: SparkSession, tmp_path: Path) -> None:
+    before = ["mail:\n", "\t", "\\", "\\\\\n", "\\n ", "a\r\n", "\x01", '"', "x <", ""]
+    path = tmp_path / "a.json"
+    said = [{"id": f"e{n}", "said": f"{text}ann@x.org\n"} for n, text in enumerate(before)]
+    path.write_text("\n".join(map(json.dumps, said)), encoding="utf-8")
+    columns = {"event_id": "id", "event_name": "'seen'", "event_ts": "'x'", "identifiers": {"user_id": "id"}}
+    web = {"name": "web", "format": "json", "path": str(path), "columns": columns}
+    raw = [json.loads(row[RAW_JSON]) for row in _conform(spark, settings(tmp_path, web))]
+    assert {row["id"]: row["said"] for row in raw} == {f"e{n}": f"{text}(e-mail)\n" for n, text in enumerate(before)}
+
+
 def test_an_event_has_the_columns_of_the_contract(refused: dict[str, Row]) -> None:
     got = refused["e1"].asDict()
     expected: dict[str, Any] = {
