@@ -18,11 +18,12 @@ them in."""
 
 _MOST = 0.9
 """A column is what so large a share of its values is: single bad ones are found row by row."""
-_PATTERNS: Mapping[str, str] = {
-    "number": r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$",
+PATTERNS: Mapping[str, str] = {
+    "number": r"^[+-]?(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?\d++)?$",
     "time": r"^(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})(?:[T ].*)?$",
     "boolean": r"(?i)^(?:true|false|yes|no)$",
 }
+"""Kind -> what its values look like, found without going back: a value may have millions of digits."""
 
 
 def find_kinds(rows: SourceRows) -> dict[str, str]:
@@ -40,11 +41,11 @@ def find_kinds(rows: SourceRows) -> dict[str, str]:
     found = {}
     for number, name in enumerate(texts):
         if values := row[f"{number} {TEXT}"]:
-            alike = (kind for kind in _PATTERNS if row[f"{number} {kind}"] >= _MOST * values)
+            alike = (kind for kind in PATTERNS if row[f"{number} {kind}"] >= _MOST * values)
             found[name] = next(alike, TEXT)
     return found
 
 
 def _counts(value: Column) -> dict[str, Column]:
     """How many values there are, as `text`, and how many are of each kind."""
-    return {TEXT: F.count_if(value != ""), **{k: F.count_if(value.rlike(form)) for k, form in _PATTERNS.items()}}
+    return {TEXT: F.count_if(value != ""), **{k: F.count_if(value.rlike(form)) for k, form in PATTERNS.items()}}

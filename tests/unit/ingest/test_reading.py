@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from segmentation.config.sources import Source
 from segmentation.ingest import reading
 from segmentation.ingest.drift import find_retyped
 from segmentation.ingest.files import list_files
-from segmentation.ingest.kinds import find_kinds
+from segmentation.ingest.kinds import PATTERNS, find_kinds
 from segmentation.ingest.mapping import check_mapping
 
 
@@ -48,6 +50,14 @@ def test_columns_of_text_are_what_most_of_their_values_are(spark: SparkSession, 
         "'at' is number and was time",
         "'n' is text and was number",
     ]
+
+
+def test_digits_without_end_are_looked_at_once() -> None:
+    numbers = ("7", "-7.", "+7.25", ".5", "1e9", "1.5E-3")
+    assert all(re.search(PATTERNS["number"], text) for text in numbers)
+    began = time.process_time()
+    assert not any(re.search(PATTERNS["number"], text) for text in ("7" * 50_000 + "x", ".", "1.2.3", "1e"))
+    assert time.process_time() - began < 1
 
 
 def test_columns_that_a_batch_may_lack_say_nothing_then(spark: SparkSession, tmp_path: Path) -> None:
