@@ -26,6 +26,13 @@ BROKEN_ROW = "broken_row"
 
 _NO_IDENTIFIER = "(a value that is no identifier)"
 _HIDDEN_ADDRESS = "(e-mail)"
+_SHOWN = {
+    "ignoreNullFields": "false",
+    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS]XXX",
+    "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss[.SSSSSS]",
+}
+"""How a row becomes JSON: with all of its columns, and times as exact as they are."""
+
 _TOKEN = r"\b[0-9a-f]{64}\b"
 _SIGN = r"\p{L}\p{M}\p{N}\x{FFFD}"
 _ESCAPED = r"(?<!\\)((?=\\)(?:\\\\)*+(?:\\(?:u[0-9a-fA-F]{4}|[^u\\]))?+)"
@@ -57,9 +64,8 @@ def raw_json(rows: SourceRows, mapping: Mapping, identity: IdentitySettings) -> 
     broken = F.col(BROKEN)
     if personal:
         broken = F.regexp_replace(F.regexp_replace(broken, r"\p{L}", "x"), r"\p{N}", "9")
-    options = {"ignoreNullFields": "false"}
     whole = F.when(F.col(BROKEN).isNotNull(), F.to_json(F.struct(broken.alias(BROKEN_ROW)))).otherwise(
-        F.to_json(F.struct(*shown), options)
+        F.to_json(F.struct(*shown), _SHOWN)
     )
     return F.regexp_replace(whole, _ADDRESS, f"$1{_HIDDEN_ADDRESS}")
 

@@ -90,6 +90,15 @@ def test_what_stands_before_a_hidden_address_stays_whole(spark: SparkSession, tm
     assert {row["id"]: row["said"] for row in raw} == {f"e{n}": f"{text}(e-mail)\n" for n, text in enumerate(before)}
 
 
+def test_a_time_is_shown_as_exact_as_it_is(spark: SparkSession, tmp_path: Path) -> None:
+    times = spark.sql("select timestamp '2026-03-01 10:00:00.123456Z' at, timestamp_ntz '2026-03-01 10:00:00.000007' n")
+    times.write.parquet(str(tmp_path / "in"))
+    columns = {"event_name": "'seen'", "event_ts": "at", "identifiers": {"user_id": "null"}}
+    web = {"name": "web", "format": "parquet", "path": str(tmp_path / "in"), "columns": columns}
+    (row,) = _conform(spark, settings(tmp_path, web))
+    assert json.loads(row[RAW_JSON]) == {"at": "2026-03-01T10:00:00.123456Z", "n": "2026-03-01T10:00:00.000007"}
+
+
 def test_an_event_has_the_columns_of_the_contract(refused: dict[str, Row]) -> None:
     got = refused["e1"].asDict()
     expected: dict[str, Any] = {
