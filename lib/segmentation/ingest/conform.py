@@ -79,11 +79,12 @@ def conform_rows(
 
     severe = [rule for rule in source.rules if rule.severity != "warn"]
     kinds = mapping.identifiers(identity)
-    reasons = {**contract_reasons(source, rows.own, at), **rule_reasons(severe, kinds)}
+    given = personal if rows.is_masked else []
+    reasons = {**contract_reasons(source, rows.own, at), **rule_reasons(severe, kinds, given)}
     if rows.is_masked:
         reasons[MASKED] = is_still_masked(rows.own, mapping, identity)
     mild = [rule for rule in source.rules if rule.severity == "warn"]
-    warnings = {LOOK_ALIKE: F.col(_IMITATES), **rule_reasons(mild, kinds)}
+    warnings = {LOOK_ALIKE: F.col(_IMITATES), **rule_reasons(mild, kinds, given)}
     judged = tokenised.select("*", _names_of(reasons).alias(REASONS), _names_of(warnings).alias(WARNINGS))
 
     made = {

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from segmentation.config.quality import QualityRule
 from segmentation.config.sources import Source
 from segmentation.ingest.mapping import LOST, RAW, quoted
+from segmentation.ingest.masking import GIVEN
 from segmentation.ingest.reading import BROKEN
 
 _UNDECODED = "\ufffd"
@@ -46,17 +47,20 @@ def _is_undecoded(source: Source, own: Sequence[str]) -> Column:
     return reduce(or_, [F.coalesce(F.contains(text, F.lit(_UNDECODED)), F.lit(False)) for text in texts], F.lit(False))
 
 
-def rule_reasons(rules: Sequence[QualityRule], identifiers: Sequence[str]) -> dict[str, Column]:
+def rule_reasons(
+    rules: Sequence[QualityRule], identifiers: Sequence[str], given: Sequence[str] = ()
+) -> dict[str, Column]:
     """Reason -> whether a mapped row breaks a rule that gives it.
 
     `identifiers` are the types that the source maps, each a column `identifiers.TYPE` with the value as it is compared:
-    a personal one in clear, of which nothing but the answer goes on.
+    a personal one in clear, of which nothing but the answer goes on. Of the types `given` the token may stand in its
+    place (`_given_TYPE`): it is there then, and nothing else is known of it.
     """
     broken: dict[str, list[Column]] = {}
     for rule in rules:
         value = _value(rule.column, identifiers)
         for check, reason in rule.checks().items():
-            broken.setdefault(reason, []).append(_applies(rule) & _is_broken(rule, check, value))
+            broken.setdefault(reason, []).append(_applies(rule) & _is_broken(rule, check, value, given))
     return {reason: F.coalesce(reduce(or_, found), F.lit(False)) for reason, found in broken.items()}
 
 
@@ -65,10 +69,11 @@ def _applies(rule: QualityRule) -> Column:
     return readable & F.col("event_name").isin(*rule.events) if rule.events else readable
 
 
-def _is_broken(rule: QualityRule, check: str, value: Column) -> Column:
+def _is_broken(rule: QualityRule, check: str, value: Column, given: Sequence[str]) -> Column:
     match check:
         case "required":
-            return value.isNull()
+            tokens = [F.col(GIVEN + kind) for kind in given if rule.column == f"identifiers.{kind}"]
+            return F.coalesce(value, *tokens).isNull()
         case "allowed":
             return value.isNotNull() & ~value.cast("string").isin(*(rule.allowed or ()))
         case "min":

@@ -151,13 +151,19 @@ def test_of_a_token_nothing_is_made_but_the_identifier_that_it_stands_for(spark:
     token = token_of(KEY, "email", "ann@example.com")
     path = write_csv(tmp_path / "a.csv", [line(1, email=token), line(2, email="bob@example.com"), line(3, email="")])
 
+    rules: list[dict[str, Any]] = []
+
     def found(kinds: dict[str, Any], **columns: Any) -> list[Row]:
-        configured = settings(tmp_path, source(path, columns=columns))
+        configured = settings(tmp_path, source(path, columns=columns, rules=rules))
         identity = {"identifiers": {"user_id": {}, "email": {}, **kinds}}
         changed = Settings.model_validate({**configured.model_dump(exclude_unset=True), "identity": identity})
         return _conform(spark, changed, KEY, is_masked=True)
 
     emails = {"user_id": "uid", "email": "email"}
+    rules.append({"column": "identifiers.email", "required": True, "pattern": ".+@example.com"})
+    needed = found({}, identifiers=emails)
+    assert [row[REASONS] for row in needed] == [[], [], ["email_missing"]]
+    rules.clear()
     kept = found({}, identifiers=emails)
     assert [row[REASONS] for row in kept] == [[], [], []]
     assert kept[0]["identifiers"] == {"user_id": "u1", "email": token}
