@@ -12,7 +12,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tests.deliveries import HEADER, ingest_once, line, rows, settings, source, write_csv
 
-from segmentation.contracts.errors import ConfigError, InputError
+from segmentation.contracts.errors import ConfigError, InputError, UnreadableError
+from segmentation.ingest.batches import Ledger
+from segmentation.ingest.deliveries import open_deliveries
+from segmentation.ingest.files import list_files
+from segmentation.ingest.unreadable import without_unreadable
 from segmentation.runtime.warehouse import Warehouse
 
 
@@ -145,6 +149,26 @@ def test_files_that_cannot_be_read_are_set_aside_and_told_once_where_that_is_ask
     cut.write_bytes(_parquet(tmp_path / "again", spark, "e2").read_bytes())
     assert ingest_once(spark, configured).rows_out == 1
     assert rows(spark, configured, "events", "event_id", "batch_seq") == [("e1", 1), ("e2", 5)]
+
+
+def test_an_unreadable_file_of_a_stream_is_left_to_it_where_it_may_be_set_aside(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    cut = {**_cut_parquet(tmp_path, spark), "stream": {}}
+    next((tmp_path / "in").glob("part-*.parquet")).unlink()
+    with pytest.raises(InputError, match="is not Parquet"):
+        open_deliveries(spark, settings(tmp_path / "warehouse", cut), Ledger(()))
+    tolerant = settings(tmp_path / "warehouse", {**cut, "unreadable": "set_aside"})
+    assert open_deliveries(spark, tolerant, Ledger(())) == []
+
+
+def test_an_empty_file_beside_a_damaged_one_is_none_of_those_set_aside(spark: SparkSession, tmp_path: Path) -> None:
+    damaged = _cut_gzip(tmp_path, spark)
+    (tmp_path / "empty.csv").touch()
+    one = settings(tmp_path, {**damaged, "path": str(tmp_path / "*.csv*"), "unreadable": "set_aside"}).sources[0]
+    rest, aside = without_unreadable(spark, one, list_files(spark, one), UnreadableError("damaged"))
+    assert rest is None
+    assert [Path(file.path).name for file in aside] == ["cut.csv.gz"]
 
 
 def test_a_mapping_that_is_wrong_stops_all_sources_before_anything_is_written(

@@ -54,6 +54,10 @@ class UnreadableError(InputError):
     """Files of a source cannot be read as what they should be."""
 
 
+class EmptyError(InputError):
+    """Files of a source have nothing in them, not even the names of columns."""
+
+
 class MissingColumnsError(InputError):
     """A DataFrame or table lacks columns that the next step needs."""
 

@@ -15,7 +15,7 @@ from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.types import StringType, StructField, StructType
 
 from segmentation.config.sources import Lookup, Scalar, Source
-from segmentation.contracts.errors import InputError, UnreadableError
+from segmentation.contracts.errors import EmptyError, InputError, UnreadableError
 from segmentation.ingest.files import SourceFile, csv_headers, unreadable_parquet
 
 BROKEN = "_broken_row"
@@ -114,7 +114,7 @@ def _read_csv(spark: SparkSession, source: Source, files: Sequence[SourceFile]) 
         return _with_schema(spark, source, files, _reader(spark, source).load(paths).schema)
     groups = csv_headers(spark, source, files)
     if not groups:
-        raise InputError(f"Source '{source.name}': its files are empty, without even a header; nothing was taken in.")
+        raise EmptyError(f"Source '{source.name}': its files are empty, without even a header; nothing was taken in.")
     # Each header has its own reader: Spark would put the columns of all files in the order of the first.
     parts = []
     for header, members in groups.items():

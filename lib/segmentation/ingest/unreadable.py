@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from segmentation.config.sources import Source
-from segmentation.contracts.errors import UnreadableError
+from segmentation.contracts.errors import EmptyError, UnreadableError
 from segmentation.ingest.files import SourceFile
 from segmentation.ingest.reading import SourceRows, explained, read_rows
 
@@ -63,13 +63,18 @@ def without_unreadable(
     if not bad:
         raise error
     good = [file for file in files if file not in bad]
-    return (read_rows(spark, source, good) if good else None), bad
+    try:
+        return (read_rows(spark, source, good) if good else None), bad
+    except EmptyError:
+        return None, bad
 
 
 def _is_readable(spark: SparkSession, source: Source, files: Sequence[SourceFile]) -> bool:
     try:
         with explained(source, files):
             read_rows(spark, source, files).df.write.format("noop").mode("overwrite").save()
+    except EmptyError:
+        return True
     except UnreadableError:
         return False
     return True
