@@ -125,7 +125,16 @@ def _columns(source: Source, schema: str, found: StructType) -> list[StructField
     columns: dict[str, tuple[str, DataType]] = {field.name.lower(): (field.name, field.dataType) for field in then}
     optional = {name.lower() for name in source.optional}
     for field in found:
-        if field.name in (ROW, BROKEN_ROW, "_corrupt_record") or field.name.lower() in columns:
+        if field.name in (ROW, BROKEN_ROW, "_corrupt_record"):
+            continue
+        if field.name.lower() in columns:
+            name = columns[field.name.lower()][0]
+            if field.name != name:
+                # JSON is read by exact names: it would be taken for a row without that column.
+                raise InputError(
+                    f"Source '{source.name}': repaired rows have the column '{field.name}', which is '{name}' in the "
+                    "batch: spell it like that."
+                )
             continue
         if field.name.lower() not in optional:
             raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 import time
@@ -13,11 +14,13 @@ from pyspark.sql import SparkSession
 
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.sources import Source
+from segmentation.contracts.errors import InputError
 from segmentation.ingest import reading
 from segmentation.ingest.drift import find_retyped
 from segmentation.ingest.files import list_files
 from segmentation.ingest.kinds import PATTERNS, find_kinds
 from segmentation.ingest.mapping import check_mapping
+from segmentation.ingest.repairs import ROW, Repaired, read_repaired
 
 
 @pytest.mark.parametrize(("task", "large", "tasks"), [(1000, 1 << 20, 2), (1 << 20, 1 << 20, 1), (1000, 2000, 1)])
@@ -50,6 +53,22 @@ def test_columns_of_text_are_what_most_of_their_values_are(spark: SparkSession, 
         "'at' is number and was time",
         "'n' is text and was number",
     ]
+
+
+def test_a_column_that_is_spelt_otherwise_in_repaired_rows_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    quarantine = spark.createDataFrame([("b", "{}", None)], "batch_id string, raw string, repaired_by string")
+    columns = {"event_name": "'seen'", "event_ts": "ts", "identifiers": {"user_id": "id"}}
+    source = Source.model_validate({"name": "web", "format": "json", "path": str(tmp_path), "columns": columns})
+    row = hashlib.sha256(b"{}").hexdigest()[:32]
+
+    def handed_in(said: dict[str, str]) -> Repaired:
+        (tmp_path / "rows.json").write_text(json.dumps(said), encoding="utf-8")
+        files = list_files(spark, source)
+        return read_repaired(spark, source, files, "`id` string, `ts` string", quarantine, "b", "by", is_begun=False)
+
+    assert handed_in({ROW: row, "id": "a", "ts": "2026-03-01"}).waiting == 1
+    with pytest.raises(InputError, match="the column 'Ts', which is 'ts' in the batch"):
+        handed_in({ROW: row, "id": "a", "Ts": "2026-03-01"})
 
 
 def test_digits_without_end_are_looked_at_once() -> None:
