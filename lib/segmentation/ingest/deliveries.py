@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -41,8 +42,8 @@ class Delivery:
     @property
     def schema(self) -> str:
         """The source's own columns in these files, as DDL."""
-        own = self.rows.df.select(*(quoted(column) for column in self.rows.own)).schema
-        return ", ".join(f"{quoted(f.name)} {f.dataType.simpleString()}" for f in own)
+        own: Any = self.rows.df.select(*(quoted(column) for column in self.rows.own))._jdf
+        return str(own.schema().toDDL())
 
 
 def open_deliveries(spark: SparkSession, settings: Settings, ledger: Ledger) -> list[Delivery | Unreadable]:

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
 from segmentation.config.identity import IdentitySettings
 from segmentation.config.sources import Source
 from segmentation.contracts.errors import InputError
 from segmentation.ingest import reading
+from segmentation.ingest.deliveries import Delivery
 from segmentation.ingest.drift import find_retyped
 from segmentation.ingest.files import list_files
 from segmentation.ingest.kinds import PATTERNS, find_kinds
-from segmentation.ingest.mapping import check_mapping
+from segmentation.ingest.mapping import Mapping, check_mapping
 from segmentation.ingest.repairs import ROW, Repaired, read_repaired
 
 
@@ -53,6 +55,16 @@ def test_columns_of_text_are_what_most_of_their_values_are(spark: SparkSession, 
         "'at' is number and was time",
         "'n' is text and was number",
     ]
+
+
+def test_what_is_kept_of_columns_can_be_read_again_whatever_their_names(spark: SparkSession, tmp_path: Path) -> None:
+    said = {"id": "a", "of`it": "b", "device": {"user-agent": "c", "os": [{"a:b, c": 1}]}}
+    (tmp_path / "web.json").write_text(json.dumps(said), encoding="utf-8")
+    columns = {"event_name": "'seen'", "event_ts": "id", "identifiers": {"user_id": "id"}}
+    source = Source.model_validate({"name": "web", "format": "json", "path": str(tmp_path), "columns": columns})
+    rows = reading.read_rows(spark, source, list_files(spark, source))
+    schema = Delivery((), rows, Mapping(source, {})).schema
+    assert StructType.fromDDL(schema) == rows.df.drop(reading.BROKEN).schema
 
 
 def test_a_column_that_is_spelt_otherwise_in_repaired_rows_is_refused(spark: SparkSession, tmp_path: Path) -> None:
