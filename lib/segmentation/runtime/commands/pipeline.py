@@ -79,7 +79,8 @@ def replay(common: Common, batch: str, refused: str | None, rows: str | None) ->
     Where the rows were wrong and nobody delivers them anew, --refused writes them as JSON, a line each, to be edited;
     lines may be left out. --rows takes them in as a batch of their own, and the quarantine says of each by which batch
     it was repaired (`repaired_by`). What is still wrong is refused as a row of that batch. A token that stands for a
-    personal value may stay; instead of `broken_row` give the row's columns.
+    personal value may stay, and then the vault has no clear value for it unless another event brings that; instead of
+    `broken_row` give the row's columns.
     """
     if refused is not None and rows is not None:
         raise click.UsageError("--refused writes rows to be repaired, and --rows takes them in: give one of them.")
