@@ -84,8 +84,9 @@ def describe_rows(spark: SparkSession, source: Source, df: DataFrame, beside: Se
 
 
 @contextmanager
-def explained(source: Source, files: Sequence[SourceFile]) -> Iterator[None]:
-    """Turns what Spark raises on data that cannot be read into an `UnreadableError` that names the file, no value."""
+def explained(source: Source, files: Sequence[SourceFile], is_masked: bool = False) -> Iterator[None]:
+    """Turns what Spark raises on data that cannot be read into an `UnreadableError` that names the file, no value.
+    `is_masked`: the files have rows that come back from the quarantine."""
     try:
         yield
     except (PySparkException, Py4JJavaError) as error:
@@ -94,6 +95,11 @@ def explained(source: Source, files: Sequence[SourceFile]) -> Iterator[None]:
         condition = error.getCondition() if isinstance(error, PySparkException) else None
         where = f"the file '{name}'" if name else "its files"
         reason = f" [{condition}]" if condition else ""
+        if is_masked:
+            raise UnreadableError(
+                f"Source '{source.name}': {where} of repaired rows cannot be read as JSON{reason}; nothing was "
+                "taken in. Give a JSON object a line, as `segmentation replay --batch ID --refused FILE` writes them."
+            ) from error
         raise UnreadableError(
             f"Source '{source.name}': {where} cannot be read as {source.format}{reason}; nothing of this batch was "
             "taken in. Deliver it again, or take it away."

@@ -71,7 +71,7 @@ def read_repaired(
     source does not.
     """
     paths = [file.path for file in files]
-    with explained(source, files):
+    with explained(source, files, is_masked=True):
         found = spark.read.options(**_AS_TEXT).json(paths).schema
         known = _columns(source, schema, found)
         columns = StructType([*known, *(StructField(name, StringType()) for name in (ROW, BROKEN_ROW, BROKEN))])
@@ -80,13 +80,18 @@ def read_repaired(
         there = refused.agg(F.max("repaired_by").alias(_BY)).withColumn(_THERE, F.lit(True))
         told = lines.join(there, ROW, "left")
         waits = F.col(_THERE) & (F.col(_BY).isNull() | (F.col(_BY) == by))
-        total, strange, waiting = told.agg(
-            F.count("*"), F.count_if(F.col(_THERE).isNull()), F.count_if(waits)
+        is_strange = F.col(_THERE).isNull()
+        # Whatever else may stand there is not shown.
+        named = F.when(is_strange & F.col(ROW).rlike("^[0-9a-f]{32}$"), F.col(ROW))
+        total, strange, waiting, first = told.agg(
+            F.count("*"), F.count_if(is_strange), F.count_if(waits), F.min(named)
         ).collect()[0]
     if not total or (strange and not is_begun):
+        which = f" ('{first}' first)" if first else ""
         raise InputError(
-            f"{strange:,} of {total:,} repaired rows name no refused row of batch '{batch_id}' as `{ROW}`: write its "
-            "rows with `segmentation replay --batch ID --refused FILE`, and change everything in a line but that."
+            f"{strange:,} of {total:,} repaired rows name no refused row of batch '{batch_id}' as `{ROW}`{which}: "
+            "write its rows with `segmentation replay --batch ID --refused FILE`, and change everything in a line but "
+            "that."
         )
     broken = F.coalesce(BROKEN, BROKEN_ROW)
     rows = told.where(waits).withColumn(BROKEN, broken).drop(BROKEN_ROW, _BY, _THERE)

@@ -110,7 +110,7 @@ def _judge(
         stones, needing = context.warehouse.read("tombstones"), "Tombstones of people who were erased"
         trust = list(settings.identity.identifiers)
         conformed = turn_away_erased(conformed, stones, key or load_key(what=needing), trust)
-    with explained(source, delivery.files):
+    with explained(source, delivery.files, delivery.rows.is_masked):
         rows = kept.enter_context(settled(conformed.df))
         counts = count_rows(replace(conformed, df=rows))
     if not counts.read and batch.repairs is None and source.name not in ledger.done:

@@ -67,7 +67,7 @@ def test_what_is_kept_of_columns_can_be_read_again_whatever_their_names(spark: S
     assert StructType.fromDDL(schema) == rows.df.drop(reading.BROKEN).schema
 
 
-def test_a_column_that_is_spelt_otherwise_in_repaired_rows_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+def test_repaired_rows_that_do_not_fit_are_refused_and_it_is_said_which(spark: SparkSession, tmp_path: Path) -> None:
     quarantine = spark.createDataFrame([("b", "{}", None)], "batch_id string, raw string, repaired_by string")
     columns = {"event_name": "'seen'", "event_ts": "ts", "identifiers": {"user_id": "id"}}
     source = Source.model_validate({"name": "web", "format": "json", "path": str(tmp_path), "columns": columns})
@@ -81,6 +81,12 @@ def test_a_column_that_is_spelt_otherwise_in_repaired_rows_is_refused(spark: Spa
     assert handed_in({ROW: row, "id": "a", "ts": "2026-03-01"}).waiting == 1
     with pytest.raises(InputError, match="the column 'Ts', which is 'ts' in the batch"):
         handed_in({ROW: row, "id": "a", "Ts": "2026-03-01"})
+    with pytest.raises(InputError, match=r"of repaired rows cannot be read as JSON \[COLUMN_ALREADY_EXISTS"):
+        handed_in({ROW: row, "ts": "2026-03-01", "Ts": "2026-03-01"})
+    with pytest.raises(InputError, match="as `_refused_row`: write"):
+        handed_in({ROW: "ann@example.com", "id": "a"})
+    with pytest.raises(InputError, match=f"^1 of 1 .*'{'0' * 32}' first"):
+        handed_in({ROW: "0" * 32, "id": "a"})
 
 
 def test_digits_without_end_are_looked_at_once() -> None:
