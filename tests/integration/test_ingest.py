@@ -151,6 +151,9 @@ def test_rows_that_were_repaired_by_hand_are_taken_in_once_and_marked(
     assert ingest_once(spark, shop).figures["quarantined"] == 4
     (batch,) = {row[0] for row in rows(spark, shop, "events_quarantine", "batch_id")}
     assert write_refused(Warehouse(spark, shop.warehouse), batch, tmp_path / "refused.json") == 4
+    assert (tmp_path / "refused.json").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write_refused(Warehouse(spark, shop.warehouse), batch, tmp_path / "in/1.csv/refused.json")
     with pytest.raises(ConfigError, match="There is a file"):
         write_refused(Warehouse(spark, shop.warehouse), batch, tmp_path / "refused.json")
     good = {"ts": "2026-03-04 10:00:00"}
