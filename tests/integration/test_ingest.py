@@ -372,12 +372,19 @@ def test_a_repair_that_was_killed_is_finished_before_the_rest_and_blocks_nothing
     assert rows(spark, shop, "events_quarantine", "repaired_by") == [(by,), (by,)]
     assert rows(spark, shop, "events", "event_id", "batch_seq") == [("e1", 1), ("e2", 2), ("e3", 2)]
 
+    # By other rules, and with other ids, the rows as they came are no events beside those that they were repaired to.
+    mild = {"event_id": "concat(id, '-')", "event_ts": "coalesce(try_to_timestamp(ts), timestamp '2026-03-05')"}
+    again = ingest_once(spark, settings(tmp_path / "warehouse", source(tmp_path / "in", columns=mild)), replay=batch)
+    assert (again.rows_out, again.message) == (1, "repaired 2")
+    assert [row[0] for row in rows(spark, shop, "events", "event_id")] == ["e1-", "e2", "e3"]
+    assert rows(spark, shop, "events_quarantine", "repaired_by") == [(by,), (by,)]
+
     # Of another one the only row leaves the quarantine meanwhile, as when its person is erased.
     batch, _ = begin("2", line(4), late(5), e5=good)
     warehouse.replace_slice("events_quarantine", warehouse.read("events_quarantine").limit(0), batch_id=batch)
     ingest_once(spark, shop)
     assert {row[0] for row in rows(spark, shop, "ingest_batches", "status")} == {"done"}
-    assert [row[0] for row in rows(spark, shop, "events", "event_id")] == ["e1", "e2", "e3", "e4"]
+    assert [row[0] for row in rows(spark, shop, "events", "event_id")] == ["e1-", "e2", "e3", "e4"]
     assert ingest_once(spark, shop).message == "no new files"
 
 

@@ -57,14 +57,15 @@ def conform_rows(
     key: bytes | None,
     traffic: TrafficSettings,
     at: datetime,
+    with_raw: bool = False,
 ) -> Conformed:
     """Every row of the source in the columns of `events` (but for the batch's), and `_reasons`, `_warnings`,
     `_raw_json`, `_personal`.
 
     Grain: one row of the source, in and out. `_reasons` is empty for a row that may become an event, and only then
-    `_raw_json` is null. `is_test` says what `traffic` declares; `is_bot` takes other events to know, and is false
-    here. `at` is when the rows are taken in. `key` is needed where the mapping has personal identifiers, and is in no
-    query plan.
+    `_raw_json` is null, or never (`with_raw`). `is_test` says what `traffic` declares; `is_bot` takes other events to
+    know, and is false here. `at` is when the rows are taken in. `key` is needed where the mapping has personal
+    identifiers, and is in no query plan.
     """
     source = mapping.source
     personal = mapping.personal(identity)
@@ -96,8 +97,8 @@ def conform_rows(
         "is_test": F.col(_DECLARED) | is_internal(F.col("properties"), traffic),
     }
     columns = [made.get(name, F.col(name)).alias(name) for name in EVENTS.column_names if name not in _MADE_LATER]
-    refused = F.size(REASONS) > 0
-    raw = F.when(refused, raw_json(rows, mapping, identity)).alias(RAW_JSON)
+    is_shown = F.lit(with_raw) | (F.size(REASONS) > 0)
+    raw = F.when(is_shown, raw_json(rows, mapping, identity)).alias(RAW_JSON)
     clear = F.col(PERSONAL) if personal else F.lit(None).cast(_PERSONAL_TYPE).alias(PERSONAL)
     fatal = tuple(dict.fromkeys(r for rule in source.rules if rule.severity == "fail" for r in rule.checks().values()))
     df = judged.select(*columns, REASONS, WARNINGS, raw, clear)

@@ -15,12 +15,16 @@ from pyspark.sql.types import DataType, StringType, StructField, StructType
 
 from segmentation.config.sources import Source
 from segmentation.contracts.errors import InputError
+from segmentation.ingest.conform import RAW_JSON, REASONS, Conformed
 from segmentation.ingest.files import SourceFile
 from segmentation.ingest.masking import BROKEN_ROW, without_notes
 from segmentation.ingest.reading import BROKEN, SourceRows, describe_rows, explained
 
 ROW = "_refused_row"
 """Key of a line: which refused row it is."""
+
+WAS_REPAIRED = "repaired"
+"""The reason of a row that is good by the rules of now, and was taken in already as it was repaired."""
 
 _AS_TEXT = {"primitivesAsString": "true"}
 _BY, _THERE = "_by", "_there"
@@ -106,6 +110,27 @@ def mark_repaired(quarantine: DataFrame, batch_id: str, handed_in: DataFrame, by
     rows = quarantine.where(F.col("batch_id") == batch_id).withColumn("_id", row_id(F.col("raw")))
     marked = F.coalesce("repaired_by", F.when(F.col(_THERE), F.lit(by)))
     return rows.join(ids, "_id", "left").withColumn("repaired_by", marked).drop("_id", _THERE)
+
+
+def was_repaired(quarantine: DataFrame, batch_id: str) -> DataFrame:
+    """The refused rows of a batch that were repaired. Grain: one row, as `_refused_row`."""
+    rows = _refused(quarantine, batch_id).where(F.col("repaired_by").isNotNull())
+    return rows.select(row_id(F.col("raw")).alias(ROW)).distinct()
+
+
+def leave_repaired(conformed: Conformed, repaired: DataFrame) -> Conformed:
+    """The rows of a batch that is taken in again, each with its raw form; refused are also those that are good now and
+    were repaired (`was_repaired`), or one thing would be told twice. Same grain."""
+    told = conformed.df.withColumn(ROW, row_id(F.col(RAW_JSON)))
+    told = told.join(repaired.withColumn(_THERE, F.lit(True)), ROW, "left")
+    is_good = F.size(REASONS) == 0
+    rows = told.withColumns(
+        {
+            REASONS: F.when(is_good & F.col(_THERE), F.array(F.lit(WAS_REPAIRED))).otherwise(F.col(REASONS)),
+            RAW_JSON: F.when(~is_good | F.col(_THERE), F.col(RAW_JSON)),
+        }
+    )
+    return replace(conformed, df=rows.drop(ROW, _THERE), reasons=(*conformed.reasons, WAS_REPAIRED))
 
 
 def keep_marks(refused: DataFrame, quarantine: DataFrame | None, batch_ids: Sequence[str]) -> DataFrame:

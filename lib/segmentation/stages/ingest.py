@@ -13,6 +13,8 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
+from pyspark.sql import DataFrame
+
 from segmentation.contracts.errors import InputError, UnreadableError
 from segmentation.ingest.batches import Batch, Ledger, count_rows, judge, listed, read_ledger
 from segmentation.ingest.conform import conform_rows
@@ -22,6 +24,7 @@ from segmentation.ingest.erased import turn_away_erased
 from segmentation.ingest.freshness import find_recent, find_stale, refuse_stale
 from segmentation.ingest.kinds import find_kinds
 from segmentation.ingest.reading import explained
+from segmentation.ingest.repairs import leave_repaired, was_repaired
 from segmentation.ingest.unreadable import Unreadable
 from segmentation.privacy.key import load_key
 from segmentation.runtime.plans import settled
@@ -105,7 +108,18 @@ def _judge(
     """Reads a batch and keeps its rows until `kept` is closed. Raises `InputError` where it is refused."""
     source, settings = delivery.source, context.settings
     context.tell(f"source {source.name}: {len(delivery.files)} files")
-    conformed = conform_rows(delivery.rows, delivery.mapping, settings.identity, key, settings.traffic, batch.at)
+    repaired = None if delivery.batch is None else _repaired_rows(context, batch)
+    conformed = conform_rows(
+        delivery.rows,
+        delivery.mapping,
+        settings.identity,
+        key,
+        settings.traffic,
+        batch.at,
+        with_raw=repaired is not None,
+    )
+    if repaired is not None:
+        conformed = leave_repaired(conformed, repaired)
     if context.warehouse.exists("tombstones"):
         stones, needing = context.warehouse.read("tombstones"), "Tombstones of people who were erased"
         trust = list(settings.identity.identifiers)
@@ -120,6 +134,12 @@ def _judge(
     kinds = find_kinds(delivery.rows) if is_watched else {}
     changes = _schema_changes(ledger, delivery, batch, kinds) if is_watched else []
     return Judged(delivery, batch, counts, rows, changes, kinds)
+
+
+def _repaired_rows(context: StageContext, batch: Batch) -> DataFrame | None:
+    """Rows of a batch from before that were repaired, see `was_repaired`; None: there are none."""
+    rows = was_repaired(context.warehouse.read_or_empty("events_quarantine"), batch.id)
+    return None if rows.isEmpty() else rows
 
 
 def _schema_changes(ledger: Ledger, delivery: Delivery, batch: Batch, kinds: Mapping[str, str]) -> list[str]:
