@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from segmentation.config.settings import Settings
 from segmentation.features.build import keep_until, measure_features
 from segmentation.sessions.attach import attach_persons, keep_behaviour
-from segmentation.sessions.cut import cut_sessions
+from segmentation.sessions.kept import cut_kept_sessions
 
 
 def own_behaviour(events: DataFrame, owners: DataFrame, settings: Settings, as_of: date) -> DataFrame:
@@ -23,5 +23,5 @@ def measure_people(events: DataFrame, owners: DataFrame, settings: Settings, as_
     """The features at the end of `as_of` of whoever is among `owners` (rows as of `identity_map`): rows as of
     `measure_features`, the same that the stage `features` would write."""
     owned = own_behaviour(events, owners, settings, as_of)
-    sessions = cut_sessions(owned, settings.sessions, as_of, list(settings.identity.identifiers))
+    sessions = cut_kept_sessions(owned, settings, as_of)
     return measure_features(owned, sessions, settings.features, as_of, settings.identity.attributes)

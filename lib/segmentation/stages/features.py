@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -30,7 +31,7 @@ from segmentation.sessions.attach import (
     keep_behaviour,
     own,
 )
-from segmentation.sessions.cut import cut_sessions
+from segmentation.sessions.kept import cut_kept_sessions, keep_recent, oldest_kept, sessions_age
 from segmentation.stages.feature_days import are_kept, drop_days, keep_days, read_days
 from segmentation.stages.journey_vocabulary import choose_vocabulary
 
@@ -120,18 +121,29 @@ def _tell_journeys(context: StageContext, journeys: DataFrame | None) -> None:
 
 
 def _sessions(context: StageContext, owned: DataFrame) -> DataFrame:
-    """The sessions up to the date: the table's where it was cut at that date from the same events, else cut anew."""
+    """The sessions that are kept at the date: the table's where it was cut at that date from the same events, else cut
+    anew."""
     settings, as_of = context.settings, context.as_of
     table = context.read("sessions")
     cut_later = table.where(F.col("session_end") >= F.lit(end_of(as_of)))
     plain = settings.features.before is None and settings.point_in_time == PointInTime()
-    if plain and cut_later.isEmpty():
-        return table
-    return cut_sessions(owned, settings.sessions, as_of, list(settings.identity.identifiers))
+    if plain and cut_later.isEmpty() and not _lacks_days(table, owned, oldest_kept(settings, as_of)):
+        return keep_recent(table, settings, as_of)
+    return cut_kept_sessions(owned, settings, as_of)
+
+
+def _lacks_days(table: DataFrame, owned: DataFrame, oldest: date | None) -> bool:
+    """Whether days from `oldest` on are no longer in the table of sessions, which was then cut at a later date."""
+    if oldest is None:
+        return False
+    first = table.agg(F.min(F.to_date("session_start"))).collect()[0][0]
+    before = F.lit(True) if first is None else F.col("event_date") < F.lit(first)
+    return not owned.where((F.col("event_date") >= F.lit(oldest)) & before).isEmpty()
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.features, settings.sessions, settings.identity.attributes, behaviour_depends_on(settings)
+    behaviour = behaviour_depends_on(settings)
+    return settings.features, settings.sessions, sessions_age(settings), settings.identity.attributes, behaviour
 
 
 STAGE = Stage(

@@ -16,7 +16,7 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.factories import event_rows, minimal_settings
+from tests.factories import event_rows, identity_rows, minimal_settings
 
 from segmentation.config.feature_library import LibraryName
 from segmentation.config.features import FeatureSettings
@@ -25,8 +25,10 @@ from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.errors import MissingColumnsError
 from segmentation.features.build import FeaturePlan, feature_set, keep_until, measure_features
+from segmentation.features.people import measure_people
 from segmentation.sessions.attach import keep_behaviour
 from segmentation.sessions.cut import cut_sessions
+from segmentation.stages import features as features_stage
 
 AS_OF = date(2026, 3, 31)
 FRESH = {"field": "properties.dept", "in": ["MEAT", "FISH"]}
@@ -334,6 +336,17 @@ def test_what_a_campaign_brought_does_not_count_where_that_is_asked(spark: Spark
     kept = keep_until(events, Rule(event="mail"))
     assert {row["event_id"] for row in kept.collect()} == {"before", "another's"}
     assert kept.columns == events.columns
+
+
+def test_sessions_that_are_not_kept_are_in_no_feature_whoever_measures(spark: SparkSession) -> None:
+    days = [{"event_ts": datetime(2026, 3, day)} for day in (1, 27, 30)]
+    events, owners = event_rows(spark, days).drop("person_id"), identity_rows(spark, {("user_id", "u"): "p"})
+    features = {"library": ["sessions", "days_active"]}
+    settings = minimal_settings(features=features, maintenance={"keep_rows_days": {"sessions": 4}})
+    (row,) = measure_people(events, owners, settings, AS_OF).collect()
+    assert (row["sessions"], row["days_active"]) == (2, 3)
+    depends_on = features_stage.STAGE.depends_on
+    assert depends_on(settings) != depends_on(minimal_settings(features=features))
 
 
 def test_attributes_are_as_events_had_said_them_by_the_date(spark: SparkSession) -> None:
