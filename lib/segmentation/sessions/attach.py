@@ -39,7 +39,8 @@ def keep_behaviour(events: DataFrame, as_of: date, settings: Settings) -> DataFr
 def check_amounts(events: DataFrame, as_of: date, settings: Settings) -> None:
     """Raises `InputError` where `keep_behaviour` could not say what an amount is worth."""
     if settings.money:
-        check_rates(leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out), settings.money)
+        known = leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out)
+        check_rates(known, settings.money, as_of)
 
 
 def behaviour_depends_on(settings: Settings) -> object:
