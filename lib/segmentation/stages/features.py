@@ -52,9 +52,9 @@ def run(context: StageContext) -> Outcome:
     if keep_behaviour(events, as_of, context.settings).isEmpty():
         raise InputError(f"No person did anything on or before {as_of}: choose a later date with --as-of.")
     context = choose_vocabulary(context)
-    settings = context.settings
+    settings, rules = context.settings, context.settings.identity.attributes
     owned = own_behaviour(events, owners, settings, as_of)
-    warehouse, plan, went_on = context.warehouse, FeaturePlan(settings.features, as_of), False
+    warehouse, plan, went_on = context.warehouse, FeaturePlan(settings.features, as_of, rules), False
     warehouse.ensure("feature_days")
     if are_kept(settings, count):
         context.tell("counting what is new")
@@ -65,17 +65,17 @@ def run(context: StageContext) -> Outcome:
         check_amounts(events, as_of, settings)
         figures = plan.days.compute(owned)
     with configured(context.spark, _SORTED), _journeys(context, owned) as journeys:
-        attributes = known_attributes(owned, settings.identity.attributes) if plan.needs_attributes else None
+        attributes = known_attributes(owned, rules) if plan.needs_attributes else None
         features = plan.measure(figures, _sessions(context, owned), journeys, attributes)
         written = warehouse.replace_slice("features", features, as_of=as_of)
         _tell_journeys(context, journeys)
     context.tell("profiling features")
     measured = warehouse.read("features").where(F.col("as_of") == F.lit(as_of))
     before = profiles_before(context.read_or_empty("feature_profiles"), as_of)
-    profiles = profile_features(measured, context.read_or_empty("persons"), before, settings.features)
+    profiles = profile_features(measured, context.read_or_empty("persons"), before, settings.features, rules)
     _tell_scores(context, measured)
     warehouse.replace_slice(
-        "feature_profiles", profile_rows(context.spark, profiles, settings.features, as_of), as_of=as_of
+        "feature_profiles", profile_rows(context.spark, profiles, settings.features, as_of, rules), as_of=as_of
     )
     differences = tell_differences(context, "features", where=F.col("as_of") == F.lit(as_of))
     found = [f"{p.name}: {words}" for p in profiles for words in p.findings(settings.features.checks)]

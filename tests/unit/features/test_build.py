@@ -24,7 +24,7 @@ from segmentation.config.identity import AttributeRule
 from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.errors import MissingColumnsError
-from segmentation.features.build import FeaturePlan, feature_set, keep_until, measure_features
+from segmentation.features.build import FeaturePlan, keep_until, measure_features
 from segmentation.features.people import measure_people
 from segmentation.sessions.attach import keep_behaviour
 from segmentation.sessions.cut import cut_sessions
@@ -310,8 +310,8 @@ def test_a_sketch_is_within_its_error_and_the_same_in_any_order(spark: SparkSess
 
 def test_the_feature_set_is_the_hash_of_its_definitions() -> None:
     other = SETTINGS.model_copy(update={"half_life_days": 31})
-    assert feature_set(SETTINGS) == feature_set(FeatureSettings.model_validate(SETTINGS.model_dump()))
-    assert feature_set(SETTINGS) != feature_set(other)
+    assert SETTINGS.version() == FeatureSettings.model_validate(SETTINGS.model_dump()).version()
+    assert SETTINGS.version() != other.version()
 
 
 def test_a_missing_column_is_named(spark: SparkSession) -> None:
@@ -370,6 +370,7 @@ def test_attributes_are_as_events_had_said_them_by_the_date(spark: SparkSession)
         as_of = date(2026, 3, day)
         kept = keep_behaviour(events, as_of, minimal_settings())
         rows = measure_features(kept, kept, settings, as_of, rules).collect()
+        assert {row["feature_set"] for row in rows} == {settings.version(rules)}
         return {(row["person_id"], row["gold"], row["age"]) for row in rows}
 
     assert at(9) == {("p", 0.0, 30.0), ("q", 1.0, None), ("r", 0.0, None)}
