@@ -26,18 +26,20 @@ def measure_features(
     settings: FeatureSettings,
     as_of: date,
     attributes: Mapping[str, AttributeRule] | None = None,
+    stated: DataFrame | None = None,
 ) -> DataFrame:
     """All declared features of everyone with an event.
 
     In: events with `person_id`, and sessions, none of which is after the end of `as_of`; the rules of the attributes
-    that features name. Out: one row a person with `person_id`, `as_of`, `feature_set` and a DOUBLE column a feature, in
-    the order of their declaration. Each of the two tables is read once, whatever the number of features, and once more
-    for journeys and for attributes; `sessions` only where a feature needs it.
+    that features name, and the events that say these (`stated`; default: the same). Out: one row a person with
+    `person_id`, `as_of`, `feature_set` and a DOUBLE column a feature, in the order of their declaration. Each of the
+    two tables is read once, whatever the number of features, and once more for journeys and for attributes; `sessions`
+    only where a feature needs it.
     """
     check_columns(events, ("person_id", "event_id", "event_date"), "the events to measure")
     plan = FeaturePlan(settings, as_of, attributes)
     journeys = list_journeys(events, settings, as_of) if plan.needs_journeys else None
-    known = known_attributes(events, attributes or {}) if plan.needs_attributes else None
+    known = known_attributes(events if stated is None else stated, attributes or {}) if plan.needs_attributes else None
     return plan.measure(plan.days.compute(events), sessions, journeys, known)
 
 

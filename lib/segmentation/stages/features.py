@@ -17,7 +17,7 @@ from segmentation.contracts.errors import InputError
 from segmentation.features.attributes import known_attributes
 from segmentation.features.build import FeaturePlan
 from segmentation.features.journeys import count_paths, count_steps, keep_common_steps, list_journeys
-from segmentation.features.people import own_behaviour
+from segmentation.features.people import own_behaviour, own_statements
 from segmentation.features.profiles import profile_features, profile_rows, profiles_before
 from segmentation.features.rfm import score_people
 from segmentation.runtime.configured import configured
@@ -65,7 +65,9 @@ def run(context: StageContext) -> Outcome:
         check_amounts(events, as_of, settings)
         figures = plan.days.compute(owned)
     with configured(context.spark, _SORTED), _journeys(context, owned) as journeys:
-        attributes = known_attributes(owned, rules) if plan.needs_attributes else None
+        attributes = None
+        if plan.needs_attributes:
+            attributes = known_attributes(own_statements(events, owners, settings, as_of), rules)
         features = plan.measure(figures, _sessions(context, owned), journeys, attributes)
         written = warehouse.replace_slice("features", features, as_of=as_of)
         _tell_journeys(context, journeys)

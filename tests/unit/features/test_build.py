@@ -377,6 +377,31 @@ def test_attributes_are_as_events_had_said_them_by_the_date(spark: SparkSession)
     assert at(31) == {("p", 1.0, 31.0), ("q", 1.0, None), ("r", 0.0, None), ("later", 1.0, None)}
 
 
+def test_a_link_table_says_attributes_and_is_no_behaviour(spark: SparkSession) -> None:
+    said = [(1, "page_view", "free"), (3, "crm", "gold"), (5, "page_view", None), (7, "crm", "late")]
+    events = event_rows(
+        spark,
+        [
+            {"event_ts": datetime(2026, 3, day), "event_name": name, "properties": {"plan": plan} if plan else {}}
+            for day, name, plan in said
+        ],
+    ).drop("person_id")
+    gold = {"name": "gold", "table": "persons", "aggregate": "count"}
+    gold |= {"where": {"field": "attributes.plan", "equals": "gold"}}
+    before = {"any": [{"event": "crm"}, {"field": "event_ts", "at_least": "2026-03-05"}]}
+    identity: dict[str, object] = {"identifiers": {"user_id": {}, "cookie": {}}, "link_events": ["crm"]}
+    identity |= {"attributes": {"plan": {"field": "properties.plan"}}}
+
+    def measure(**features: object) -> tuple[float, float]:
+        told = {"library": ["days_active"], "define": [gold], **features}
+        settings = minimal_settings(features=told, identity=identity)
+        (row,) = measure_people(events, identity_rows(spark, {("user_id", "u"): "p"}), settings, AS_OF).collect()
+        return row["days_active"], row["gold"]
+
+    assert measure() == (2, 0), "what was said last holds"
+    assert measure(before=before) == (1, 1), "up to the first day that is behaviour"
+
+
 def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSession, history: list[Row]) -> None:
     library = list(get_args(LibraryName))
     words = {"library": library, "funnel": ["view", "cart", "buy"], "event_weights": {"view": 1.5}}
