@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 from tests.factories import event_rows, event_values, identity_values, minimal_settings, write_table
 
 from segmentation import open_warehouse
@@ -20,7 +21,7 @@ from segmentation.runtime.progress import Progress, StageReport
 from segmentation.runtime.runner import Request, run_stages
 from segmentation.runtime.stage import Stage
 from segmentation.runtime.warehouse import Warehouse
-from segmentation.stages import maintain, sessions
+from segmentation.stages import features, maintain, sessions
 
 EVENTS = [
     {"event_ts": datetime(2026, 3, 1, 12), "event_name": "view"},
@@ -121,6 +122,11 @@ def test_a_further_run_cuts_only_what_has_changed(
     assert keep_four_days(maintain.STAGE, date(2026, 3, 8))[1] == recent
     newest = [row for row in recent if row["session_start"] >= datetime(2026, 3, 5)]
     assert keep_four_days(sessions.STAGE, date(2026, 3, 9)) == ("incremental", newest)
+
+    # Features of an earlier date are of the sessions that were kept then, which the table no longer has.
+    keep_four_days(features.STAGE, date(2026, 3, 8))
+    counted = Warehouse(spark, root).read("features").agg(F.sum("sessions")).collect()[0][0]
+    assert counted == len(recent) > len(newest)
 
 
 def test_sessions_are_worth_what_the_rates_say_and_cut_anew_when_those_change(

@@ -136,7 +136,7 @@ class Segmentation:
     def feature_sheets(self) -> list[FeatureSheet]:
         """What `segmentation features --docs` says of each feature; its figures are in `feature_profiles`."""
         settings = know_vocabulary(self.settings, self._warehouse())
-        return write_sheets(settings.features, find_users(settings))
+        return write_sheets(settings.features, find_users(settings), settings.identity.attributes)
 
     def table(self, name: str, at: Which = None) -> DataFrame:
         """A table of the contract as it is now; with `at`, as that version of the segments saw it: input tables at the

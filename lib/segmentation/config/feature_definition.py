@@ -8,7 +8,15 @@ from pydantic import Field, model_validator
 
 from segmentation.config.feature_words import Words
 from segmentation.config.model import Name
-from segmentation.config.rules import FeatureTable, Rule, check_rule, field_kind, is_attribute, unknown_field
+from segmentation.config.rules import (
+    FeatureTable,
+    Rule,
+    check_rule,
+    field_kind,
+    is_attribute,
+    rule_fields,
+    unknown_field,
+)
 
 Aggregate = Literal[
     "count",
@@ -79,6 +87,14 @@ class FeatureDefinition(Words):
     def combination(self) -> tuple[str, list[str | float]] | None:
         """Which combination it is and of what; None: it is an aggregate."""
         return next(((kind, parts) for kind in _COMBINATIONS if (parts := getattr(self, kind))), None)
+
+    @property
+    def attributes(self) -> set[str]:
+        """Those of `identity.attributes` that it is made of."""
+        if self.table != "persons":
+            return set()
+        fields = {self.of} if self.of else set(rule_fields(self.where)) if self.where else set()
+        return {field.removeprefix("attributes.") for field in fields if is_attribute(field)}
 
     @model_validator(mode="after")
     def _is_whole(self) -> FeatureDefinition:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from pydantic import Field, field_validator, model_validator
@@ -18,6 +18,7 @@ from segmentation.config.feature_checks import FeatureChecks
 from segmentation.config.feature_definition import FeatureDefinition
 from segmentation.config.feature_library import DEFAULT_LIBRARY, IN_PERIODS, NEEDED, LibraryName
 from segmentation.config.feature_words import Words
+from segmentation.config.identity import AttributeRule
 from segmentation.config.journeys import JourneySettings
 from segmentation.config.mixes import Mix
 from segmentation.config.model import Name, Section
@@ -109,8 +110,19 @@ class FeatureSettings(Section):
         """What people did, as against what happened to them; None: all events."""
         return Rule(not_=Rule(event=self.passive_events)) if self.passive_events else None
 
-    def definition(self, name: str) -> str:
-        """A hash of all that this feature's values depend on: another hash, and they cannot be compared."""
+    def version(self, attributes: Mapping[str, AttributeRule] | None = None) -> str:
+        """A hash of all that is measured. `attributes`: the rules of those that features name."""
+        said = self.definitions.sha256()
+        named = set[str]().union(*(definition.attributes for definition in self.define))
+        if rules := _say_rules(attributes, named):
+            said = hashlib.sha256(json.dumps([said, rules], sort_keys=True).encode()).hexdigest()
+        return said[:16]
+
+    def definition(self, name: str, attributes: Mapping[str, AttributeRule] | None = None) -> str:
+        """A hash of all that this feature's values depend on: another hash, and they cannot be compared.
+
+        `attributes`: the rules of those that features name.
+        """
         named = {d.name: d for d in self.define}
         seen: dict[str, object] = {}
 
@@ -122,7 +134,8 @@ class FeatureSettings(Section):
             else:
                 declared = own or mix or Section()
                 said = declared.model_dump(mode="json", exclude=set(Words.model_fields), exclude_defaults=True)
-            seen[feature] = said, self.fill.get(feature)
+            rules = _say_rules(attributes, own.attributes if own else ())
+            seen[feature] = said, self.fill.get(feature), *([rules] if rules else [])
             for part in own.combination[1] if own and own.combination else ():
                 if isinstance(part, str) and part not in seen:
                     follow(part)
@@ -199,3 +212,8 @@ class FeatureSettings(Section):
             TopologicalSorter({name: [p for p in ps if isinstance(p, str)] for name, ps in parts.items()}).prepare()
         except CycleError as error:
             yield f"features are made from each other in a circle: {' → '.join(reversed(error.args[1]))}"
+
+
+def _say_rules(attributes: Mapping[str, AttributeRule] | None, named: Collection[str]) -> dict[str, object]:
+    """The rules of the attributes that are `named`, as they are hashed."""
+    return {name: rule.model_dump(mode="json") for name, rule in (attributes or {}).items() if name in named}

@@ -203,7 +203,8 @@ class IdentitySettings(Section):
         [],
         description="Names of events that say which identifiers belong together and nothing else, as the rows of a "
         "link table do: they tie like any other, and are nobody's behaviour, so that no session, feature or audience "
-        "sees them. A link table is a source with such a name in quotes as its `event_name`.",
+        "sees them, but for attributes that they say. A link table is a source with such a name in quotes as its "
+        "`event_name`.",
     )
 
     matching: MatchingSettings | None = Field(

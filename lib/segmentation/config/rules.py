@@ -8,6 +8,7 @@ or other rules joined: `{all: [...]}`, `{any: [...]}`, `{not: ...}`. A field wit
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, ClassVar, Literal
 
@@ -192,6 +193,16 @@ def check_rule(rule: Rule, table: str) -> str | None:
     if kind is None:
         return unknown_field(rule.field, table)
     return misfit(rule, rule.field, kind)
+
+
+def rule_fields(rule: Rule) -> Iterator[str]:
+    """The columns that a rule looks at, as it names them; `event_name` where it is of events."""
+    if rule.event is not None:
+        yield "event_name"
+    elif rule.field is not None:
+        yield rule.field
+    for part in (*(rule.all or ()), *(rule.any or ()), *((rule.not_,) if rule.not_ else ())):
+        yield from rule_fields(part)
 
 
 def unknown_field(field: str, table: str) -> str:

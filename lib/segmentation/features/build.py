@@ -26,26 +26,34 @@ def measure_features(
     settings: FeatureSettings,
     as_of: date,
     attributes: Mapping[str, AttributeRule] | None = None,
+    stated: DataFrame | None = None,
 ) -> DataFrame:
     """All declared features of everyone with an event.
 
     In: events with `person_id`, and sessions, none of which is after the end of `as_of`; the rules of the attributes
-    that features name. Out: one row a person with `person_id`, `as_of`, `feature_set` and a DOUBLE column a feature, in
-    the order of their declaration. Each of the two tables is read once, whatever the number of features, and once more
-    for journeys and for attributes; `sessions` only where a feature needs it.
+    that features name, and the events that say these (`stated`; default: the same). Out: one row a person with
+    `person_id`, `as_of`, `feature_set` and a DOUBLE column a feature, in the order of their declaration. Each of the
+    two tables is read once, whatever the number of features, and once more for journeys and for attributes; `sessions`
+    only where a feature needs it.
     """
     check_columns(events, ("person_id", "event_id", "event_date"), "the events to measure")
-    plan = FeaturePlan(settings, as_of)
+    plan = FeaturePlan(settings, as_of, attributes)
     journeys = list_journeys(events, settings, as_of) if plan.needs_journeys else None
-    known = known_attributes(events, attributes or {}) if plan.needs_attributes else None
+    known = known_attributes(events if stated is None else stated, attributes or {}) if plan.needs_attributes else None
     return plan.measure(plan.days.compute(events), sessions, journeys, known)
 
 
 class FeaturePlan:
-    """What all declared features need, found before anything is read."""
+    """What all declared features need, found before anything is read.
 
-    def __init__(self, settings: FeatureSettings, as_of: date) -> None:
+    `attributes`: the rules of those that features name.
+    """
+
+    def __init__(
+        self, settings: FeatureSettings, as_of: date, attributes: Mapping[str, AttributeRule] | None = None
+    ) -> None:
         self._settings = settings
+        self._version = settings.version(attributes)
         self._source = Source.of(settings, as_of)
         self._source.events.count()  # so that there are days to read, whatever is declared
         self._features = compile_features(self._source)
@@ -87,7 +95,7 @@ class FeaturePlan:
         return measured.select(
             "person_id",
             F.lit(source.as_of).alias("as_of"),
-            F.lit(feature_set(self._settings)).alias("feature_set"),
+            F.lit(self._version).alias("feature_set"),
             *(feature.name for feature in features),
         )
 
@@ -99,8 +107,3 @@ def keep_until(events: DataFrame, rule: Rule) -> DataFrame:
     """
     first = F.min(F.when(rule_column(rule, "events"), F.col("event_ts"))).over(Window.partitionBy("person_id"))
     return events.withColumn("_until", first).where("_until IS NULL OR event_ts < _until").drop("_until")
-
-
-def feature_set(settings: FeatureSettings) -> str:
-    """The version of a set of features: a hash of its definitions."""
-    return settings.definitions.sha256()[:16]

@@ -6,10 +6,11 @@ from datetime import date
 
 from pyspark.sql import DataFrame
 
+from segmentation.config.rules import Rule
 from segmentation.config.settings import Settings
 from segmentation.features.build import keep_until, measure_features
-from segmentation.sessions.attach import attach_persons, keep_behaviour
-from segmentation.sessions.cut import cut_sessions
+from segmentation.sessions.attach import attach_persons, keep_behaviour, keep_statements
+from segmentation.sessions.kept import cut_kept_sessions
 
 
 def own_behaviour(events: DataFrame, owners: DataFrame, settings: Settings, as_of: date) -> DataFrame:
@@ -19,9 +20,21 @@ def own_behaviour(events: DataFrame, owners: DataFrame, settings: Settings, as_o
     return keep_until(owned, settings.features.before) if settings.features.before else owned
 
 
+def own_statements(events: DataFrame, owners: DataFrame, settings: Settings, as_of: date) -> DataFrame:
+    """The events that say people's attributes: those of `own_behaviour`, and the rows of link tables up to the same
+    moment. Grains as there."""
+    owned = attach_persons(keep_statements(events, as_of, settings), owners, list(settings.identity.identifiers))
+    before, links = settings.features.before, settings.identity.link_events
+    if before is None:
+        return owned
+    # A row of a link table is nobody's behaviour, and nothing ends with it.
+    return keep_until(owned, Rule(all=[before, Rule(not_=Rule(event=links))]) if links else before)
+
+
 def measure_people(events: DataFrame, owners: DataFrame, settings: Settings, as_of: date) -> DataFrame:
     """The features at the end of `as_of` of whoever is among `owners` (rows as of `identity_map`): rows as of
     `measure_features`, the same that the stage `features` would write."""
     owned = own_behaviour(events, owners, settings, as_of)
-    sessions = cut_sessions(owned, settings.sessions, as_of, list(settings.identity.identifiers))
-    return measure_features(owned, sessions, settings.features, as_of, settings.identity.attributes)
+    sessions = cut_kept_sessions(owned, settings, as_of)
+    stated = own_statements(events, owners, settings, as_of)
+    return measure_features(owned, sessions, settings.features, as_of, settings.identity.attributes, stated)

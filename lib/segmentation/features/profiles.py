@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 
 from segmentation.config.feature_checks import FeatureChecks, Policy
 from segmentation.config.features import FeatureSettings
+from segmentation.config.identity import AttributeRule
 from segmentation.contracts.behaviour import FEATURE_PROFILES
 from segmentation.features.association import FEWEST, associate, correlate, places
-from segmentation.features.build import feature_set
 from segmentation.features.quantiles import PERCENTILES, quantiles
 from segmentation.features.stability import Distribution, Shift, measure_shift
 
@@ -64,13 +64,17 @@ class FeatureProfile:
 
 
 def profile_features(
-    features: DataFrame, persons: DataFrame, before: Mapping[str, Sequence[Row]], settings: FeatureSettings
+    features: DataFrame,
+    persons: DataFrame,
+    before: Mapping[str, Sequence[Row]],
+    settings: FeatureSettings,
+    attributes: Mapping[str, AttributeRule] | None = None,
 ) -> list[FeatureProfile]:
     """Profiles every declared feature of one date, in the order of their declaration.
 
     In: one row a person (`person_id` and the features); `persons` with `attributes`; `before`: feature -> its rows of
-    `feature_profiles` at the dates that this one is compared with. One pass over the people for each 200 features, and
-    a look at a fixed sample of them.
+    `feature_profiles` at the dates that this one is compared with; `attributes`: the rules of those that features name.
+    One pass over the people for each 200 features, and a look at a fixed sample of them.
     """
     names = settings.names()
     plain = [
@@ -89,21 +93,26 @@ def profile_features(
     if people >= FEWEST and comparable:
         with places(features, comparable, people) as sample:
             twins, proxies = _look_for_likeness(sample, list(comparable), persons, settings)
-    return [_compared(profile, before, settings, twins, proxies) for profile in plain]
+    looked = [replace(p, twins=twins.get(p.name), proxies=proxies.get(p.name)) for p in plain]
+    return [_compared(p, before.get(p.name, ()), settings.definition(p.name, attributes)) for p in looked]
 
 
 def profile_rows(
-    spark: SparkSession, profiles: Iterable[FeatureProfile], settings: FeatureSettings, as_of: date
+    spark: SparkSession,
+    profiles: Iterable[FeatureProfile],
+    settings: FeatureSettings,
+    as_of: date,
+    attributes: Mapping[str, AttributeRule] | None = None,
 ) -> DataFrame:
-    """The rows of `feature_profiles` at one date."""
-    rows, version = [], feature_set(settings)
+    """The rows of `feature_profiles` at one date. `attributes`: the rules of those that features name."""
+    rows, version = [], settings.version(attributes)
     for profile in profiles:
         found = profile.findings(settings.checks)
         values = {
             "feature": profile.name,
             "as_of": as_of,
             "feature_set": version,
-            "definition": settings.definition(profile.name),
+            "definition": settings.definition(profile.name, attributes),
             "people": profile.distribution.people,
             "missing": profile.distribution.missing,
             "zeros": profile.zeros,
@@ -191,16 +200,8 @@ def _look_for_likeness(
     return twins, proxies
 
 
-def _compared(
-    profile: FeatureProfile,
-    before: Mapping[str, Sequence[Row]],
-    settings: FeatureSettings,
-    twins: Mapping[str, Mapping[str, float]],
-    proxies: Mapping[str, Mapping[str, float]],
-) -> FeatureProfile:
-    profile = replace(profile, twins=twins.get(profile.name), proxies=proxies.get(profile.name))
-    definition = settings.definition(profile.name)
-    for earlier in before.get(profile.name, ()):
+def _compared(profile: FeatureProfile, before: Sequence[Row], definition: str) -> FeatureProfile:
+    for earlier in before:
         if earlier["definition"] == definition:
             former = Distribution(earlier["people"], earlier["missing"], earlier["percentiles"])
             shift = measure_shift(former, profile.distribution)

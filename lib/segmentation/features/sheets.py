@@ -12,8 +12,9 @@ from datetime import date
 
 from segmentation.config.feature_definition import FeatureDefinition
 from segmentation.config.features import FeatureSettings
+from segmentation.config.identity import AttributeRule
 from segmentation.config.rfm import Grid
-from segmentation.config.rules import Rule
+from segmentation.config.rules import Rule, rule_fields
 from segmentation.config.settings import Settings
 from segmentation.contracts.feature_info import FeatureInfo
 from segmentation.features.catalogue import feature_catalogue
@@ -66,8 +67,13 @@ class FeatureSheet:
     used_by: tuple[str, ...]
 
 
-def write_sheets(settings: FeatureSettings, used_by: Mapping[str, Iterable[str]]) -> list[FeatureSheet]:
-    """One sheet a feature, in the order of their declaration; `used_by`: feature -> what takes it, in words."""
+def write_sheets(
+    settings: FeatureSettings,
+    used_by: Mapping[str, Iterable[str]],
+    attributes: Mapping[str, AttributeRule] | None = None,
+) -> list[FeatureSheet]:
+    """One sheet a feature, in the order of their declaration; `used_by`: feature -> what takes it, in words;
+    `attributes`: the rules of those that features name."""
     infos, defined = feature_catalogue(settings), {d.name: d for d in settings.define}
     known = {rule.sha256(): words for words, rule in shared_rules(settings).items()}
     takers = {name: list(used_by.get(name, ())) for name in infos}
@@ -89,7 +95,7 @@ def write_sheets(settings: FeatureSettings, used_by: Mapping[str, Iterable[str]]
                 fill=fill,
                 owner=settings.said_of(name).owner,
                 sensitivity=settings.said_of(name).sensitivity,
-                definition=settings.definition(name),
+                definition=settings.definition(name, attributes),
                 used_by=tuple(takers[name]),
             )
         )
@@ -201,18 +207,8 @@ def _columns(figure: Figure) -> Iterator[str]:
         yield "session_key"
     if figure.table != "persons":
         yield "event_date" if figure.table == "events" else "session_start"
-    yield from _rule_columns(figure.where)
-
-
-def _rule_columns(rule: Rule | None) -> Iterator[str]:
-    if rule is None:
-        return
-    if rule.event is not None:
-        yield "event_name"
-    elif rule.field is not None:
-        yield rule.field
-    for part in (*(rule.all or ()), *(rule.any or ()), *((rule.not_,) if rule.not_ else ())):
-        yield from _rule_columns(part)
+    if figure.where is not None:
+        yield from rule_fields(figure.where)
 
 
 def _window(figures: Iterable[Figure]) -> str:

@@ -30,16 +30,22 @@ def keep_behaviour(events: DataFrame, as_of: date, settings: Settings) -> DataFr
     as what `traffic` leaves out, nor named in `identity.link_events`; their amounts in one currency, where `money`
     names it."""
     check_columns(events, _PLAIN, "the events")
+    links = settings.identity.link_events
+    return keep_statements(events.where(~F.col("event_name").isin(links)) if links else events, as_of, settings)
+
+
+def keep_statements(events: DataFrame, as_of: date, settings: Settings) -> DataFrame:
+    """The same and those named in `identity.link_events`: all that may say something of a person."""
+    check_columns(events, _PLAIN, "the events")
     kept = leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out)
-    if settings.identity.link_events:
-        kept = kept.where(~F.col("event_name").isin(settings.identity.link_events))
     return count_in_one_currency(kept, settings.money, as_of) if settings.money else kept
 
 
 def check_amounts(events: DataFrame, as_of: date, settings: Settings) -> None:
     """Raises `InputError` where `keep_behaviour` could not say what an amount is worth."""
     if settings.money:
-        check_rates(leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out), settings.money)
+        known = leave_out(events.where(is_known(as_of, settings)), settings.traffic.leave_out)
+        check_rates(known, settings.money, as_of)
 
 
 def behaviour_depends_on(settings: Settings) -> object:

@@ -15,43 +15,63 @@ from segmentation.contracts.errors import InputError
 from segmentation.contracts.table import MONEY, check_columns
 
 _DIGITS = Decimal("0.0000000001")
+_MOST = 10**10
+"""No factor is so large: it has ten digits before the point and ten behind."""
 
 
-def check_rates(events: DataFrame, money: MoneySettings) -> None:
-    """Raises `InputError` where an amount is of a currency, or a day, that has no rate or no price index.
+def check_rates(events: DataFrame, money: MoneySettings, last: date) -> None:
+    """Raises `InputError` where an amount is of a currency, or a day, that has no rate or no price index, or is worth
+    more than an amount can be.
 
-    Grain in: one event. One aggregate, of one row a currency.
+    Grain in: one event, of `last` at the latest. One aggregate, of one row a currency.
     """
     check_columns(events, ("amount", "currency", "event_date"), "the events")
     starts = {code: min(steps) for code, steps in money.read_rates().items()}
     prices = min(money.read_prices(), default=date.min)
-    paid = events.where("amount IS NOT NULL").groupBy(F.coalesce("currency", F.lit(money.currency)).alias("code"))
-    first = {row["code"]: row["day"] for row in paid.agg(F.min("event_date").alias("day")).collect()}
-    for code, day in sorted(first.items()):
+    worth = F.col("amount") * F.col("factor")
+    paid = _with_factors(events.where("amount IS NOT NULL"), money, last).groupBy("code")
+    found = paid.agg(
+        F.min("event_date").alias("day"),
+        F.min(F.when(worth.isNotNull() & worth.try_cast(MONEY).isNull(), F.col("event_date"))).alias("beyond"),
+    ).collect()
+    for code, day, beyond in sorted(found, key=lambda row: row["code"]):
         if code != money.currency and starts.get(code, date.max) > day:
             raise InputError(
                 f"There is no rate of '{code}' for {day}, when it was first paid in: add it to money.rates."
             )
         if prices > day:
             raise InputError(f"There is no price index for {day}, the day of the first amount: add it to money.prices.")
+        if beyond is not None:
+            raise InputError(
+                f"An amount of '{code}' on {beyond} is worth {money.currency} 100,000,000,000,000 or more, which no "
+                "amount can be: see whether the rate and the index of that day are right in money.rates and "
+                "money.prices."
+            )
 
 
 def count_in_one_currency(events: DataFrame, money: MoneySettings, last: date) -> DataFrame:
     """The events with `amount` in `money.currency`, at the prices that it names; `currency` says what they were in.
 
-    Grain in and out: one event, of `last` at the latest. A day that has no rate ends the job, see `check_rates`.
+    Grain in and out: one event, of `last` at the latest. A day that has no rate, and an amount that is worth more than
+    one can be, end the job, see `check_rates`.
     """
     check_columns(events, ("amount", "currency", "event_date"), "the events")
-    code = F.coalesce("currency", F.lit(money.currency))
-    factors = F.broadcast(_factors(events.sparkSession, money, last))
+    code = F.col("code")
     missing = F.raise_error(F.concat(F.lit("no rate of "), code, F.lit(" for "), F.col("event_date").cast("string")))
     counted = (
         F.when(F.col("amount").isNull() | ((code == money.currency) & F.lit(money.prices is None)), F.col("amount"))
         .when(F.col("factor").isNull(), missing.cast(MONEY))
         .otherwise((F.col("amount") * F.col("factor")).cast(MONEY))
     )
-    joined = events.withColumn("code", code).join(factors, ["code", "event_date"], "left")
+    joined = _with_factors(events, money, last)
     return joined.select(*(counted.alias(name) if name == "amount" else F.col(name) for name in events.columns))
+
+
+def _with_factors(events: DataFrame, money: MoneySettings, last: date) -> DataFrame:
+    """Adds `code`, the currency, and `factor`, what an amount is multiplied by. Grain in and out: one event."""
+    factors = F.broadcast(_factors(events.sparkSession, money, last))
+    code = F.coalesce("currency", F.lit(money.currency))
+    return events.withColumn("code", code).join(factors, ["code", "event_date"], "left")
 
 
 def _factors(spark: SparkSession, money: MoneySettings, last: date) -> DataFrame:
@@ -67,6 +87,11 @@ def _factors(spark: SparkSession, money: MoneySettings, last: date) -> DataFrame
             if base is not None and day not in index:
                 continue
             factor = rate if base is None else rate * base / index[day]
+            if factor >= _MOST:
+                raise InputError(
+                    f"One '{code}' of {day} is worth {money.currency} {_MOST:,} or more: see whether the rate and the "
+                    "index of that day are right in money.rates and money.prices."
+                )
             rows.append((code, day, factor.quantize(_DIGITS)))
     types = {"code": pa.string(), "event_date": pa.date32(), "factor": pa.decimal128(20, 10)}
     columns = zip(*rows, strict=True) if rows else ([], [], [])

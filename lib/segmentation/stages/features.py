@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -16,7 +17,7 @@ from segmentation.contracts.errors import InputError
 from segmentation.features.attributes import known_attributes
 from segmentation.features.build import FeaturePlan
 from segmentation.features.journeys import count_paths, count_steps, keep_common_steps, list_journeys
-from segmentation.features.people import own_behaviour
+from segmentation.features.people import own_behaviour, own_statements
 from segmentation.features.profiles import profile_features, profile_rows, profiles_before
 from segmentation.features.rfm import score_people
 from segmentation.runtime.configured import configured
@@ -30,7 +31,7 @@ from segmentation.sessions.attach import (
     keep_behaviour,
     own,
 )
-from segmentation.sessions.cut import cut_sessions
+from segmentation.sessions.kept import cut_kept_sessions, keep_recent, oldest_kept, sessions_age
 from segmentation.stages.feature_days import are_kept, drop_days, keep_days, read_days
 from segmentation.stages.journey_vocabulary import choose_vocabulary
 
@@ -51,9 +52,9 @@ def run(context: StageContext) -> Outcome:
     if keep_behaviour(events, as_of, context.settings).isEmpty():
         raise InputError(f"No person did anything on or before {as_of}: choose a later date with --as-of.")
     context = choose_vocabulary(context)
-    settings = context.settings
+    settings, rules = context.settings, context.settings.identity.attributes
     owned = own_behaviour(events, owners, settings, as_of)
-    warehouse, plan, went_on = context.warehouse, FeaturePlan(settings.features, as_of), False
+    warehouse, plan, went_on = context.warehouse, FeaturePlan(settings.features, as_of, rules), False
     warehouse.ensure("feature_days")
     if are_kept(settings, count):
         context.tell("counting what is new")
@@ -64,17 +65,19 @@ def run(context: StageContext) -> Outcome:
         check_amounts(events, as_of, settings)
         figures = plan.days.compute(owned)
     with configured(context.spark, _SORTED), _journeys(context, owned) as journeys:
-        attributes = known_attributes(owned, settings.identity.attributes) if plan.needs_attributes else None
+        attributes = None
+        if plan.needs_attributes:
+            attributes = known_attributes(own_statements(events, owners, settings, as_of), rules)
         features = plan.measure(figures, _sessions(context, owned), journeys, attributes)
         written = warehouse.replace_slice("features", features, as_of=as_of)
         _tell_journeys(context, journeys)
     context.tell("profiling features")
     measured = warehouse.read("features").where(F.col("as_of") == F.lit(as_of))
     before = profiles_before(context.read_or_empty("feature_profiles"), as_of)
-    profiles = profile_features(measured, context.read_or_empty("persons"), before, settings.features)
+    profiles = profile_features(measured, context.read_or_empty("persons"), before, settings.features, rules)
     _tell_scores(context, measured)
     warehouse.replace_slice(
-        "feature_profiles", profile_rows(context.spark, profiles, settings.features, as_of), as_of=as_of
+        "feature_profiles", profile_rows(context.spark, profiles, settings.features, as_of, rules), as_of=as_of
     )
     differences = tell_differences(context, "features", where=F.col("as_of") == F.lit(as_of))
     found = [f"{p.name}: {words}" for p in profiles for words in p.findings(settings.features.checks)]
@@ -120,18 +123,29 @@ def _tell_journeys(context: StageContext, journeys: DataFrame | None) -> None:
 
 
 def _sessions(context: StageContext, owned: DataFrame) -> DataFrame:
-    """The sessions up to the date: the table's where it was cut at that date from the same events, else cut anew."""
+    """The sessions that are kept at the date: the table's where it was cut at that date from the same events, else cut
+    anew."""
     settings, as_of = context.settings, context.as_of
     table = context.read("sessions")
     cut_later = table.where(F.col("session_end") >= F.lit(end_of(as_of)))
     plain = settings.features.before is None and settings.point_in_time == PointInTime()
-    if plain and cut_later.isEmpty():
-        return table
-    return cut_sessions(owned, settings.sessions, as_of, list(settings.identity.identifiers))
+    if plain and cut_later.isEmpty() and not _lacks_days(table, owned, oldest_kept(settings, as_of)):
+        return keep_recent(table, settings, as_of)
+    return cut_kept_sessions(owned, settings, as_of)
+
+
+def _lacks_days(table: DataFrame, owned: DataFrame, oldest: date | None) -> bool:
+    """Whether days from `oldest` on are no longer in the table of sessions, which was then cut at a later date."""
+    if oldest is None:
+        return False
+    first = table.agg(F.min(F.to_date("session_start"))).collect()[0][0]
+    before = F.lit(True) if first is None else F.col("event_date") < F.lit(first)
+    return not owned.where((F.col("event_date") >= F.lit(oldest)) & before).isEmpty()
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.features, settings.sessions, settings.identity.attributes, behaviour_depends_on(settings)
+    behaviour = behaviour_depends_on(settings)
+    return settings.features, settings.sessions, sessions_age(settings), settings.identity.attributes, behaviour
 
 
 STAGE = Stage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -14,7 +14,7 @@ from segmentation.runtime.plans import counted, settled
 from segmentation.runtime.rebuild import FULL, is_full, tell_differences
 from segmentation.runtime.stage import Earlier, Outcome, Stage, StageContext
 from segmentation.sessions.attach import attach_persons, behaviour_depends_on, check_amounts, is_known, keep_behaviour
-from segmentation.sessions.cut import cut_sessions
+from segmentation.sessions.kept import cut_kept_sessions, oldest_kept, sessions_age
 from segmentation.sessions.touched import (
     find_changes,
     find_windows,
@@ -43,7 +43,7 @@ def run(context: StageContext) -> Outcome:
         rows = _cut_all(context, events, count)
         return Outcome(rows_in=count, rows_out=rows, message=tell_differences(context, "sessions"))
     figures = _cut_changes(context, events, earlier)
-    if oldest := _oldest_kept(context):
+    if oldest := oldest_kept(context.settings, context.as_of):
         context.warehouse.delete_older("sessions", "session_start", oldest)
     return Outcome(count, context.warehouse.read("sessions").count(), figures, mode="incremental")
 
@@ -51,26 +51,14 @@ def run(context: StageContext) -> Outcome:
 def _cut_all(context: StageContext, events: DataFrame, count: int) -> int:
     """Replaces the table, and returns its rows."""
     behaviour = keep_behaviour(events, context.as_of, context.settings)
-    cut = _cut(context, attach_persons(behaviour, context.read_owners(), _trust(context)))
+    owned = attach_persons(behaviour, context.read_owners(), _trust(context))
+    cut = cut_kept_sessions(owned, context.settings, context.as_of)
     if count <= ROWS_A_FILE:
         return context.warehouse.replace("sessions", cut).rows
     # Without being kept they would be cut once more, to find where one file is to end and the next to begin.
     with settled(cut) as sessions:
         files = -(-sessions.count() // ROWS_A_FILE)
         return context.warehouse.replace("sessions", sessions.repartitionByRange(files, "session_start")).rows
-
-
-def _cut(context: StageContext, owned: DataFrame) -> DataFrame:
-    """The sessions that are kept, of events that carry `person_id`."""
-    sessions = cut_sessions(owned, context.settings.sessions, context.as_of, _trust(context))
-    oldest = _oldest_kept(context)
-    return sessions if oldest is None else sessions.where(F.col("session_start") >= F.lit(oldest))
-
-
-def _oldest_kept(context: StageContext) -> date | None:
-    """The first day of which sessions are kept; None: all are."""
-    days = context.settings.maintenance.keep_rows_days.get("sessions")
-    return None if days is None else context.as_of - timedelta(days=days)
 
 
 def _can_go_on(context: StageContext, earlier: Earlier, events: int) -> bool:
@@ -85,20 +73,20 @@ def _can_go_on(context: StageContext, earlier: Earlier, events: int) -> bool:
 
 def _cut_changes(context: StageContext, events: DataFrame, earlier: Earlier) -> dict[str, int]:
     """Puts into the table what has changed, and returns figures of it."""
-    behaviour = keep_behaviour(events, context.as_of, context.settings)
+    settings, oldest = context.settings, oldest_kept(context.settings, context.as_of)
+    behaviour = keep_behaviour(events, context.as_of, settings)
     owners, sessions = context.read_owners(), context.read("sessions")
     with ExitStack() as stack:
         touched = stack.enter_context(counted(_find_touched(context, behaviour, owners, sessions, earlier)))
-        windows = stack.enter_context(
-            counted(find_windows(touched, sessions, context.settings.sessions, _oldest_kept(context)))
-        )
+        windows = stack.enter_context(counted(find_windows(touched, sessions, settings.sessions, oldest)))
         count, first_us, last_us = windows.agg(F.count("*"), F.min("from_us"), F.max("to_us")).collect()[0]
         if not count:
             return {"windows": 0, "changed": 0}
         near = behaviour.where(F.col("event_date").between(_date(first_us), _date(last_us)))
         theirs = stack.enter_context(counted(owners.join(windows.select("person_id").distinct(), "person_id")))
         inside = within_windows(attach_persons(near, theirs, _trust(context)), windows)
-        changes = stack.enter_context(settled(find_changes(_cut(context, inside), windows)))
+        cut = cut_kept_sessions(inside, settings, context.as_of)
+        changes = stack.enter_context(settled(find_changes(cut, windows)))
         day = F.to_date("session_start")
         changed, first, last = changes.agg(F.count("*"), F.min(day), F.max(day)).collect()[0]
         if changed:
@@ -145,7 +133,7 @@ def _date(us: int) -> Column:
 
 
 def _depends_on(settings: Settings) -> object:
-    return settings.sessions, behaviour_depends_on(settings), settings.maintenance.keep_rows_days.get("sessions")
+    return settings.sessions, behaviour_depends_on(settings), sessions_age(settings)
 
 
 STAGE = Stage(

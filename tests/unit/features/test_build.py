@@ -16,7 +16,7 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from tests.factories import event_rows, minimal_settings
+from tests.factories import event_rows, identity_rows, minimal_settings
 
 from segmentation.config.feature_library import LibraryName
 from segmentation.config.features import FeatureSettings
@@ -24,9 +24,11 @@ from segmentation.config.identity import AttributeRule
 from segmentation.config.rules import Rule
 from segmentation.config.sessions import SessionSettings
 from segmentation.contracts.errors import MissingColumnsError
-from segmentation.features.build import FeaturePlan, feature_set, keep_until, measure_features
+from segmentation.features.build import FeaturePlan, keep_until, measure_features
+from segmentation.features.people import measure_people
 from segmentation.sessions.attach import keep_behaviour
 from segmentation.sessions.cut import cut_sessions
+from segmentation.stages import features as features_stage
 
 AS_OF = date(2026, 3, 31)
 FRESH = {"field": "properties.dept", "in": ["MEAT", "FISH"]}
@@ -308,8 +310,8 @@ def test_a_sketch_is_within_its_error_and_the_same_in_any_order(spark: SparkSess
 
 def test_the_feature_set_is_the_hash_of_its_definitions() -> None:
     other = SETTINGS.model_copy(update={"half_life_days": 31})
-    assert feature_set(SETTINGS) == feature_set(FeatureSettings.model_validate(SETTINGS.model_dump()))
-    assert feature_set(SETTINGS) != feature_set(other)
+    assert SETTINGS.version() == FeatureSettings.model_validate(SETTINGS.model_dump()).version()
+    assert SETTINGS.version() != other.version()
 
 
 def test_a_missing_column_is_named(spark: SparkSession) -> None:
@@ -336,6 +338,17 @@ def test_what_a_campaign_brought_does_not_count_where_that_is_asked(spark: Spark
     assert kept.columns == events.columns
 
 
+def test_sessions_that_are_not_kept_are_in_no_feature_whoever_measures(spark: SparkSession) -> None:
+    days = [{"event_ts": datetime(2026, 3, day)} for day in (1, 27, 30)]
+    events, owners = event_rows(spark, days).drop("person_id"), identity_rows(spark, {("user_id", "u"): "p"})
+    features = {"library": ["sessions", "days_active"]}
+    settings = minimal_settings(features=features, maintenance={"keep_rows_days": {"sessions": 4}})
+    (row,) = measure_people(events, owners, settings, AS_OF).collect()
+    assert (row["sessions"], row["days_active"]) == (2, 3)
+    depends_on = features_stage.STAGE.depends_on
+    assert depends_on(settings) != depends_on(minimal_settings(features=features))
+
+
 def test_attributes_are_as_events_had_said_them_by_the_date(spark: SparkSession) -> None:
     rules = {
         "plan": AttributeRule(field="properties.plan"),
@@ -357,10 +370,36 @@ def test_attributes_are_as_events_had_said_them_by_the_date(spark: SparkSession)
         as_of = date(2026, 3, day)
         kept = keep_behaviour(events, as_of, minimal_settings())
         rows = measure_features(kept, kept, settings, as_of, rules).collect()
+        assert {row["feature_set"] for row in rows} == {settings.version(rules)}
         return {(row["person_id"], row["gold"], row["age"]) for row in rows}
 
     assert at(9) == {("p", 0.0, 30.0), ("q", 1.0, None), ("r", 0.0, None)}
     assert at(31) == {("p", 1.0, 31.0), ("q", 1.0, None), ("r", 0.0, None), ("later", 1.0, None)}
+
+
+def test_a_link_table_says_attributes_and_is_no_behaviour(spark: SparkSession) -> None:
+    said = [(1, "page_view", "free"), (3, "crm", "gold"), (5, "page_view", None), (7, "crm", "late")]
+    events = event_rows(
+        spark,
+        [
+            {"event_ts": datetime(2026, 3, day), "event_name": name, "properties": {"plan": plan} if plan else {}}
+            for day, name, plan in said
+        ],
+    ).drop("person_id")
+    gold = {"name": "gold", "table": "persons", "aggregate": "count"}
+    gold |= {"where": {"field": "attributes.plan", "equals": "gold"}}
+    before = {"any": [{"event": "crm"}, {"field": "event_ts", "at_least": "2026-03-05"}]}
+    identity: dict[str, object] = {"identifiers": {"user_id": {}, "cookie": {}}, "link_events": ["crm"]}
+    identity |= {"attributes": {"plan": {"field": "properties.plan"}}}
+
+    def measure(**features: object) -> tuple[float, float]:
+        told = {"library": ["days_active"], "define": [gold], **features}
+        settings = minimal_settings(features=told, identity=identity)
+        (row,) = measure_people(events, identity_rows(spark, {("user_id", "u"): "p"}), settings, AS_OF).collect()
+        return row["days_active"], row["gold"]
+
+    assert measure() == (2, 0), "what was said last holds"
+    assert measure(before=before) == (1, 1), "up to the first day that is behaviour"
 
 
 def test_days_put_together_from_parts_are_those_of_all_events(spark: SparkSession, history: list[Row]) -> None:

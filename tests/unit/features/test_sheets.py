@@ -14,7 +14,7 @@ from segmentation.config.feature_definition import Aggregate
 from segmentation.config.feature_library import LibraryName
 from segmentation.config.feature_words import Words
 from segmentation.config.features import FeatureSettings
-from segmentation.features.build import feature_set
+from segmentation.config.identity import AttributeRule
 from segmentation.features.sheets import FeatureSheet, find_users, shared_rules, write_sheets
 from segmentation.profiles.feature_page import Measured, build_feature_page, histogram
 
@@ -108,7 +108,7 @@ def test_what_is_said_of_a_shipped_feature_can_be_said_otherwise(spark: SparkSes
     assert (monetary.owner, monetary.info.label, monetary.info.high) == ("CRM", "revenue", "high-value")
     assert (ads.sensitivity, ads.info.high, ads.info.low) == ("personal", "ad-led", "ads-light")
     assert monetary.definition == plain.definition("monetary"), "nothing else is measured"
-    assert feature_set(plain) == feature_set(plain.model_copy(update={"words": {"monetary": Words(owner="CRM")}}))
+    assert plain.version() == plain.model_copy(update={"words": {"monetary": Words(owner="CRM")}}).version()
 
 
 def test_a_touch_says_of_which_row_it_is(spark: SparkSession) -> None:
@@ -176,6 +176,26 @@ def test_a_definition_changes_with_what_it_depends_on_and_nothing_else() -> None
     staged = FeatureSettings.model_validate({"library": ["monetary", "funnel_stage"], "funnel": ["view", "buy"]})
     other = staged.model_copy(update={"funnel": ["view", "cart", "buy"]})
     assert [staged.definition(name) == other.definition(name) for name in staged.names()] == [True, False]
+
+
+def test_the_rule_of_an_attribute_is_part_of_what_is_made_of_it(spark: SparkSession) -> None:
+    gold = {"table": "persons", "aggregate": "count", "where": {"not": {"field": "attributes.plan", "equals": "gold"}}}
+    age = {"name": "age", "table": "persons", "aggregate": "max", "of": "attributes.age"}
+    define = [{"name": "paid", **gold}, age, {"name": "both", "total": ["paid", "monetary"]}]
+    settings = FeatureSettings.model_validate({"library": ["monetary"], "define": define})
+    newest = {name: AttributeRule(field=f"properties.{name}") for name in ("plan", "age", "city")}
+    usual = {**newest, "plan": AttributeRule(field="properties.plan", prefer="most_frequent")}
+    before, after = ({n: settings.definition(n, rules) for n in settings.names()} for rules in (newest, usual))
+    assert [name for name in before if before[name] != after[name]] == ["paid", "both"]
+    assert settings.version(newest) != settings.version(usual)
+    assert [sheet.definition for sheet in write_sheets(settings, {}, usual)] == list(after.values())
+    unnamed = {**newest, "city": AttributeRule(field="properties.town")}
+    assert settings.version(newest) == settings.version(unnamed)
+    plain = FeatureSettings.model_validate({"library": ["monetary"]})
+    assert (plain.version(newest), plain.definition("monetary", newest)) == (
+        plain.definitions.sha256()[:16],
+        plain.definition("monetary"),
+    )
 
 
 def test_the_page_shows_figures_and_findings_and_escapes_what_was_configured(spark: SparkSession) -> None:

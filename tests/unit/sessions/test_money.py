@@ -53,7 +53,7 @@ EVENTS = [
 
 def test_each_amount_is_worth_what_the_rate_of_its_day_says(spark: SparkSession, money: MoneySettings) -> None:
     events = event_rows(spark, EVENTS)
-    check_rates(events, money)
+    check_rates(events, money, LAST)
     counted = count_in_one_currency(events, money, LAST)
     assert counted.dtypes == events.dtypes
     assert {row["event_id"]: row["amount"] for row in counted.collect()} == {
@@ -75,7 +75,7 @@ def test_amounts_of_other_years_are_counted_at_the_prices_of_one(
     (tmp_path / "prices.csv").write_text(PRICES)
     real = money.model_copy(update={"prices": str(tmp_path / "prices.csv"), "prices_of": date(2026, 3, 20)})
     events = event_rows(spark, EVENTS)
-    check_rates(events, real)
+    check_rates(events, real, LAST)
     worth = {row["event_id"]: row["amount"] for row in count_in_one_currency(events, real, LAST).collect()}
     assert worth == {
         "first rate": Decimal("11.25"),
@@ -88,7 +88,7 @@ def test_amounts_of_other_years_are_counted_at_the_prices_of_one(
         "no amount": None,
     }
     with pytest.raises(InputError, match="no price index for 2025-12-31"):
-        check_rates(event_rows(spark, [{"event_ts": datetime(2025, 12, 31), "amount": 1}]), real)
+        check_rates(event_rows(spark, [{"event_ts": datetime(2025, 12, 31), "amount": 1}]), real, LAST)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,22 @@ def test_an_amount_that_nobody_can_count_is_refused_and_never_lost(
 ) -> None:
     events = event_rows(spark, [*EVENTS, event])
     with pytest.raises(InputError, match=re.escape(said)):
-        check_rates(events, money)
+        check_rates(events, money, LAST)
     with pytest.raises(Exception, match=f"no rate of {event['currency']} for"):
         count_in_one_currency(events, money, LAST).collect()
+
+
+def test_an_amount_that_is_worth_too_much_is_refused(spark: SparkSession, money: MoneySettings, tmp_path: Path) -> None:
+    most = "99999999999999.9999"
+    (tmp_path / "rates.csv").write_text("date,currency,rate\n2026-03-01,USD,1\n2026-03-05,USD,1.1\n")
+    check_rates(event_rows(spark, [{"event_ts": datetime(2026, 3, 4), "amount": most, "currency": "USD"}]), money, LAST)
+    later = event_rows(spark, [{"event_ts": datetime(2026, 3, 5), "amount": f"-{most}", "currency": "USD"}])
+    with pytest.raises(InputError, match="An amount of 'USD' on 2026-03-05 is worth EUR 100,000,000,000,000 or more"):
+        check_rates(later, money, LAST)
+    (tmp_path / "prices.csv").write_text("date,index\n2026-01-01,0.000000001\n2026-03-20,100\n")
+    real = money.model_copy(update={"prices": str(tmp_path / "prices.csv"), "prices_of": date(2026, 3, 20)})
+    with pytest.raises(InputError, match="One 'EUR' of 2026-01-01 is worth EUR 10,000,000,000 or more"):
+        check_rates(later, real, LAST)
 
 
 def test_behaviour_is_counted_in_the_currency_of_the_configuration(spark: SparkSession, money: MoneySettings) -> None:

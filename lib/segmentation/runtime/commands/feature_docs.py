@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 from segmentation.activation.folder import Folder
 from segmentation.config.paths import is_catalog
 from segmentation.config.settings import Settings
-from segmentation.features.build import feature_set
 from segmentation.features.profiles import newest_profiles
 from segmentation.features.rule_words import describe_row
 from segmentation.features.sheets import find_users, shared_rules, write_sheets
@@ -32,14 +31,15 @@ def show_feature_docs(common: Common, output: str | None) -> None:
     spark = common.spark(settings)
     warehouse = Warehouse(spark, settings.warehouse)
     settings = know_vocabulary(settings, warehouse)
-    sheets = write_sheets(settings.features, find_users(settings))
+    sheets = write_sheets(settings.features, find_users(settings), settings.identity.attributes)
     if common.log_format == "json":
         click.echo(json.dumps({sheet.info.name: asdict(sheet) for sheet in sheets}))
         return
     if output is None and is_catalog(settings.warehouse):
         raise click.UsageError("The warehouse is a catalog and has no folder for the page: give --output FILE.")
     shared = {name: f"events of which {describe_row(rule)}" for name, rule in shared_rules(settings.features).items()}
-    page = build_feature_page(sheets, shared, _measured(warehouse, settings, common), feature_set(settings.features))
+    version = settings.features.version(settings.identity.attributes)
+    page = build_feature_page(sheets, shared, _measured(warehouse, settings, common), version)
     path = Path(output).absolute() if output else None
     folder = Folder(spark, str(path.parent) if path else warehouse.path(FOLDER), "the catalogue")
     name = path.name if path else FILE
@@ -56,5 +56,5 @@ def _measured(warehouse: Warehouse, settings: Settings, common: Common) -> dict[
     return {
         feature: Measured(**{name: row[name] for name in names})
         for feature, row in newest_profiles(rows).items()
-        if row["definition"] == settings.features.definition(feature)
+        if row["definition"] == settings.features.definition(feature, settings.identity.attributes)
     }
