@@ -116,8 +116,25 @@ def test_where_nobody_is_taken_out_only_who_says_no_is(spark: SparkSession, tmp_
     shop.export()
     assert shop.log()[-1][2:6] == (0, 0, 0, 1)
     shop.export(full=["crm"])
-    assert shop.log()[-1][2:6] == (0, 1, 0, 0), "everyone is who is meant"
-    assert json.loads((folder / "crm-5.csv.manifest.json").read_text())["rows"] == 0
+    assert shop.log()[-1][2:6] == (0, 0, 0, 1), "a file that only adds leaves p2 there, also with everyone"
+    manifest = json.loads((folder / "crm-5.csv.manifest.json").read_text())
+    assert (manifest["sent"], manifest["rows"], manifest["removed"]["rows"]) == ("everyone", 0, 0)
+
+
+def test_who_was_left_in_a_table_is_counted_before_everyone_is_put_in_its_place(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = {"name": "lake", "type": "delta", "path": str(tmp_path / "lake"), "mode": "upsert"}
+    shop = Shop(spark, tmp_path, {**lake, "columns": ["person_id"], "max_removed_share": 0.5})
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    shop.publish(2, v1=FIRST, v2={"p1": "s-1"})
+    shop.export()
+    with pytest.raises(DeliveryError, match=r"'lake' would remove 2 of 3 people"):
+        shop.export(full=["lake"])
+    assert spark.read.format("delta").load(lake["path"]).count() == 3
+    shop.export(full=["lake"], confirm_removals=["lake"])
+    assert [row["person_id"] for row in spark.read.format("delta").load(lake["path"]).collect()] == ["p1"]
 
 
 @pytest.mark.parametrize("asks", ["audience", "segments"])

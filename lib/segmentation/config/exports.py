@@ -64,7 +64,8 @@ class ExportSettings(Section):
     mode: Literal["mirror", "upsert"] = Field(
         "mirror",
         description="`mirror`: who is not meant any more is taken out there. `upsert`: stays, unless they said no or "
-        "were erased, or everyone is sent anew; for `sends: changes`, and tables.",
+        "were erased, or a table, or the list of a platform that takes people out, is replaced by everyone; for "
+        "`sends: changes`, and tables.",
     )
     labels: dict[str, str] = Field(
         {},

@@ -154,18 +154,20 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
         load = Load(find_new(compared) if held is None else members, difference.rows, left_out=left_out)
         outcome, failure = dict[str, Any](status=DELIVERED), None
         try:
+            if held is not None and shipment.export.sends_changes and not whole:
+                load = _keep_changes(context, shipment, load, difference, changes)
+            if left_there is not None and load.sent == "everyone":
+                everyone = count_difference(compared, before)
+                load = replace(load, count=everyone.rows)
+                if not shipment.only_adds:
+                    # Who had been left there goes when the list is put in place of that one.
+                    changes, difference, delivery = compared, everyone, replace(delivery, difference=everyone)
             check_size(shipment, difference.rows)
             if held is not None:
                 refusing, confirmed = list_refusing(context, shipment), context.options.get("confirm_removals", ())
                 outcome["confirmed"] = check_removals(
                     shipment.export, difference, find_gone(changes), refusing, confirmed=planned.name in confirmed
                 )
-            if held is not None and shipment.export.sends_changes and not whole:
-                load = _keep_changes(context, shipment, load, difference, changes)
-            if left_there is not None and load.sent == "everyone":
-                # Everyone is who is meant: who had been left there goes when the list is put in place of that one.
-                changes, difference = compared, count_difference(compared, before)
-                load, delivery = replace(load, count=difference.rows), replace(delivery, difference=difference)
             if held is not None and shipment.only_adds:
                 load = _name_removals(context, shipment, load, changes, difference)
                 delivery = replace(delivery, erased=load.erasures)
