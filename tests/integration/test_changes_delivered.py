@@ -233,8 +233,12 @@ def test_where_a_file_takes_nobody_out_it_is_told_of_everyone_who_is_to_go(
     assert (out / "mail-v2-erased.csv").read_text() == f"external_id_sha256\n{hashed}\n"
     assert (out / "feed-3-erased.csv").read_text() == f"person_id_sha256\n{hashed}\n"
     told = json.loads((out / "feed-3.csv.manifest.json").read_text())
-    assert (told["sent"], told["rows"], told["removed"]["rows"], told["erased"]["rows"]) == ("changes", 0, 0, 1)
+    counts = (told["sent"], told["rows"], told["removed"]["rows"], told["erased"]["rows"])
+    assert counts == ("everyone", 1, 0, 1), "with p1, whom the file had that was deleted"
+    assert (out / "feed-3.csv").read_text() == "person_id\np1\n"
     assert [file.name for file in out.iterdir() if "p2" in file.read_text()] == []
+    kept = shop.warehouse.read("export_members").select("destination", "person_id").orderBy("destination", "person_id")
+    assert [tuple(row) for row in kept.collect()] == [("feed", "p1"), ("feed", "p3"), ("mail", "p1")]
     assert shop.export() == "mail, feed hold it already"
 
 
@@ -252,6 +256,10 @@ def test_who_is_erased_is_in_no_list_of_removals(
     assert (out / "crm-2-removed.csv").read_text() == "person_id\np3\n"
     shop.run(Erasure([("user_id", "p3")], b"0123456789abcdef" * 4).stages[0])
     assert [file.name for file in sorted(out.iterdir()) if "p3" in file.read_text()] == []
+    shop.publish(2, v2=SECOND)
+    assert "0 removed, 0 changed, 3 unchanged, sent everyone since somebody was erased" in shop.export()
+    assert (out / "crm-3.csv").read_text() == "person_id\np1\np2\np4\n", "nobody may have fetched crm-2, with p4"
+    assert shop.export() == "crm holds it already"
 
 
 def test_a_segment_keeps_its_name_at_a_destination(

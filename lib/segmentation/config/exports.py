@@ -56,8 +56,9 @@ class ExportSettings(Section):
         "everyone",
         description="What a file has: `everyone` each time; or the `changes` since what the destination acknowledged "
         "last, who is new or told otherwise in one file and who is to be taken out in another, `…-removed`. The first "
-        "has everyone, as does one after which the destination could not name whom to take out (somebody was erased, "
-        "or is found by other values now), and one that is asked for with `segmentation export --full NAME`. Where a "
+        "has everyone, as does one after which the destination could not name whom to take out (they are found by "
+        "other values now), one after somebody was erased (what was not fetched yet was deleted with them), and one "
+        "that is asked for with `segmentation export --full NAME`. Where a "
         "file takes nobody out (braze, klaviyo, salesforce_marketing_cloud; files in the mode `upsert`), each has that "
         "of those to be taken out beside it, and `…-erased`, with the SHA-256 of the id of everyone who was erased.",
     )

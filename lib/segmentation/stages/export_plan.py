@@ -9,6 +9,7 @@ from segmentation.activation.delivery import Shipment
 from segmentation.activation.destinations import PLATFORMS, platform
 from segmentation.activation.destinations.destination import Destination
 from segmentation.activation.folder import Folder
+from segmentation.activation.held import has_forgotten
 from segmentation.activation.log import Standing, read_standings
 from segmentation.activation.login import read_secret
 from segmentation.config.destinations import ADVERTISING
@@ -23,12 +24,14 @@ from segmentation.stages.export_people import has_control_group
 
 @dataclass(frozen=True)
 class Planned:
-    """One delivery, checked before the first is made. `password`: of its server, where that has one."""
+    """One delivery, checked before the first is made. `password`: of its server, where that has one. `erased`: whether
+    somebody was erased of whom the destination was told, so that an erasure deleted the files that are for it."""
 
     shipment: Shipment
     folder: Folder
     standing: Standing
     password: str | None
+    erased: bool
 
     @property
     def name(self) -> str:
@@ -68,7 +71,9 @@ def plan_deliveries(context: StageContext, version: Version) -> list[Planned]:
         targets[target] = export.name
         server = export.database or export.sftp
         secret = server.password_env if server else None
-        plan.append(Planned(shipment, folder, standing, read_secret(secret, what) if secret else None))
+        password = read_secret(secret, what) if secret else None
+        erased = has_forgotten(context.read_or_empty("export_members"), export.name)
+        plan.append(Planned(shipment, folder, standing, password, erased))
     return plan
 
 
