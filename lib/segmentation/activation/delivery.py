@@ -114,8 +114,10 @@ class Shipment:
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def _beside(self, what: str) -> str:
+        """A file of what one delivery alone says, which the next must not overwrite."""
         name = PurePosixPath(self.file)
-        return str(name.with_name(f"{name.stem}-{what}{name.suffix}"))
+        number = "" if self.export.numbers_files else f"-{self.number}"
+        return str(name.with_name(f"{name.stem}{number}-{what}{name.suffix}"))
 
 
 @dataclass(frozen=True)
