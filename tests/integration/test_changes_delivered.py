@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ from pyspark.sql import functions as F
 from tests.published import FIRST, NAMES, SECOND, Shop
 from tests.servers import postgresql, query, sftp_server
 
+from segmentation.activation.changes import hash_members
+from segmentation.activation.log import LastDelivery, Standing
 from segmentation.contracts.errors import ConfigError, DeliveryError
+from segmentation.segments.versions import published, read_versions
+from segmentation.stages import export
 from segmentation.stages.erase import Erasure
+from segmentation.stages.export_plan import plan_deliveries
 
 LAPSING, FREQUENT = NAMES["s-1"], NAMES["s-2"]
 MARKETING = {"purpose": "marketing", "grants": {"event": "joined"}}
@@ -94,6 +100,20 @@ def test_a_dry_run_names_a_few_people_and_writes_nothing(spark: SparkSession, tm
     outcome = shop.dry_run()
     assert outcome.result == "crm: added p4, q0, q1\ncrm: changed p2\ncrm: removed p3"
     assert not (tmp_path / "out" / "crm-v2.csv").exists()
+
+
+def test_one_task_compares_people_only_where_the_version_has_few(spark: SparkSession, tmp_path: Path) -> None:
+    shop = Shop(spark, tmp_path, {"name": "crm"})
+    shop.publish(1, v1=FIRST)
+    context = shop.context(export.STAGE)
+    (new,) = plan_deliveries(context, published(read_versions(context.read("segment_versions"))))
+    last = LastDelivery(1, 1, None, "f", None, people=1, everyone=1, changes=0)
+    few = replace(new, standing=Standing(1, last))
+    assert few.people == 2, "by its profiles, of which this one has two"
+    rows = spark.createDataFrame([("p1", "s-1")], "person_id string, segment_id string")
+    for planned, is_one in ((few, True), (replace(few, people=2_000_000), False)):
+        compared = export._compare(hash_members(rows), rows, planned)
+        assert ("Repartition 1, false" in compared._jdf.queryExecution().optimizedPlan().toString()) == is_one
 
 
 def test_where_nobody_is_taken_out_only_who_says_no_is(spark: SparkSession, tmp_path: Path) -> None:

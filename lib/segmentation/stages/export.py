@@ -48,7 +48,8 @@ _SAMPLES = 3
 """People of each kind whom a dry run names."""
 
 _ONE_TASK = 1_000_000
-"""People at a destination up to whom one task compares them: to move them between tasks would cost as much again."""
+"""People at a destination, and of a version, up to whom one task reads and compares them: to move them between tasks
+would cost as much again."""
 
 _BY_HASH = {"spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "128m"}
 """More people are compared by hash where no task has more than this of them: to sort both sides costs twice as much."""
@@ -175,7 +176,7 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
 def _compare(held: DataFrame | None, members: DataFrame, planned: Planned) -> DataFrame:
     """`compare_members` of whom the destination has and is to have."""
     now, last = add_hashes(members, planned.shipment.finders), planned.standing.last
-    if held is None or last is None or last.people > _ONE_TASK:
+    if held is None or last is None or max(last.people, planned.people) > _ONE_TASK:
         return compare_members(held, now)
     return compare_members(held.coalesce(1).hint("shuffle_hash"), now.coalesce(1)).coalesce(1)
 
