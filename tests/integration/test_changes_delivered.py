@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ from pyspark.sql import functions as F
 from tests.published import FIRST, NAMES, SECOND, Shop
 from tests.servers import postgresql, query, sftp_server
 
+from segmentation.activation.changes import hash_members
+from segmentation.activation.log import LastDelivery, Standing
 from segmentation.contracts.errors import ConfigError, DeliveryError
+from segmentation.segments.versions import published, read_versions
+from segmentation.stages import export
 from segmentation.stages.erase import Erasure
+from segmentation.stages.export_plan import plan_deliveries
 
 LAPSING, FREQUENT = NAMES["s-1"], NAMES["s-2"]
 MARKETING = {"purpose": "marketing", "grants": {"event": "joined"}}
@@ -96,6 +102,20 @@ def test_a_dry_run_names_a_few_people_and_writes_nothing(spark: SparkSession, tm
     assert not (tmp_path / "out" / "crm-v2.csv").exists()
 
 
+def test_one_task_compares_people_only_where_the_version_has_few(spark: SparkSession, tmp_path: Path) -> None:
+    shop = Shop(spark, tmp_path, {"name": "crm"})
+    shop.publish(1, v1=FIRST)
+    context = shop.context(export.STAGE)
+    (new,) = plan_deliveries(context, published(read_versions(context.read("segment_versions"))))
+    last = LastDelivery(1, 1, None, "f", None, people=1, everyone=1, changes=0)
+    few = replace(new, standing=Standing(1, last))
+    assert few.people == 2, "by its profiles, of which this one has two"
+    rows = spark.createDataFrame([("p1", "s-1")], "person_id string, segment_id string")
+    for planned, is_one in ((few, True), (replace(few, people=2_000_000), False)):
+        compared = export._compare(hash_members(rows), rows, planned)
+        assert ("Repartition 1, false" in compared._jdf.queryExecution().optimizedPlan().toString()) == is_one
+
+
 def test_where_nobody_is_taken_out_only_who_says_no_is(spark: SparkSession, tmp_path: Path) -> None:
     export = {"name": "crm", "sends": "changes", "mode": "upsert", "columns": ["person_id"], "max_removed_share": 0}
     shop = Shop(spark, tmp_path, {**export, "segments": ["s-1"], "purpose": "marketing"}, consent=[MARKETING])
@@ -116,8 +136,25 @@ def test_where_nobody_is_taken_out_only_who_says_no_is(spark: SparkSession, tmp_
     shop.export()
     assert shop.log()[-1][2:6] == (0, 0, 0, 1)
     shop.export(full=["crm"])
-    assert shop.log()[-1][2:6] == (0, 1, 0, 0), "everyone is who is meant"
-    assert json.loads((folder / "crm-5.csv.manifest.json").read_text())["rows"] == 0
+    assert shop.log()[-1][2:6] == (0, 0, 0, 1), "a file that only adds leaves p2 there, also with everyone"
+    manifest = json.loads((folder / "crm-5.csv.manifest.json").read_text())
+    assert (manifest["sent"], manifest["rows"], manifest["removed"]["rows"]) == ("everyone", 0, 0)
+
+
+def test_who_was_left_in_a_table_is_counted_before_everyone_is_put_in_its_place(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = {"name": "lake", "type": "delta", "path": str(tmp_path / "lake"), "mode": "upsert"}
+    shop = Shop(spark, tmp_path, {**lake, "columns": ["person_id"], "max_removed_share": 0.5})
+    shop.publish(1, v1=FIRST)
+    shop.export()
+    shop.publish(2, v1=FIRST, v2={"p1": "s-1"})
+    shop.export()
+    with pytest.raises(DeliveryError, match=r"'lake' would remove 2 of 3 people"):
+        shop.export(full=["lake"])
+    assert spark.read.format("delta").load(lake["path"]).count() == 3
+    shop.export(full=["lake"], confirm_removals=["lake"])
+    assert [row["person_id"] for row in spark.read.format("delta").load(lake["path"]).collect()] == ["p1"]
 
 
 @pytest.mark.parametrize("asks", ["audience", "segments"])
@@ -205,19 +242,26 @@ def test_where_a_file_takes_nobody_out_it_is_told_of_everyone_who_is_to_go(
     shop.publish(2, v1=FIRST, v2={"p1": "s-1", "p2": "s-1"})
     shop.export()
     there = [line.split(",")[0] for line in (out / "mail-v2.csv").read_text().splitlines()]
-    gone = (out / "mail-v2-removed.csv").read_text().splitlines()
-    assert (there[1:], gone[1:]) == (["p1", "p2"], ["p3,p3@example.com,,"])
+    gone = (out / "mail-v2-2-removed.csv").read_text().splitlines()
+    assert (there[1:], gone[1:]) == (["p1", "p2"], ["p3"])
     assert not (out / "feed-2.csv").exists(), "who left a segment stays where nobody is taken out"
+    (out / "mail-v2.csv").unlink()
+    shop.export()
+    assert len((out / "mail-v2-2-removed.csv").read_text().splitlines()) == 2, "it still says who is to go"
 
     shop.run(Erasure([("user_id", "p2")], b"0123456789abcdef" * 4).stages[0])
     shop.publish(2, v1=FIRST, v2={"p1": "s-1"})
     assert shop.export().count("1 erased, told of by a hash") == 2
     hashed = hashlib.sha256(b"p2").hexdigest()
-    assert (out / "mail-v2-erased.csv").read_text() == f"external_id_sha256\n{hashed}\n"
+    assert (out / "mail-v2-3-erased.csv").read_text() == f"external_id_sha256\n{hashed}\n"
     assert (out / "feed-3-erased.csv").read_text() == f"person_id_sha256\n{hashed}\n"
     told = json.loads((out / "feed-3.csv.manifest.json").read_text())
-    assert (told["sent"], told["rows"], told["removed"]["rows"], told["erased"]["rows"]) == ("changes", 0, 0, 1)
+    counts = (told["sent"], told["rows"], told["removed"]["rows"], told["erased"]["rows"])
+    assert counts == ("everyone", 1, 0, 1), "with p1, whom the file had that was deleted"
+    assert (out / "feed-3.csv").read_text() == "person_id\np1\n"
     assert [file.name for file in out.iterdir() if "p2" in file.read_text()] == []
+    kept = shop.warehouse.read("export_members").select("destination", "person_id").orderBy("destination", "person_id")
+    assert [tuple(row) for row in kept.collect()] == [("feed", "p1"), ("feed", "p3"), ("mail", "p1")]
     assert shop.export() == "mail, feed hold it already"
 
 
@@ -235,6 +279,10 @@ def test_who_is_erased_is_in_no_list_of_removals(
     assert (out / "crm-2-removed.csv").read_text() == "person_id\np3\n"
     shop.run(Erasure([("user_id", "p3")], b"0123456789abcdef" * 4).stages[0])
     assert [file.name for file in sorted(out.iterdir()) if "p3" in file.read_text()] == []
+    shop.publish(2, v2=SECOND)
+    assert "0 removed, 0 changed, 3 unchanged, sent everyone since somebody was erased" in shop.export()
+    assert (out / "crm-3.csv").read_text() == "person_id\np1\np2\np4\n", "nobody may have fetched crm-2, with p4"
+    assert shop.export() == "crm holds it already"
 
 
 def test_a_segment_keeps_its_name_at_a_destination(

@@ -90,6 +90,11 @@ class Shipment:
         return [field.header for field in fields if field.finds or field.header in together]
 
     @property
+    def removed_columns(self) -> Sequence[str]:
+        """The columns of the file of those to be taken out: where a platform takes it as it takes the other, all."""
+        return self.finders if self.platform is None or self.platform.only_adds else self.columns
+
+    @property
     def format(self) -> FileType:
         """In what the rows are written."""
         kind = self.export.type
@@ -114,8 +119,10 @@ class Shipment:
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def _beside(self, what: str) -> str:
+        """A file of what one delivery alone says, which the next must not overwrite."""
         name = PurePosixPath(self.file)
-        return str(name.with_name(f"{name.stem}-{what}{name.suffix}"))
+        number = "" if self.export.numbers_files else f"-{self.number}"
+        return str(name.with_name(f"{name.stem}{number}-{what}{name.suffix}"))
 
 
 @dataclass(frozen=True)
@@ -145,8 +152,9 @@ def deliver(shipment: Shipment, folder: Folder, load: Load) -> str:
     sha256 = _write(shipment, folder, shipment.file, (load.rows, load.count), shipment.columns)
     told = {**describe(shipment, load), "file": shipment.file, "sha256": sha256, "removed": None}
     if load.removed is not None:
-        columns = shipment.columns if shipment.platform else shipment.finders
-        digest = _write(shipment, folder, shipment.removed_file, (load.removed, load.removals), columns)
+        digest = _write(
+            shipment, folder, shipment.removed_file, (load.removed, load.removals), shipment.removed_columns
+        )
         told["removed"] = {"file": shipment.removed_file, "rows": load.removals, "sha256": digest}
     if load.erased is not None:
         (finder,), rows = shipment.finders, load.erased

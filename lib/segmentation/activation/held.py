@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from segmentation.activation.changes import HASHES
+from segmentation.activation.changes import HASHES, is_forgotten
 from segmentation.activation.log import LastDelivery
 from segmentation.config.exports import PERSON_ID
 from segmentation.contracts.table import check_columns
@@ -27,6 +27,12 @@ def read_held(rows: DataFrame, destination: str, last: LastDelivery) -> DataFram
     later = own.where(F.col("delivery") > last.everyone)
     newest = later.groupBy(PERSON_ID).agg(F.max_by(F.struct(*HASHES, "gone"), "delivery").alias("newest"))
     return _put_over(everyone, newest.select(PERSON_ID, "newest.*"))
+
+
+def has_forgotten(rows: DataFrame, destination: str) -> bool:
+    """Whether rows of `export_members` of a destination are of somebody who was erased, be they taken out there or not:
+    with them an erasure deleted all files that were for it."""
+    return not rows.where((F.col("destination") == destination) & is_forgotten()).isEmpty()
 
 
 def list_changed(changes: DataFrame) -> DataFrame:

@@ -56,15 +56,18 @@ class ExportSettings(Section):
         "everyone",
         description="What a file has: `everyone` each time; or the `changes` since what the destination acknowledged "
         "last, who is new or told otherwise in one file and who is to be taken out in another, `…-removed`. The first "
-        "has everyone, as does one after which the destination could not name whom to take out (somebody was erased, "
-        "or is found by other values now), and one that is asked for with `segmentation export --full NAME`. Where a "
+        "has everyone, as does one after which the destination could not name whom to take out (they are found by "
+        "other values now), one after somebody was erased (what was not fetched yet was deleted with them), and one "
+        "that is asked for with `segmentation export --full NAME`. Where a "
         "file takes nobody out (braze, klaviyo, salesforce_marketing_cloud; files in the mode `upsert`), each has that "
-        "of those to be taken out beside it, and `…-erased`, with the SHA-256 of the id of everyone who was erased.",
+        "of those to be taken out beside it, and `…-erased`, with the SHA-256 of the id of everyone who was erased: "
+        "`…-{delivery}-removed` where the file has no number in its name.",
     )
     mode: Literal["mirror", "upsert"] = Field(
         "mirror",
         description="`mirror`: who is not meant any more is taken out there. `upsert`: stays, unless they said no or "
-        "were erased, or everyone is sent anew; for `sends: changes`, and tables.",
+        "were erased, or a table, or the list of a platform that takes people out, is replaced by everyone; for "
+        "`sends: changes`, and tables.",
     )
     labels: dict[str, str] = Field(
         {},
@@ -223,11 +226,20 @@ class ExportSettings(Section):
         """Whether a delivery has only what changed."""
         return self.is_table or self.sends == "changes"
 
+    @property
+    def numbers_files(self) -> bool:
+        """Whether each delivery has a file of its own."""
+        return "{delivery}" in self._file
+
     def file_name(self, version: int, delivery: int) -> str:
         """The file of one delivery of a segment version, relative to the folder."""
-        usual = "{name}-{delivery}.{type}" if self.sends == "changes" else "{name}-v{version}.{type}"
         kind = "csv" if self.is_platform else self.type
-        return (self.file or usual).format(name=self.name, version=version, delivery=delivery, type=kind)
+        return self._file.format(name=self.name, version=version, delivery=delivery, type=kind)
+
+    @property
+    def _file(self) -> str:
+        usual = "{name}-{delivery}.{type}" if self.sends == "changes" else "{name}-v{version}.{type}"
+        return self.file or usual
 
 
 def check_feeds(raw: Mapping[str, Any]) -> list[Problem]:

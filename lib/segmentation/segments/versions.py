@@ -68,6 +68,12 @@ def read_segment_names(profiles: DataFrame, version: int) -> dict[str, str]:
     return {row["segment_id"]: row["segment_name"] for row in rows}
 
 
+def count_people(profiles: DataFrame, version: int) -> int:
+    """How many people one version has, by its rows of `segment_profiles`."""
+    row = profiles.where(F.col("segment_version") == version).agg(F.sum("size").alias("people")).first()
+    return int(row["people"] or 0) if row else 0
+
+
 def version_rows(spark: SparkSession, versions: Sequence[Version]) -> DataFrame:
     """The rows for `segment_versions`."""
     values = [asdict(version) for version in versions]

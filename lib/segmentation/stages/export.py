@@ -48,7 +48,8 @@ _SAMPLES = 3
 """People of each kind whom a dry run names."""
 
 _ONE_TASK = 1_000_000
-"""People at a destination up to whom one task compares them: to move them between tasks would cost as much again."""
+"""People at a destination, and of a version, up to whom one task reads and compares them: to move them between tasks
+would cost as much again."""
 
 _BY_HASH = {"spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "128m"}
 """More people are compared by hash where no task has more than this of them: to sort both sides costs twice as much."""
@@ -109,22 +110,14 @@ def _ship(context: StageContext, planned: Planned) -> Delivery | None:
     shipment, last = planned.shipment, planned.standing.last
     again = planned.name in context.options.get("full", ())
     there = last is not None and _is_there(planned, last)
-    held_already = last is not None and last.fingerprint == shipment.fingerprint and there and not again
-    asks = shipment.export.sends_changes or shipment.only_adds
-    if held_already and not (asks and _has_forgotten(context, planned)):
+    held_already = last is not None and last.fingerprint == shipment.fingerprint and there
+    if held_already and not (again or planned.erased):
         return None
     rows = make_rows(context, shipment)
     # Where changes are sent the comparison brings the rows along, so they are read once.
     is_read_again = shipment.platform is not None or (last is not None and not shipment.export.sends_changes)
     with settled(rows) if is_read_again else nullcontext(rows) as rows:
         return _deliver(context, planned, rows, whole=again or not there)
-
-
-def _has_forgotten(context: StageContext, planned: Planned) -> bool:
-    """Whether the destination has somebody who was erased since."""
-    rows = context.read_or_empty("export_members").where(is_forgotten())
-    held = _read_held(rows, planned)
-    return held is not None and not held.isEmpty()
 
 
 def _is_there(planned: Planned, last: LastDelivery) -> bool:
@@ -154,18 +147,20 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
         load = Load(find_new(compared) if held is None else members, difference.rows, left_out=left_out)
         outcome, failure = dict[str, Any](status=DELIVERED), None
         try:
+            if held is not None and shipment.export.sends_changes and not whole:
+                load = _keep_changes(context, planned, load, difference, changes)
+            if left_there is not None and load.sent == "everyone":
+                everyone = count_difference(compared, before)
+                load = replace(load, count=everyone.rows)
+                if not shipment.only_adds:
+                    # Who had been left there goes when the list is put in place of that one.
+                    changes, difference, delivery = compared, everyone, replace(delivery, difference=everyone)
             check_size(shipment, difference.rows)
             if held is not None:
                 refusing, confirmed = list_refusing(context, shipment), context.options.get("confirm_removals", ())
                 outcome["confirmed"] = check_removals(
                     shipment.export, difference, find_gone(changes), refusing, confirmed=planned.name in confirmed
                 )
-            if held is not None and shipment.export.sends_changes and not whole:
-                load = _keep_changes(context, shipment, load, difference, changes)
-            if left_there is not None and load.sent == "everyone":
-                # Everyone is who is meant: who had been left there goes when the list is put in place of that one.
-                changes, difference = compared, count_difference(compared, before)
-                load, delivery = replace(load, count=difference.rows), replace(delivery, difference=difference)
             if held is not None and shipment.only_adds:
                 load = _name_removals(context, shipment, load, changes, difference)
                 delivery = replace(delivery, erased=load.erasures)
@@ -181,7 +176,7 @@ def _deliver(context: StageContext, planned: Planned, rows: DataFrame, whole: bo
 def _compare(held: DataFrame | None, members: DataFrame, planned: Planned) -> DataFrame:
     """`compare_members` of whom the destination has and is to have."""
     now, last = add_hashes(members, planned.shipment.finders), planned.standing.last
-    if held is None or last is None or last.people > _ONE_TASK:
+    if held is None or last is None or max(last.people, planned.people) > _ONE_TASK:
         return compare_members(held, now)
     return compare_members(held.coalesce(1).hint("shuffle_hash"), now.coalesce(1)).coalesce(1)
 
@@ -195,16 +190,18 @@ def _write_down(
     failed: bool,
 ) -> None:
     """Keeps what changed at the destination, and of whom it could not be told (`people`), then logs the delivery; not
-    where a file that was lost is there again."""
+    where a file that was lost is there again, and nobody was erased."""
     shipment, last, (changes, refusals) = planned.shipment, planned.standing.last, people
     same = last is not None and (last.fingerprint, last.sha256) == (shipment.fingerprint, outcome.get("sha256"))
-    if same and not failed and not shipment.export.sends_changes:
+    if same and not failed and not shipment.export.sends_changes and not planned.erased:
         return
     if not failed:
         outcome = {**outcome, **_hold(context, planned, changes, difference)}
         _list_refused(context, shipment, refusals)
     row = log_row(context.spark, shipment, difference, context.warehouse.run_id, context.now, outcome)
     context.warehouse.append_once("export_log", row, f"export:{planned.name}", shipment.number)
+    if planned.erased and not failed:
+        _forget(context, planned)
 
 
 def _read_held(rows: DataFrame, planned: Planned) -> DataFrame | None:
@@ -224,19 +221,20 @@ def _left_there(context: StageContext, shipment: Shipment, compared: DataFrame) 
 
 
 def _keep_changes(
-    context: StageContext, shipment: Shipment, everyone: Load, difference: Difference, changes: DataFrame
+    context: StageContext, planned: Planned, everyone: Load, difference: Difference, changes: DataFrame
 ) -> Load:
     """What has to be said so that the destination has whom it is to have; everyone, where it could not be said of
-    somebody by what they are known by there."""
+    somebody by what they are known by there, or where an erasure deleted changes that nobody may have fetched yet."""
+    shipment = planned.shipment
     removed = name_people(context, shipment, find_gone(changes).select("person_id"))
     # Those of a file are found by their ids, which nothing but an erasure changes.
     may_be_misnamed = shipment.platform is not None or difference.removed > 0
-    # Of the erased, who only adds is told by a hash.
-    named = changes.where(~is_forgotten()) if shipment.only_adds else changes
-    misnamed = count_misnamed(named, hash_members(removed, shipment.finders)) if may_be_misnamed else 0
+    misnamed = count_misnamed(changes, hash_members(removed, shipment.finders)) if may_be_misnamed else 0
     if misnamed:
         people = "one person is" if misnamed == 1 else f"{misnamed:,} people are"
         return replace(everyone, why=f"{people} known there by what they are not known by here any more")
+    if planned.erased and not shipment.export.is_table:
+        return replace(everyone, why="somebody was erased, and the files that were there with them")
     return replace(
         everyone,
         rows=find_new(changes),
@@ -285,7 +283,8 @@ def _send(planned: Planned, load: Load) -> dict[str, str | None]:
 
 
 def _hold(context: StageContext, planned: Planned, changes: DataFrame, difference: Difference) -> dict[str, int]:
-    """Keeps what changed at the destination, or everyone where that has become much; returns what the log says of it.
+    """Keeps what changed at the destination, or everyone where that has become much, or what is kept has somebody who
+    was erased; returns what the log says of it.
 
     What the last delivery goes by stays beside it, as it is, until the log knows of the new one: whoever is killed in
     between still counts their difference against what was acknowledged."""
@@ -294,11 +293,18 @@ def _hold(context: StageContext, planned: Planned, changes: DataFrame, differenc
     if last is not None:
         others["delivery"] = Outside(last.everyone, last.delivery)
         kept = {"builds_on": last.everyone, "changes_since": last.changes + difference.rows_told}
-    if last is None or kept["changes_since"] > MOST_CHANGES * difference.rows:
+    if last is None or planned.erased or kept["changes_since"] > MOST_CHANGES * difference.rows:
         rows, kept = list_everyone(_read_held(context.read_or_empty("export_members"), planned), rows), {}
     whose = {"destination": F.lit(name), "delivery": F.lit(number).cast("long")}
     context.warehouse.replace_slice("export_members", rows.withColumns(whose), destination=name, **others)
     return kept
+
+
+def _forget(context: StageContext, planned: Planned) -> None:
+    """Keeps nothing from before a delivery that wrote everyone: the destination was told of who was erased."""
+    nobody, number = context.warehouse.read("export_members").limit(0), planned.shipment.number
+    before = {"destination": planned.name, "delivery": Outside(number, number)}
+    context.warehouse.replace_slice("export_members", nobody, **before)
 
 
 def _list_refused(context: StageContext, shipment: Shipment, refusals: DataFrame | None) -> None:

@@ -9,6 +9,7 @@ from segmentation.activation.delivery import Shipment
 from segmentation.activation.destinations import PLATFORMS, platform
 from segmentation.activation.destinations.destination import Destination
 from segmentation.activation.folder import Folder
+from segmentation.activation.held import has_forgotten
 from segmentation.activation.log import Standing, read_standings
 from segmentation.activation.login import read_secret
 from segmentation.config.destinations import ADVERTISING
@@ -17,18 +18,24 @@ from segmentation.config.settings import Settings
 from segmentation.contracts.errors import ConfigError, InputError, Problem
 from segmentation.runtime.stage import StageContext
 from segmentation.segments.named import choose_segments
-from segmentation.segments.versions import Version, read_segment_names
+from segmentation.segments.versions import Version, count_people, read_segment_names
 from segmentation.stages.export_people import has_control_group
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One delivery, checked before the first is made. `password`: of its server, where that has one."""
+    """One delivery, checked before the first is made.
+
+    `password`: of its server, where that has one. `erased`: whether somebody was erased of whom the destination was
+    told, so that an erasure deleted the files that are for it. `people`: of the version, be they meant or not.
+    """
 
     shipment: Shipment
     folder: Folder
     standing: Standing
     password: str | None
+    erased: bool
+    people: int
 
     @property
     def name(self) -> str:
@@ -38,7 +45,9 @@ class Planned:
 def plan_deliveries(context: StageContext, version: Version) -> list[Planned]:
     """All deliveries of a version. Raises `ConfigError` and `InputError` where one could not be made."""
     _check_names(context)
-    names = read_segment_names(context.read("segment_profiles"), version.segment_version)
+    profiles = context.read("segment_profiles")
+    names = read_segment_names(profiles, version.segment_version)
+    people = count_people(profiles, version.segment_version)
     standings = read_standings(context.read_or_empty("export_log"))
     plan, targets = [], dict[str, str]()
     for number, export in enumerate(context.settings.exports):
@@ -68,7 +77,9 @@ def plan_deliveries(context: StageContext, version: Version) -> list[Planned]:
         targets[target] = export.name
         server = export.database or export.sftp
         secret = server.password_env if server else None
-        plan.append(Planned(shipment, folder, standing, read_secret(secret, what) if secret else None))
+        password = read_secret(secret, what) if secret else None
+        erased = has_forgotten(context.read_or_empty("export_members"), export.name)
+        plan.append(Planned(shipment, folder, standing, password, erased, people))
     return plan
 
 

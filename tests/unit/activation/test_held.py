@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from tests.factories import table_rows
 
 from segmentation.activation.changes import compare_members, hash_members
-from segmentation.activation.held import list_changed, list_everyone, read_held
+from segmentation.activation.held import has_forgotten, list_changed, list_everyone, read_held
 from segmentation.activation.log import LastDelivery
 
 
@@ -31,3 +31,10 @@ def test_deliveries_that_wrote_what_changed_come_to_what_everyone_would(spark: S
         held = read_held(rows, "crm", last)
         assert sorted(held.collect()) == sorted(now.collect())
     assert read_held(rows, "mail", last).isEmpty()
+
+
+def test_whoever_was_erased_is_found_also_where_they_had_been_taken_out(spark: SparkSession) -> None:
+    told = [("crm", 1, "p1", False), ("crm", 2, "erased-00", True), ("mail", 1, "p1", False)]
+    names = ("destination", "delivery", "person_id", "gone")
+    rows = table_rows(spark, "export_members", [{"told": 1, **dict(zip(names, row, strict=True))} for row in told])
+    assert (has_forgotten(rows, "crm"), has_forgotten(rows, "mail")) == (True, False)
