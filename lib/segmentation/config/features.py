@@ -25,6 +25,10 @@ from segmentation.config.model import Name, Section
 from segmentation.config.rfm import Grid, RfmScores, RfmSettings
 from segmentation.config.rules import MAX_PARTS, Rule, check_rule, field_kind
 
+MAX_LEVELS = 200
+"""Features made from features, one from the other: what Spark plans for each grows with all that are there, so that 200
+take half a minute and 2,000 would not end."""
+
 
 class FeatureSettings(Section):
     """Declared features."""
@@ -155,6 +159,23 @@ class FeatureSettings(Section):
         journeys = self.journeys.names if self.journeys else []
         return [*self.library, *mixes, *journeys, *(definition.name for definition in self.define)]
 
+    def combination_levels(self) -> Iterator[list[str]]:
+        """Names of the features that are made from features, each level only from those before it. Raises
+        `graphlib.CycleError` where there is no such order."""
+        combined = self._combined
+        order = TopologicalSorter(combined)
+        order.prepare()
+        while order.is_active():
+            ready = order.get_ready()
+            if level := [name for name in ready if name in combined]:
+                yield level
+            order.done(*ready)
+
+    @property
+    def _combined(self) -> dict[str, list[str]]:
+        """Feature that is made from features -> their names."""
+        return {d.name: [p for p in d.combination[1] if isinstance(p, str)] for d in self.define if d.combination}
+
     @field_validator("event_weights")
     @classmethod
     def _weights_are_plain(cls, weights: dict[str, float]) -> dict[str, float]:
@@ -203,15 +224,20 @@ class FeatureSettings(Section):
         for name in (name for scored in self.grids.values() for name in scored.features.values()):
             if name not in counts:
                 yield f"rfm scores '{name}', which is no feature here: add it to library or define"
-        parts = {d.name: d.combination[1] for d in self.define if d.combination}
-        for name, operands in parts.items():
+        for name, operands in self._combined.items():
             for operand in operands:
-                if isinstance(operand, str) and operand not in counts:
+                if operand not in counts:
                     yield f"'{name}' is made from '{operand}', which is no feature here: add it to library or define"
         try:
-            TopologicalSorter({name: [p for p in ps if isinstance(p, str)] for name, ps in parts.items()}).prepare()
+            deep = len(list(self.combination_levels()))
         except CycleError as error:
             yield f"features are made from each other in a circle: {' → '.join(reversed(error.args[1]))}"
+        else:
+            if deep > MAX_LEVELS:
+                yield (
+                    f"features are made from each other {deep} deep, and {MAX_LEVELS} is the most: make those at the "
+                    "end from what the ones before them are made from"
+                )
 
 
 def _say_rules(attributes: Mapping[str, AttributeRule] | None, named: Collection[str]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from segmentation.config.identity import AttributeRule
 from segmentation.config.rules import Rule
 from segmentation.contracts.table import check_columns
 from segmentation.features.attributes import known_attributes
-from segmentation.features.compile import combination_levels, compile_features
+from segmentation.features.compile import compile_features
 from segmentation.features.journeys import list_journeys
 from segmentation.features.library import Source
 from segmentation.features.measures import Measures
@@ -90,7 +90,7 @@ class FeaturePlan:
             figures = figures.join(attributes, "person_id", "left")
         measured = figures.select("person_id", *(f.filled() for f in features if not f.over_features))
         combined = {feature.name: feature for feature in features}
-        for level in combination_levels(self._settings):
+        for level in self._settings.combination_levels():
             measured = measured.select("*", *(combined[name].filled() for name in level))
         return measured.select(
             "person_id",

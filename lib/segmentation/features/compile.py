@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -43,18 +42,6 @@ def compile_features(source: Source) -> list[Feature]:
     features += _journey_features(source)
     features += [_defined(definition, source) for definition in settings.define]
     return [Feature(f.name, f.column, settings.fill.get(f.name, f.fill), f.over_features) for f in features]
-
-
-def combination_levels(settings: FeatureSettings) -> Iterator[list[str]]:
-    """Names of the features that are made from features, each level only from those before it."""
-    parts = {d.name: [p for p in d.combination[1] if isinstance(p, str)] for d in settings.define if d.combination}
-    order = TopologicalSorter(parts)
-    order.prepare()
-    while order.is_active():
-        ready = order.get_ready()
-        if level := [name for name in ready if name in parts]:
-            yield level
-        order.done(*ready)
 
 
 def _defined(definition: FeatureDefinition, source: Source) -> Feature:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from tests.factories import minimal_settings
 
 from segmentation.config.feature_library import DEFAULT_LIBRARY, LibraryName
-from segmentation.config.features import FeatureSettings
+from segmentation.config.features import MAX_LEVELS, FeatureSettings
 from segmentation.config.problems import explain
 from segmentation.config.settings import Settings
 from segmentation.features.catalogue import feature_catalogue
@@ -53,6 +53,11 @@ WRONG = [
         },
         "features",
         "in a circle",
+    ),
+    (
+        {"define": [{"name": f"f{n}", "total": [f"f{n - 1}" if n else "recency", 1]} for n in range(2000)]},
+        "features",
+        "made from each other 2000 deep, and 200 is the most",
     ),
     ({"define": [{"name": "recency", "aggregate": "count"}]}, "features", "two features are called 'recency'"),
     ({"define": [{"name": "as_of", "aggregate": "count"}]}, "features", "'as_of' is a column"),
@@ -120,9 +125,9 @@ def test_a_wrong_declaration_is_refused_with_its_key(features: dict[str, Any], k
     assert text in problem
 
 
-def test_two_thousand_features_in_a_chain_are_checked() -> None:
-    chain = [{"name": f"f{n}", "total": [f"f{n - 1}", 1] if n else ["recency", 1]} for n in range(2000)]
-    assert len(FeatureSettings.model_validate({"define": chain}).names()) == 2000 + len(DEFAULT_LIBRARY)
+def test_features_in_a_chain_are_as_many_as_spark_can_plan() -> None:
+    chain = [{"name": f"f{n}", "total": [f"f{n - 1}", 1] if n else ["recency", 1]} for n in range(MAX_LEVELS)]
+    assert len(FeatureSettings.model_validate({"define": chain}).names()) == MAX_LEVELS + len(DEFAULT_LIBRARY)
 
 
 def test_every_library_name_is_measured_and_has_words() -> None:
