@@ -120,7 +120,10 @@ def was_repaired(quarantine: DataFrame, batch_id: str) -> DataFrame:
 
 def leave_repaired(conformed: Conformed, repaired: DataFrame) -> Conformed:
     """The rows of a batch that is taken in again, each with its raw form; refused are also those that are good now and
-    were repaired (`was_repaired`), or one thing would be told twice. Same grain."""
+    were repaired (`was_repaired`), or one thing would be told twice. Same grain.
+
+    A row is told by its raw form: not where the mapping takes other columns for personal since.
+    """
     told = conformed.df.withColumn(ROW, row_id(F.col(RAW_JSON)))
     told = told.join(repaired.withColumn(_THERE, F.lit(True)), ROW, "left")
     is_good = F.size(REASONS) == 0
