@@ -262,10 +262,24 @@ def test_other_rules_are_tried_and_nothing_is_written(
     ]
     write_table(warehouse.root, "segments_current", members)
     told = [
-        {"destination": name, "delivery": 1, "person_id": person, "told": 1}
-        for name, person in (("mail", owner["ben"]), ("mail", owner["alone"]), ("crm", owner["ben"]))
+        {"destination": name, "delivery": delivery, "person_id": owner[who], "told": 1, "gone": delivery == 2}
+        for name, delivery, who in (
+            ("mail", 1, "ben"),
+            ("mail", 1, "alone"),
+            ("crm", 1, "ben"),
+            ("left", 1, "ben"),
+            ("left", 2, "ben"),
+        )
     ]
     write_table(warehouse.root, "export_members", told)
+    delivered = {"segment_version": 1, "status": "delivered", "fingerprint": "f", "run_id": "r"}
+    delivered |= {
+        "delivered_ts": datetime(2026, 3, 1),
+        **dict.fromkeys(("added", "removed", "unchanged", "changed"), 0),
+    }
+    log = [("mail", 1, None), ("crm", 1, None), ("left", 1, None), ("left", 2, 1)]
+    deliveries = [{"destination": name, "delivery": n, "builds_on": base, **delivered} for name, n, base in log]
+    write_table(warehouse.root, "export_log", deliveries)
     commits = sorted(root.glob("*/_delta_log/*.json"))
 
     def dry_run(types: dict[str, Any], *options: str) -> str:

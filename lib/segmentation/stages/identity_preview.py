@@ -8,6 +8,8 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from segmentation.activation.held import read_held
+from segmentation.activation.log import read_standings
 from segmentation.contracts.errors import InputError
 from segmentation.identity.comparison import Change, Difference, count_difference, find_biggest, place_identifiers
 from segmentation.runtime.stage import StageContext
@@ -16,7 +18,7 @@ from segmentation.sessions.cut import cut_sessions
 from segmentation.stages.identity_resolve import Memory, Resolution, resolve
 
 READS = ("events", "identity_overrides", "identity_map", "identity_edges", "sessions", "segments_current",
-         "export_members")  # fmt: skip
+         "export_log", "export_members")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,19 @@ def preview(context: StageContext) -> Preview:
         people=count_difference(placed),
         sessions_moved=_count_sessions(context, found, people),
         memberships_moved=context.read_or_empty("segments_current").join(people, "person_id", "left_semi").count(),
-        export_rows_moved=context.read_or_empty("export_members")
-        .join(people, "person_id", "left_semi")
-        .select("destination", "person_id")
-        .distinct()
-        .count(),
+        export_rows_moved=_count_held(context, people),
         biggest=find_biggest(placed, context.read("identity_edges"), found.edges),
     )
     context.spark.catalog.clearCache()
     return preview
+
+
+def _count_held(context: StageContext, people: DataFrame) -> int:
+    """Rows that destinations have of `people` since their last deliveries."""
+    rows = context.read_or_empty("export_members").join(people, "person_id", "left_semi")
+    standings = read_standings(context.read_or_empty("export_log"))
+    held = [read_held(rows, name, standing.last) for name, standing in standings.items() if standing.last]
+    return sum(theirs.count() for theirs in held)
 
 
 def _count_sessions(context: StageContext, found: Resolution, people: DataFrame) -> int:
