@@ -29,10 +29,10 @@ def read_held(rows: DataFrame, destination: str, last: LastDelivery) -> DataFram
     return _put_over(everyone, newest.select(PERSON_ID, "newest.*"))
 
 
-def has_forgotten(rows: DataFrame, destination: str) -> bool:
-    """Whether rows of `export_members` of a destination are of somebody who was erased, be they taken out there or not:
-    with them an erasure deleted all files that were for it."""
-    return not rows.where((F.col("destination") == destination) & is_forgotten()).isEmpty()
+def who_has_forgotten(rows: DataFrame) -> set[str]:
+    """Rows of `export_members` -> destinations that were told of somebody who was erased, taken out there or not yet:
+    an erasure deleted all files that were for them."""
+    return {row["destination"] for row in rows.where(is_forgotten()).select("destination").distinct().collect()}
 
 
 def list_changed(changes: DataFrame) -> DataFrame:

@@ -9,7 +9,7 @@ from segmentation.activation.delivery import Shipment
 from segmentation.activation.destinations import PLATFORMS, platform
 from segmentation.activation.destinations.destination import Destination
 from segmentation.activation.folder import Folder
-from segmentation.activation.held import has_forgotten
+from segmentation.activation.held import who_has_forgotten
 from segmentation.activation.log import Standing, read_standings
 from segmentation.activation.login import read_secret
 from segmentation.config.destinations import ADVERTISING
@@ -49,6 +49,7 @@ def plan_deliveries(context: StageContext, version: Version) -> list[Planned]:
     names = read_segment_names(profiles, version.segment_version)
     people = count_people(profiles, version.segment_version)
     standings = read_standings(context.read_or_empty("export_log"))
+    forgotten = who_has_forgotten(context.read_or_empty("export_members"))
     plan, targets = [], dict[str, str]()
     for number, export in enumerate(context.settings.exports):
         standing = standings.get(export.name, Standing())
@@ -78,8 +79,7 @@ def plan_deliveries(context: StageContext, version: Version) -> list[Planned]:
         server = export.database or export.sftp
         secret = server.password_env if server else None
         password = read_secret(secret, what) if secret else None
-        erased = has_forgotten(context.read_or_empty("export_members"), export.name)
-        plan.append(Planned(shipment, folder, standing, password, erased, people))
+        plan.append(Planned(shipment, folder, standing, password, export.name in forgotten, people))
     return plan
 
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from tests.factories import table_rows
 
 from segmentation.activation.changes import compare_members, hash_members
-from segmentation.activation.held import has_forgotten, list_changed, list_everyone, read_held
+from segmentation.activation.held import list_changed, list_everyone, read_held, who_has_forgotten
 from segmentation.activation.log import LastDelivery
 
 
@@ -37,4 +37,4 @@ def test_whoever_was_erased_is_found_also_where_they_had_been_taken_out(spark: S
     told = [("crm", 1, "p1", False), ("crm", 2, "erased-00", True), ("mail", 1, "p1", False)]
     names = ("destination", "delivery", "person_id", "gone")
     rows = table_rows(spark, "export_members", [{"told": 1, **dict(zip(names, row, strict=True))} for row in told])
-    assert (has_forgotten(rows, "crm"), has_forgotten(rows, "mail")) == (True, False)
+    assert who_has_forgotten(rows) == {"crm"}
